@@ -1,0 +1,1 @@
+"""Runs: folders of files that a supervisor writes and everybody else only reads."""

@@ -1,0 +1,104 @@
+"""The losses of a run in bounded memory: minimum, maximum and mean over equal spans of steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+CAPACITY = 2048
+"""Spans kept at most; twice the columns of any terminal's braille chart."""
+
+
+@dataclass(slots=True)
+class Span:
+    """Neighbouring steps taken together."""
+
+    first_step: int
+    count: int
+    low: float
+    high: float
+    total: float
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.count
+
+
+class LossHistory:
+    """Losses by step. Halves its resolution whenever it is full, so memory never grows with the run."""
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._capacity = capacity
+        self._width = 1
+        self._spans: list[Span] = []
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    @property
+    def spans(self) -> Sequence[Span]:
+        """The spans in order of steps."""
+        return self._spans
+
+    def add(self, step: int, loss: float) -> None:
+        """Append a loss; values that are not finite are left out. A step at or before the last
+        one (a resumed run) replaces what came from there on."""
+        if not math.isfinite(loss):
+            return
+        while self._spans and self._spans[-1].first_step >= step:
+            self._spans.pop()
+        last = self._spans[-1] if self._spans else None
+        if last is not None and last.count < self._width:
+            last.count += 1
+            last.low = min(last.low, loss)
+            last.high = max(last.high, loss)
+            last.total += loss
+            return
+        if len(self._spans) >= self._capacity:
+            self._halve()
+        self._spans.append(Span(step, 1, loss, loss, loss))
+
+    def _halve(self) -> None:
+        merged = []
+        for index in range(0, len(self._spans), 2):
+            pair = self._spans[index : index + 2]
+            merged.append(
+                Span(
+                    pair[0].first_step,
+                    sum(span.count for span in pair),
+                    min(span.low for span in pair),
+                    max(span.high for span in pair),
+                    sum(span.total for span in pair),
+                )
+            )
+        self._spans = merged
+        self._width *= 2
+
+    def smoothed(self, weight: float = 0.9) -> list[float]:
+        """An exponential moving average by span, started at the first mean and corrected for the
+        number of steps in each span."""
+        average, result = math.nan, []
+        for span in self._spans:
+            keep = weight**span.count
+            average = span.mean if math.isnan(average) else keep * average + (1 - keep) * span.mean
+            result.append(average)
+        return result
+
+    def first_mean(self, steps: int = 25) -> float | None:
+        """The mean of about the first ``steps`` losses."""
+        return _mean(self._spans, steps)
+
+    def last_mean(self, steps: int = 25) -> float | None:
+        """The mean of about the last ``steps`` losses."""
+        return _mean(self._spans[::-1], steps)
+
+
+def _mean(spans: Sequence[Span], steps: int) -> float | None:
+    count, total = 0, 0.0
+    for span in spans:
+        count += span.count
+        total += span.total
+        if count >= steps:
+            break
+    return total / count if count else None

@@ -1,0 +1,154 @@
+"""What a run looks like now: a fold over its records into one frozen snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from loratui.events import (
+    Checkpoint,
+    Ended,
+    Epoch,
+    Hint,
+    Message,
+    Phase,
+    Planned,
+    Record,
+    RunState,
+    Sample,
+    StateChanged,
+    StateSaved,
+    Step,
+)
+from loratui.runs.losses import LossHistory
+
+KEPT_MESSAGES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """One run at one moment."""
+
+    state: RunState = "starting"
+    reason: str = ""
+    phase: Phase = field(default_factory=lambda: Phase("starting"))
+    step: int = 0
+    total_steps: int | None = None
+    epoch: int | None = None
+    epochs: int | None = None
+    images: int | None = None
+    batches_per_epoch: int | None = None
+    loss: float | None = None
+    average_loss: float | None = None
+    finite: bool = True
+    rates: dict[str, float] = field(default_factory=dict)
+    gradient_norm: float | None = None
+    seconds_per_step: float | None = None
+    """Between steps, as measured, with saving and sampling in it."""
+    seconds_left: float | None = None
+    checkpoints: tuple[Checkpoint, ...] = ()
+    states: tuple[StateSaved, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    hints: tuple[Hint, ...] = ()
+    messages: tuple[Message, ...] = ()
+    final_file: str = ""
+    losses: LossHistory = field(default_factory=LossHistory)
+    """Shared with the fold that goes on adding to it; read it before the next ``feed``."""
+
+
+class RunFold:
+    """Folds records, in order, into the current view."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, object] = {}
+        self._losses = LossHistory()
+        self._checkpoints: list[Checkpoint] = []
+        self._states: list[StateSaved] = []
+        self._samples: list[Sample] = []
+        self._hints: dict[str, Hint] = {}
+        self._messages: list[Message] = []
+        self._first_step_seen: tuple[int, float] | None = None
+        self._last_step_seen: tuple[int, float] | None = None
+
+    def feed(self, records: Iterable[Record]) -> None:
+        """Take in more records."""
+        for record in records:
+            self._take(record)
+
+    def view(self) -> RunView:
+        """The run as of the last record taken in."""
+        seconds_per_step = self._seconds_per_step()
+        total, step = self._values.get("total_steps"), self._values.get("step", 0)
+        left = None
+        if seconds_per_step is not None and isinstance(total, int) and isinstance(step, int):
+            left = max(0, total - step) * seconds_per_step
+        return RunView(
+            **self._values,  # type: ignore[arg-type]
+            seconds_per_step=seconds_per_step,
+            seconds_left=left,
+            checkpoints=tuple(self._checkpoints),
+            states=tuple(self._states),
+            samples=tuple(self._samples),
+            hints=tuple(self._hints.values()),
+            messages=tuple(self._messages),
+            losses=self._losses,
+        )
+
+    def _seconds_per_step(self) -> float | None:
+        first, last = self._first_step_seen, self._last_step_seen
+        if first is None or last is None or last[0] <= first[0] or last[1] <= first[1]:
+            return None
+        return (last[1] - first[1]) / (last[0] - first[0])
+
+    def _take(self, record: Record) -> None:
+        match record.event:
+            case Step() as step:
+                self._take_step(step, record.t_mono)
+            case Phase() as phase:
+                self._values["phase"] = phase
+            case Planned() as planned:
+                self._values |= {
+                    "total_steps": planned.total_steps,
+                    "epochs": planned.epochs,
+                    "images": planned.images,
+                    "batches_per_epoch": planned.batches_per_epoch,
+                    "step": planned.first_step,
+                }
+                self._first_step_seen = self._last_step_seen = None
+            case Epoch() as epoch:
+                self._values |= {"epoch": epoch.epoch, "epochs": epoch.epochs}
+            case Checkpoint() as checkpoint:
+                self._checkpoints.append(checkpoint)
+                if checkpoint.final:
+                    self._values["final_file"] = checkpoint.path
+            case StateSaved() as state:
+                self._states.append(state)
+            case Sample() as sample:
+                self._samples.append(sample)
+            case Hint() as hint:
+                self._hints.setdefault(hint.key, hint)
+            case Message() as message:
+                self._messages = [*self._messages[1 - KEPT_MESSAGES :], message]
+            case Ended() as ended:
+                if ended.final_file:
+                    self._values["final_file"] = ended.final_file
+            case StateChanged() as changed:
+                self._values |= {"state": changed.state, "reason": changed.reason}
+
+    def _take_step(self, step: Step, t_mono: float) -> None:
+        loss = step.loss if step.loss is not None else step.average_loss
+        self._values |= {
+            "step": step.step,
+            "loss": loss,
+            "average_loss": step.average_loss,
+            "finite": step.finite,
+            "rates": step.rates,
+            "gradient_norm": step.gradient_norm,
+        }
+        if step.epoch is not None:
+            self._values["epoch"] = step.epoch
+        if loss is not None:
+            self._losses.add(step.step, loss)
+        if self._first_step_seen is None:
+            self._first_step_seen = (step.step, t_mono)
+        self._last_step_seen = (step.step, t_mono)
