@@ -90,6 +90,11 @@ def option(key: str, script: str) -> Option | None:
     return None
 
 
+def scripts_with(key: str) -> list[str]:
+    """The scripts that have a key."""
+    return [script for script in CONFIG_SCRIPTS if option(key, script) is not None]
+
+
 def keys(script: str) -> list[str]:
     """Every key of a script."""
     return [key for key in _table() if option(key, script) is not None]
@@ -132,7 +137,7 @@ def check(flat: Mapping[str, Any], script: str = "train_network") -> list[Proble
 
 
 def _suggestion(key: str, script: str) -> str:
-    others = [name for name in CONFIG_SCRIPTS if option(key, name)]
+    others = scripts_with(key)
     if others:
         return f"It belongs to {', '.join(others)}."
     return nearest(key, keys(script)) or "Remove it."

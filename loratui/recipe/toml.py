@@ -20,32 +20,35 @@ from loratui.tomlfile import parse_toml
 def change(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     """A copy with dotted keys set. Raises ``UserError`` for a key or a value that does not fit.
 
-    A text value is read as TOML where it is not already of the right type, so that
-    ``--set network.rank=8`` works as written.
+    A text that does not fit as it stands is read as a TOML value, so that ``--set network.rank=8``
+    works as typed. Contradictions between values are left to ``check``.
     """
     document: dict[str, Any] = msgspec.to_builtins(recipe)
     for dotted, value in changes.items():
         section, _, key = dotted.partition(".")
         if section not in SECTIONS or not key:
-            known = flatten(Recipe())
-            raise UserError("", Problem(dotted, "there is no such setting.", nearest(dotted, known)))
+            raise UserError(
+                "", Problem(dotted, "there is no such setting.", nearest(dotted, flatten(recipe)))
+            )
         document[section][key] = value
-    try:
-        return _build(document, "")
-    except UserError:
-        for dotted, value in changes.items():
-            section, _, key = dotted.partition(".")
+        if isinstance(value, str) and (section == "kohya" or not _fits(document)):
             document[section][key] = _read_value(value)
-        return _build(document, "")
+    return _build(document, "")
 
 
-def _read_value(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
+def _fits(document: Mapping[str, Any]) -> bool:
     try:
-        return tomllib.loads(f"value = {value}")["value"]
+        _build(document, "")
+    except UserError:
+        return False
+    return True
+
+
+def _read_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        return value
+        return text
 
 
 def is_recipe(document: Mapping[str, Any]) -> bool:

@@ -51,6 +51,9 @@ class RunView:
     samples: tuple[Sample, ...] = ()
     hints: tuple[Hint, ...] = ()
     messages: tuple[Message, ...] = ()
+    """The last few."""
+    messages_seen: int = 0
+    """All there ever were."""
     final_file: str = ""
     losses: LossHistory = field(default_factory=LossHistory)
     """Shared with the fold that goes on adding to it; read it before the next ``feed``."""
@@ -67,6 +70,7 @@ class RunFold:
         self._samples: list[Sample] = []
         self._hints: dict[str, Hint] = {}
         self._messages: list[Message] = []
+        self._messages_seen = 0
         self._first_step_seen: tuple[int, float] | None = None
         self._last_step_seen: tuple[int, float] | None = None
 
@@ -91,6 +95,7 @@ class RunFold:
             samples=tuple(self._samples),
             hints=tuple(self._hints.values()),
             messages=tuple(self._messages),
+            messages_seen=self._messages_seen,
             losses=self._losses,
         )
 
@@ -129,6 +134,7 @@ class RunFold:
                 self._hints.setdefault(hint.key, hint)
             case Message() as message:
                 self._messages = [*self._messages[1 - KEPT_MESSAGES :], message]
+                self._messages_seen += 1
             case Ended() as ended:
                 if ended.final_file:
                     self._values["final_file"] = ended.final_file

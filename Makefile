@@ -1,0 +1,53 @@
+# make demo   a LoRA trained on this machine in a minute, watched live
+# make test   every check and every test
+# PYTHON=python3.12 make …   uses another Python (3.11 or newer)
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+# Each test process keeps its training libraries to one thread; two of them fill two cores.
+TEST_WORKERS ?= 2
+
+.PHONY: demo test lint types check-imports unit bench clean
+
+demo: $(VENV)/.demo
+	$(BIN)/loratui demo
+
+test: lint check-imports types unit
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+check-imports: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+unit: $(VENV)/.dev
+	$(BIN)/pytest --numprocesses $(TEST_WORKERS) --dist loadgroup
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/terminal.py
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "loratui needs Python 3.11 or newer; $(PYTHON) is not. Try: PYTHON=python3.12 make $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ echo "This Python cannot make a virtual environment. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "Installing loratui and its training libraries into $(VENV) (a minute or more, once)."
+	$(PIP) --editable ".[train]"
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "Installing loratui, its training libraries and the test tools into $(VENV) (a minute or more, once)."
+	$(PIP) --editable ".[train,dev]"
+	@touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) dist build *.egg-info

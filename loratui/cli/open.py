@@ -1,0 +1,25 @@
+"""``loratui`` and ``loratui DIR``: the screens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from loratui.recipe import Dataset, Recipe
+from loratui.recipe import Steps as StepsSection
+
+
+@click.command(name="open")
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.option("--mouse/--no-mouse", default=True, help="Mouse reports cost bytes on a slow link.")
+def open(folder: Path | None, mouse: bool) -> None:
+    """Open the screens; with FOLDER, the wizard opens on that folder of pictures."""
+    from loratui.tui.app import run_app
+
+    recipe = None
+    if folder is not None:
+        recipe = Recipe(
+            dataset=Dataset(folder=str(folder.expanduser().absolute())), steps=StepsSection(epochs=10)
+        )
+    raise click.exceptions.Exit(run_app(recipe=recipe, mouse=mouse))

@@ -1,0 +1,140 @@
+"""Commands on runs that exist: ``runs attach stop resume rerun logs``."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from loratui.cli.follow import follow, result
+from loratui.cli.options import detach_option, engine_option, json_option, run_argument
+from loratui.cli.output import data, plain, print_json, say
+from loratui.cli.train import finish, start, with_settings
+from loratui.engines import config
+from loratui.engines.registry import engine
+from loratui.events import ENDED
+from loratui.runs import launch, store
+from loratui.runs.follow import LogTail, RunFollower
+
+_POLL_SECONDS = 0.25
+
+
+@click.command()
+@json_option
+def runs(as_json: bool) -> None:
+    """The runs on this machine, newest first."""
+    summaries = [store.summary(run) for run in store.all_runs()]
+    if as_json:
+        print_json({"runs": [_row(summary) for summary in summaries]})
+        return
+    if not summaries:
+        say("No runs yet. Start one: loratui demo, or loratui DIR with a folder of pictures.")
+    for row in summaries:
+        steps = f"{row.step:,}/{row.total_steps:,}" if row.total_steps else f"{row.step:,}"
+        loss = f"{row.loss:.4g}" if row.loss is not None else "-"
+        data(f"{row.state:<9} {plain(row.id):<36} {steps:>15}  loss {loss:<8} {row.started}")
+
+
+def _row(summary: store.RunSummary) -> dict[str, Any]:
+    """One run with the keys of ``runs --json``."""
+    return {
+        "run": summary.id,
+        "name": summary.name,
+        "state": summary.state,
+        "reason": summary.reason,
+        "step": summary.step,
+        "total_steps": summary.total_steps,
+        "loss": summary.loss,
+        "engine": summary.engine,
+        "model": summary.model,
+        "started": summary.started,
+        "folder": str(summary.folder),
+        "final_file": summary.final_file or None,
+    }
+
+
+@click.command()
+@run_argument
+@json_option
+def attach(run: str, as_json: bool) -> None:
+    """Watch RUN (the newest when none is named) in plain lines. Ctrl+C leaves, the run goes on."""
+    found = store.find(run)
+    view = follow(found)
+    if as_json:
+        print_json(result(found, view))
+    raise click.exceptions.Exit(0 if view.state == "finished" else 1)
+
+
+@click.command()
+@run_argument
+@click.option("--now", is_flag=True, help="Do not wait for the step to finish; nothing is saved.")
+@click.option("--no-wait", is_flag=True, help="Ask, and do not wait until it has stopped.")
+@json_option
+def stop(run: str, now: bool, no_wait: bool, as_json: bool) -> None:
+    """Stop RUN (the newest when none is named)."""
+    found = store.find(run)
+    summary = store.summary(found)
+    if summary.state in ENDED:
+        say(f"{found.id} is not running: {summary.state}.")
+        if as_json:
+            print_json({"run": found.id, "state": summary.state})
+        return
+    if now:
+        launch.request_kill(found)
+    else:
+        launch.request_stop(found)
+        saves = engine(summary.engine).saves_on_stop
+        say("Stopping after this step." + (" It saves first." if saves else " The last saved state stays."))
+    follower = RunFollower(found)
+    view = follower.poll()
+    while view.state not in ENDED and not no_wait:
+        time.sleep(_POLL_SECONDS)
+        view = follower.poll()
+    say(f"{found.id}: {view.state}{f', {view.reason}' if view.reason else ''}")
+    if as_json:
+        print_json({"run": found.id, "state": view.state})
+
+
+@click.command()
+@run_argument
+@detach_option
+@json_option
+def resume(run: str, detach: bool, as_json: bool) -> None:
+    """Go on with RUN (the newest when none is named) from its last saved state."""
+    found = store.find(run)
+    launch.resume(found, engine(store.summary(found).engine))
+    finish(found, detach=detach, as_json=as_json)
+
+
+@click.command()
+@run_argument
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting: network.rank=8"
+)
+@engine_option
+@detach_option
+@json_option
+def rerun(run: str, settings: tuple[str, ...], engine_name: str | None, detach: bool, as_json: bool) -> None:
+    """Train RUN's recipe once more as a new run, with changes."""
+    found = store.find(run)
+    recipe = with_settings(config.load(found.recipe), settings, engine_name)
+    finish(start(recipe, str(found.recipe)), detach=detach, as_json=as_json)
+
+
+@click.command()
+@run_argument
+@click.option("-f", "--follow", "follow_on", is_flag=True, help="Go on until the run ends.")
+def logs(run: str, follow_on: bool) -> None:
+    """What RUN's trainer printed, cleaned of bars and control codes."""
+    found = store.find(run)
+    tail, follower = LogTail(found.output, first=None, skip=False), RunFollower(found)
+    while True:
+        ended = follower.poll().state in ENDED
+        lines = tail.poll()
+        for line in lines:
+            data(line)
+        if not lines and (ended or not follow_on):
+            return
+        if not lines:
+            time.sleep(_POLL_SECONDS)

@@ -1,0 +1,114 @@
+"""The builtin engine: our own trainer, started as a process of this Python."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from loratui import builtin_support, kohya_config
+from loratui.engines import config
+from loratui.engines.checks import file_problems, passed_on_problems
+from loratui.engines.engine import Command, EngineStatus, Launch
+from loratui.events import PREFIX, Event, decode_event
+from loratui.problems import Problem
+from loratui.recipe import EngineName, Recipe
+
+_REQUIRED = ("torch", "diffusers", "transformers", "accelerate", "safetensors")
+_LONGEST_LINE = 1 << 20
+
+
+class BuiltinReader:
+    """Reads the events that the builtin trainer prints as prefixed JSON lines."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Iterator[Event]:
+        """The events completed by these bytes; lines that are not events are plain log."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > _LONGEST_LINE:
+            self._rest = b""
+        prefix = PREFIX.encode()
+        for line in lines:
+            at = line.find(prefix)
+            if at < 0:
+                continue
+            try:
+                yield decode_event(line[at + len(prefix) :])
+            except ValueError:
+                continue
+
+
+class BuiltinEngine:
+    """Trains SD 1.x and SDXL with nothing to clone."""
+
+    name: EngineName = "builtin"
+    saves_on_stop = True
+
+    def status(self) -> EngineStatus:
+        """Whether the training libraries are installed beside us. Imports none of them."""
+        missing = [name for name in _REQUIRED if importlib.util.find_spec(name) is None]
+        if missing:
+            return EngineStatus(False, f"missing: {', '.join(missing)}", 'pip install "loratui[train]"')
+        return EngineStatus(True, "ready")
+
+    def supports(self, recipe: Recipe) -> list[Problem]:
+        """Everything that would stop this recipe, from names and headers alone."""
+        problems = [*file_problems(recipe), *passed_on_problems(recipe), *_settings(recipe)]
+        status = self.status()
+        if not status.ready:
+            problems.append(Problem("launch.engine", f"the builtin trainer is {status.detail}.", status.fix))
+        return problems
+
+    def prepare(self, recipe: Recipe, run_folder: Path, resume: Path | None = None) -> Launch:
+        """The config.toml and the command of our trainer."""
+        files = {"config.toml": kohya_config.dumps(config.to_kohya(recipe, run_folder, resume))}
+        prompts = config.prompt_lines(recipe)
+        if prompts:
+            files[config.PROMPTS_FILE] = prompts
+        argv = (sys.executable, "-m", "loratui.trainer", "--config_file", str(run_folder / "config.toml"))
+        return Launch(Command(argv, {"HF_HUB_OFFLINE": "1"}, run_folder), files)
+
+    def reader(self) -> BuiltinReader:
+        """A fresh reader of prefixed JSON lines."""
+        return BuiltinReader()
+
+
+def _settings(recipe: Recipe) -> Iterator[Problem]:
+    family = recipe.base.family
+    if family is not None and family not in builtin_support.FAMILIES:
+        yield Problem(
+            "base.family",
+            f"the builtin engine does not train {family} models.",
+            'Choose engine = "kohya", or a Stable Diffusion 1.x or SDXL model.',
+        )
+    if recipe.network.type != "lora":
+        yield Problem(
+            "network.type",
+            f"the builtin engine does not train {recipe.network.type} yet.",
+            'Write type = "lora", or choose engine = "kohya".',
+        )
+    for key, value, known in (
+        ("optimizer.name", recipe.optimizer.name, builtin_support.OPTIMIZERS),
+        ("optimizer.schedule", recipe.optimizer.schedule, builtin_support.SCHEDULES),
+    ):
+        if value.lower() not in {word.lower() for word in known}:
+            yield Problem(
+                key,
+                f"the builtin engine has no {value!r}; it has {', '.join(sorted(known))}.",
+                'Choose one of these, or engine = "kohya".',
+            )
+    script = config.script_of(recipe)
+    for key in recipe.kohya:
+        known_key = key in builtin_support.KEYS or key in builtin_support.IGNORED_KEYS
+        if not known_key and kohya_config.option(key, script):
+            yield Problem(
+                f"kohya.{key}",
+                "the builtin engine does not know it.",
+                'Remove it, or choose engine = "kohya".',
+            )
+    if recipe.base.vae or recipe.base.zero_terminal_snr:
+        key = "base.vae" if recipe.base.vae else "base.zero_terminal_snr"
+        yield Problem(key, "the builtin engine does not know it yet.", 'Choose engine = "kohya".')

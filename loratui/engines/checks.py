@@ -1,0 +1,72 @@
+"""What every engine checks before anything starts: the files a recipe names, the keys it passes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from loratui import kohya_config
+from loratui.dataset.layout import read_layout
+from loratui.engines import config
+from loratui.families import FAMILIES
+from loratui.models.inspect import require_base
+from loratui.problems import Problem, UserError
+from loratui.recipe import Recipe, change
+
+
+def file_problems(recipe: Recipe) -> Iterator[Problem]:
+    """What is wrong with the model, the folders and the place of the result. Reads headers and names."""
+    try:
+        model = require_base(Path(recipe.base.model))
+    except UserError as error:
+        yield from _under("base.model", error)
+    else:
+        family = recipe.base.family
+        if family and model.family and family != model.family:
+            yield Problem(
+                "base.family",
+                f"{recipe.base.model} is a {model.family} model, and the recipe says {family}.",
+                f'Write family = "{model.family}", or remove the line.',
+            )
+    for key, folder in (
+        ("dataset.folder", recipe.dataset.folder),
+        ("dataset.regularization", recipe.dataset.regularization),
+    ):
+        if folder:
+            try:
+                read_layout(Path(folder))
+            except UserError as error:
+                yield from _under(key, error)
+    target = recipe.output.folder and Path(recipe.output.folder) / f"{recipe.output.name}.safetensors"
+    if target and target.exists():
+        yield Problem(
+            "output.name", f"{target} exists and would be overwritten.", "Choose another name or folder."
+        )
+
+
+def _under(key: str, error: UserError) -> Iterator[Problem]:
+    """What is wrong with a file, under the setting that names it."""
+    for problem in error.problems:
+        yield Problem(key, f"{error.source}: {problem.message}", problem.fix)
+
+
+def passed_on_problems(recipe: Recipe) -> Iterator[Problem]:
+    """What is wrong with the keys under ``[kohya]``: unknown, of the wrong type, or said twice."""
+    said_twice = [key for key in recipe.kohya if key in config.OWN_KEYS]
+    for key in said_twice:
+        yield Problem(f"kohya.{key}", "a recipe has its own words for this.", f"Use {config.OWN_KEYS[key]}.")
+    others = {key: value for key, value in recipe.kohya.items() if key not in said_twice}
+    for problem in kohya_config.check(others, config.script_of(recipe)):
+        yield Problem(f"kohya.{problem.key}", problem.message, problem.fix)
+
+
+def identified(recipe: Recipe) -> Recipe:
+    """The recipe with the family written down as the model's header tells it, where it was left open.
+    A model that cannot be read leaves it open; ``file_problems`` says why."""
+    if recipe.base.family is not None or not recipe.base.model:
+        return recipe
+    try:
+        family = require_base(Path(recipe.base.model)).family
+    except UserError:
+        return recipe
+    return change(recipe, {"base.family": family}) if family in FAMILIES else recipe

@@ -1,0 +1,129 @@
+"""Each mistake gets one clear sentence that names the file and the way out; never a traceback."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from loratui import recipe as recipes
+
+GOOD = recipes.Recipe(steps=recipes.Steps(epochs=1))
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "data" / "2_cat"
+    folder.mkdir(parents=True)
+    Image.new("RGB", (64, 64), "red").save(folder / "a.png")
+    (folder / "a.txt").write_text("a cat")
+    return folder.parent
+
+
+@pytest.fixture
+def write(tmp_path: Path, pictures: Path, demo_material: Path):  # type: ignore[no-untyped-def]
+    """Writes a recipe that would train, with changes laid over it."""
+
+    def make(**changes: object) -> Path:
+        settings = {"base.model": str(demo_material / "model"), "dataset.folder": str(pictures)}
+        settings |= {key.replace("__", "."): value for key, value in changes.items()}  # type: ignore[misc]
+        path = tmp_path / "hero.toml"
+        path.write_text(recipes.dumps(recipes.change(GOOD, settings)))
+        return path
+
+    return make
+
+
+def assert_refused(result, *words: str) -> None:  # type: ignore[no-untyped-def]
+    assert result.returncode in (1, 2), result.stderr
+    assert "Traceback" not in result.stderr
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    for word in words:
+        assert word in lines[0]
+
+
+def test_missing_model(home, write, loratui) -> None:  # type: ignore[no-untyped-def]
+    result = loratui("train", str(write(base__model="/nowhere/pony.safetensors")))
+    assert_refused(result, "/nowhere/pony.safetensors", "base.model")
+
+
+def test_pickled_model(home, write, loratui, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "old.ckpt").write_bytes(b"x")
+    path = tmp_path / "hero.toml"
+    path.write_text('[base]\nmodel = "old.ckpt"\n[dataset]\nfolder = "data"\n[steps]\nepochs = 1\n')
+    assert_refused(loratui("train", str(path)), "hero.toml", "base.model", "old.ckpt", ".safetensors")
+
+
+def test_lora_given_as_base_model(home, write, loratui, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    header = json.dumps(
+        {"lora_unet_x.lora_down.weight": {"dtype": "F16", "shape": [1, 1], "data_offsets": [0, 2]}}
+    ).encode()
+    (tmp_path / "l.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
+    assert_refused(loratui("train", str(write(base__model=str(tmp_path / "l.safetensors")))), "LoRA")
+
+
+def test_truncated_model(home, write, loratui, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "half.safetensors").write_bytes(b"\xff" * 20)
+    result = loratui("train", str(write(base__model=str(tmp_path / "half.safetensors"))))
+    assert_refused(result, "half.safetensors")
+
+
+def test_missing_folder(home, write, loratui) -> None:  # type: ignore[no-untyped-def]
+    assert_refused(loratui("train", str(write(dataset__folder="/nowhere/pictures"))), "/nowhere/pictures")
+
+
+def test_pictures_without_a_numbered_folder(home, write, loratui, pictures) -> None:  # type: ignore[no-untyped-def]
+    result = loratui("train", str(write(dataset__folder=str(pictures / "2_cat"))))
+    assert_refused(result, "dataset.folder", str(pictures))
+    plain = pictures.parent / "plain"
+    (pictures / "2_cat").rename(plain)
+    assert_refused(loratui("train", str(write(dataset__folder=str(plain)))), str(plain), "10_")
+
+
+@pytest.mark.parametrize("content", [b"[base\n", b"\xff\xfe", b'base = "x"\n'])
+def test_unreadable_recipe(home, loratui, tmp_path, content) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "hero.toml").write_bytes(content)
+    assert_refused(loratui("train", str(tmp_path / "hero.toml")), "hero.toml")
+
+
+def test_no_recipe(home, loratui, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    assert_refused(loratui("train", str(tmp_path / "none.toml")), "none.toml", "no such file")
+    assert_refused(loratui("train", str(tmp_path)), str(tmp_path))
+
+
+def test_wrong_type_and_alpha_above_rank(home, write, loratui) -> None:  # type: ignore[no-untyped-def]
+    path = write()
+    assert_refused(loratui("train", str(path), "--set", "network.rank=many"), "network.rank", "whole number")
+    assert_refused(loratui("train", str(path), "--set", "network.alpha=99"), "network.alpha", "16")
+
+
+def test_refusals_are_json_too(home, write, loratui) -> None:  # type: ignore[no-untyped-def]
+    result = loratui("train", str(write(dataset__folder="/nowhere")), "--json")
+    refused = json.loads(result.stdout)
+    assert result.returncode == 1
+    assert refused["verdict"] == "refused"
+    assert [problem["key"] for problem in refused["problems"]] == ["dataset.folder"]
+
+
+def test_a_refused_run_leaves_nothing_behind(home, write, loratui) -> None:  # type: ignore[no-untyped-def]
+    loratui("train", str(write(dataset__folder="/nowhere")))
+    assert json.loads(loratui("runs", "--json").stdout) == {"runs": []}
+
+
+def test_runs_that_are_not_there(home, loratui) -> None:  # type: ignore[no-untyped-def]
+    for command in ("attach", "stop", "resume", "rerun", "logs"):
+        result = loratui(command, "nothing")
+        assert_refused(result, "nothing" if result.returncode == 1 else "")
+
+
+def test_misspelt_command(home, loratui) -> None:  # type: ignore[no-untyped-def]
+    result = loratui("trian")
+    assert result.returncode == 2
+    assert "'train'" in result.stderr
+
+
+def test_the_kohya_engine_says_what_is_missing(home, write, loratui) -> None:  # type: ignore[no-untyped-def]
+    assert_refused(loratui("train", str(write()), "--engine", "kohya"), "sd-scripts", "LORATUI_KOHYA")

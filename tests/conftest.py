@@ -1,0 +1,54 @@
+"""What all tests share: a home of their own, and the demo's material made once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+Loratui = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty LORATUI_HOME."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("LORATUI_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo_material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home that holds the demo's pictures and tiny model, to be linked to and never written."""
+    folder = tmp_path_factory.mktemp("material")
+    code = "from loratui import demo; demo.make_pictures(); demo.make_model()"
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "LORATUI_HOME": str(folder)}, check=True)
+    return folder / "demo"
+
+
+@pytest.fixture
+def demo_home(home: Path, demo_material: Path) -> Path:
+    """A home with the demo's material and no runs."""
+    (home / "demo").symlink_to(demo_material)
+    return home
+
+
+@pytest.fixture
+def loratui() -> Loratui:
+    """Runs ``loratui`` as a process, without a terminal."""
+
+    def run(*arguments: str, timeout: float = 120, **more: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "loratui", *arguments]
+        return subprocess.run(  # type: ignore[call-overload,no-any-return]
+            command, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, **more
+        )
+
+    return run

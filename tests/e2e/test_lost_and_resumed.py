@@ -1,0 +1,41 @@
+"""A supervisor that is killed leaves no trainer behind, and its run goes on from the last state."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from loratui import demo
+from loratui.recipe import change, dumps
+from loratui.runs import store
+from tests.conftest import Loratui
+from tests.support.processes import wait_for
+
+pytestmark = [pytest.mark.xdist_group("training"), pytest.mark.timeout(280)]
+
+
+def test_supervisor_killed_then_resumed(demo_home: Path, loratui: Loratui) -> None:
+    path = demo_home / "recipe.toml"
+    short = {"steps.epochs": 6, "output.save_every_epochs": 1, "samples.every_epochs": 0}
+    path.write_text(dumps(change(demo.recipe(), short)))
+    started = json.loads(loratui("train", str(path), "--detach", "--json").stdout)
+    run = store.find(started["run"])
+    wait_for(lambda: store.summary(run).step >= 45, timeout=120, what="step 45")
+
+    status = store.read_status(run)
+    supervisor, trainer = status.supervisor.pid, status.trainer.pid
+    os.kill(supervisor, signal.SIGKILL)
+    wait_for(lambda: not psutil.pid_exists(trainer), timeout=20, what="the end of the trainer")
+    lost = store.summary(run)
+    assert lost.state == "lost"
+    assert lost.step < lost.total_steps
+
+    resumed = json.loads(loratui("resume", run.id, "--json").stdout)
+    assert resumed["verdict"] == "finished"
+    assert resumed["step"] == resumed["total_steps"] == lost.total_steps
+    assert Path(resumed["final_file"]).exists()
