@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,8 @@ def read_header(path: Path) -> Header:
     not JSON, names a tensor twice, or puts one outside the file or over another.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():  # a pipe would wait for ever
+            raise _UnsoundError("this is not an ordinary file.", "Name a .safetensors file.")
         with path.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(0)

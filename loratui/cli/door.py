@@ -73,9 +73,7 @@ def main() -> NoReturn:
     """Run the command line. No traceback reaches a person: known troubles end with a sentence and
     exit code 1, wrong use with 2."""
     try:
-        cli(prog_name="loratui", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        code = cli(prog_name="loratui", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
@@ -90,7 +88,7 @@ def main() -> NoReturn:
         fail(UserError(str(error.filename or ""), Problem("", f"{error.strerror or error}.")))
     except Exception as error:
         fail(_unexpected(error))
-    sys.exit(0)
+    sys.exit(code or 0)
 
 
 def _unexpected(error: Exception) -> UserError:

@@ -15,8 +15,9 @@ _CONTROLS = {code: None for code in [*range(0x20), *range(0x7F, 0xA0)] if code !
 
 
 def plain(text: str) -> str:
-    """Text from outside without control bytes, which a terminal would obey."""
-    return text.translate(_CONTROLS)
+    """Text from outside without control bytes, which a terminal would obey, and with the bytes of a
+    file name that is no UTF-8 written as ``\\udcXX``."""
+    return text.translate(_CONTROLS).encode("utf-8", "backslashreplace").decode()
 
 
 def say(line: str) -> None:
@@ -31,7 +32,21 @@ def data(line: str) -> None:
 
 def print_json(values: Mapping[str, Any]) -> None:
     """One JSON object, indented, for programs and for eyes."""
-    click.echo(msgspec.json.format(msgspec.json.encode(values), indent=2).decode())
+    encoded = msgspec.json.encode(_encodable(values))
+    click.echo(msgspec.json.format(encoded, indent=2).decode())
+
+
+def _encodable(value: Any) -> Any:
+    """The same values with every text in valid UTF-8."""
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case Mapping():
+            return {_encodable(key): _encodable(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_encodable(item) for item in value]
+        case _:
+            return value
 
 
 def fail(error: UserError) -> NoReturn:

@@ -1,0 +1,225 @@
+"""Which pictures a trainer will take from a folder, and how large they are.
+
+Sizes come from the files' headers; no pixel is decoded, and EXIF rotation is not applied, since
+sd-scripts does not apply it either (library/train_util.py:2948).
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from loratui.dataset.layout import Subset, is_picture_name, list_folder, read_layout
+from loratui.problems import Problem, UserError
+
+LIKELY_PICTURES = frozenset(
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif"}
+    | {".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".psd"}
+)
+"""Suffixes, in any case, that a person takes for a picture though the trainer may not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture that takes part in training."""
+
+    path: Path
+    width: int
+    """Pixels as stored, before any EXIF rotation."""
+    height: int
+    repeats: int
+    """Its folder's own number; see ``used_repeats`` for what regularization pictures come to."""
+    caption_path: Path | None
+    class_tokens: str
+    """The caption when there is no caption file."""
+    is_regularization: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The pictures below a folder, in the order in which sd-scripts registers them."""
+
+    folder: Path
+    pictures: tuple[Picture, ...]
+    unreadable: tuple[Path, ...]
+    """Counted as pictures by name, but no size can be read; sd-scripts ends with an error on them."""
+    ignored: tuple[Path, ...]
+    """Files and folders that look as if they counted, and do not."""
+
+    @property
+    def train_pictures(self) -> tuple[Picture, ...]:
+        return tuple(picture for picture in self.pictures if not picture.is_regularization)
+
+    @property
+    def reg_pictures(self) -> tuple[Picture, ...]:
+        return tuple(picture for picture in self.pictures if picture.is_regularization)
+
+    @property
+    def captioned(self) -> tuple[Picture, ...]:
+        """Training pictures with a caption file of their own."""
+        return tuple(picture for picture in self.train_pictures if picture.caption_path is not None)
+
+
+def scan(
+    folder: Path,
+    regularization: Path | None = None,
+    caption_extension: str = ".txt",
+    *,
+    latent_suffix: str = "",
+) -> Scan:
+    """Every picture below ``folder`` and ``regularization``, with its size.
+
+    ``latent_suffix`` is the ending of sd-scripts' cached latents for one script (``_sd.npz``): their
+    names carry a size that overrides the picture's own, even when caching is off. Left empty, such
+    files are passed over.
+
+    Raises ``UserError`` for a folder that ``read_layout`` refuses, and when there is no training picture.
+    """
+    pictures: list[Picture] = []
+    unreadable: list[Path] = []
+    ignored: list[Path] = []
+    taken: set[Path] = set()
+    for root, is_regularization in ((folder, False), (regularization, True)):
+        if root is None:
+            continue
+        layout = read_layout(root)
+        ignored += layout.ignored
+        for subset in layout.subsets:
+            # A folder given twice counts once, as what it came up as first (train_util.py:2124).
+            if subset.folder in taken:
+                continue
+            found = _Folder(subset, caption_extension, latent_suffix)
+            if found.names:
+                taken.add(subset.folder)
+            pictures += found.pictures(is_regularization, unreadable)
+            ignored += found.ignored
+    result = Scan(folder, tuple(pictures), tuple(unreadable), tuple(ignored))
+    if not result.train_pictures:
+        raise _no_pictures(result)
+    return result
+
+
+class _Folder:
+    """What lies in one numbered folder."""
+
+    def __init__(self, subset: Subset, caption_extension: str, latent_suffix: str) -> None:
+        self.subset = subset
+        self.names: list[str] = []
+        self.ignored: list[Path] = []
+        self._caption_extension = caption_extension
+        latents: list[str] = []
+        for entry in list_folder(subset.folder):
+            name = entry.name
+            if is_picture_name(name):
+                self.names.append(name)
+            elif name.startswith("."):
+                continue
+            elif latent_suffix and name.endswith(latent_suffix):
+                latents.append(name)
+            elif _looks_like_picture(entry):
+                self.ignored.append(subset.folder / name)
+        self.names.sort()
+        self._sizes = sizes_from_latents(self.names, latents)
+
+    def pictures(self, is_regularization: bool, unreadable: list[Path]) -> Iterator[Picture]:
+        """The pictures in order; those without a size are added to ``unreadable``."""
+        paths = [self.subset.folder / name for name in self.names]
+        for path, size in zip(paths, picture_sizes(paths), strict=True):
+            size = self._sizes.get(path.name, size)
+            if size is None:
+                unreadable.append(path)
+                continue
+            yield Picture(
+                path,
+                *size,
+                self.subset.repeats,
+                find_caption(path, self._caption_extension),
+                self.subset.class_tokens,
+                is_regularization,
+            )
+
+
+def picture_sizes(paths: Iterable[Path]) -> Iterator[tuple[int, int] | None]:
+    """(width, height) in pixels of each file from its header; None where there is none to read."""
+    from PIL import Image  # 40 ms: only when a folder is read
+
+    for path in paths:
+        if not path.is_file():  # opening a pipe would wait for ever
+            yield None
+            continue
+        with warnings.catch_warnings():
+            # A picture above 89 megapixels only draws a warning in training as well.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            try:
+                with Image.open(path) as picture:
+                    size = picture.size
+            except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+                yield None
+                continue
+        yield size if min(size) > 0 else None
+
+
+def find_caption(path: Path, extension: str) -> Path | None:
+    """The caption file of a picture, or None.
+
+    Like sd-scripts (train_util.py:1948): the same stem first; then, when the whole path has five or
+    more parts between underscores, the path without its last four (names of face crops).
+    """
+    stem = os.path.splitext(path)[0]  # noqa: PTH122  (on the whole path, as the trainer does)
+    candidates = [stem + extension]
+    parts = stem.split("_")
+    if len(parts) >= 5:
+        candidates.append("_".join(parts[:-4]) + extension)
+    return next((Path(candidate) for candidate in candidates if os.path.isfile(candidate)), None)  # noqa: PTH113
+
+
+def sizes_from_latents(names: list[str], latents: list[str]) -> Mapping[str, tuple[int, int]]:
+    """Sizes that cached latents force on pictures of one folder (facts: train_util.py:2001-2029).
+
+    ``names`` are sorted. A picture takes the first latents file, in order of stems, that begins with
+    its own stem: ``i10_0064x0064_sd.npz`` also speaks for ``i1.png``.
+    """
+    latents = sorted(latents, key=lambda name: name.rsplit("_", maxsplit=2)[0])
+    sizes: dict[str, tuple[int, int]] = {}
+    at = 0
+    for name in names:
+        stem = os.path.splitext(name)[0]  # noqa: PTH122
+        while at < len(latents) and latents[at][: len(stem)] < stem:
+            at += 1
+        if at < len(latents) and latents[at].startswith(stem):
+            size = _size_in_name(latents[at])
+            if size is not None:
+                sizes[name] = size
+    return sizes
+
+
+def _size_in_name(name: str) -> tuple[int, int] | None:
+    try:
+        width, height = name.split("_")[-2].split("x")
+        return int(width), int(height)
+    except (IndexError, ValueError):
+        return None
+
+
+def _looks_like_picture(entry: os.DirEntry[str]) -> bool:
+    if os.path.splitext(entry.name)[1].lower() in LIKELY_PICTURES:  # noqa: PTH122
+        return True
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _no_pictures(found: Scan) -> UserError:
+    if found.unreadable:
+        first = found.unreadable[0]
+        message = f"none of its pictures can be read; the first is {first.parent.name}/{first.name}."
+        return UserError(str(found.folder), Problem("", message, "Copy the pictures here once more."))
+    message = "the numbered folders in here hold no picture the trainer takes (png, jpg, jpeg, webp, bmp)."
+    fix = "Put pictures into them."
+    if found.ignored:
+        fix = f"Convert or rename what lies there, for example {found.ignored[0].name}."
+    return UserError(str(found.folder), Problem("", message, fix))
