@@ -1,0 +1,105 @@
+"""The GPUs at this moment, by NVML. A machine without one gets a sentence, never an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+NO_GPU = "No NVIDIA GPU found: training runs on the CPU."
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One GPU at one moment; None for what it does not tell."""
+
+    index: int
+    name: str
+    used_bytes: int
+    total_bytes: int
+    busy_percent: int | None
+    temperature: int | None
+    """Degrees Celsius."""
+    watts: float | None
+    watts_limit: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class GpuReading:
+    """All GPUs, or the sentence to show instead."""
+
+    gpus: tuple[Gpu, ...]
+    sentence: str
+
+
+_nvml: Any = None
+_handles: list[tuple[int, Any]] = []
+
+
+def sample() -> GpuReading:
+    """Read all GPUs now. NVML is loaded with the first call and kept; never raises."""
+    try:
+        return _sample()
+    except Exception as error:
+        return GpuReading((), _sentence(error))
+
+
+def _sample() -> GpuReading:
+    global _nvml
+    if _nvml is None:
+        import pynvml
+
+        pynvml.nvmlInit()
+        _handles[:] = [(index, pynvml.nvmlDeviceGetHandleByIndex(index)) for index in _indices(pynvml)]
+        _nvml = pynvml
+    gpus = tuple(_read(_nvml, index, handle) for index, handle in _handles)
+    return GpuReading(gpus, "" if gpus else NO_GPU)
+
+
+def _indices(nvml: Any) -> range:
+    return range(nvml.nvmlDeviceGetCount())
+
+
+def _read(nvml: Any, index: int, handle: Any) -> Gpu:
+    memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+    name = nvml.nvmlDeviceGetName(handle)
+
+    def told(look: Callable[[], Value]) -> Value | None:
+        try:
+            return look()
+        except nvml.NVMLError:
+            return None
+
+    used_milliwatts = told(lambda: nvml.nvmlDeviceGetPowerUsage(handle))
+    limit_milliwatts = told(lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle))
+    return Gpu(
+        index=index,
+        name=name.decode("utf-8", errors="replace") if isinstance(name, bytes) else str(name),
+        used_bytes=int(memory.used),
+        total_bytes=int(memory.total),
+        busy_percent=told(lambda: int(nvml.nvmlDeviceGetUtilizationRates(handle).gpu)),
+        temperature=told(lambda: int(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))),
+        watts=None if used_milliwatts is None else used_milliwatts / 1000,
+        watts_limit=None if limit_milliwatts is None else limit_milliwatts / 1000,
+    )
+
+
+def _sentence(error: Exception) -> str:
+    """By NVML's error names: no library and no driver mean no GPU; anything else is said as it is."""
+    kind = type(error).__name__
+    if kind in (
+        "NVMLError_LibraryNotFound",
+        "NVMLError_DriverNotLoaded",
+        "ModuleNotFoundError",
+        "ImportError",
+    ):
+        return NO_GPU
+    if kind == "NVMLError_NoPermission":
+        return "The NVIDIA driver does not let this user read the GPU: training may still use it."
+    if kind == "NVMLError_LibRmVersionMismatch":
+        return "The NVIDIA driver was updated and needs a restart of the machine before the GPU can be read."
+    if kind == "NVMLError_GpuIsLost":
+        return "The GPU has fallen off the bus: restart the machine, or take another."
+    return f"The GPU cannot be read ({error})."

@@ -1,0 +1,193 @@
+"""Starting, resuming and stopping a run. Whoever does this may go at once: the run stays."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from loratui import recipe as recipes
+from loratui.engines.engine import Command, Engine, Launch
+from loratui.events import StateSaved
+from loratui.problems import Problem, UserError
+from loratui.recipe import Recipe
+from loratui.runs import lock, store
+from loratui.runs.files import file_size, open_for_append, read_range, replace_file
+from loratui.runs.follow import RecordReader
+from loratui.runs.layout import Run, Status, read_status, request, take_requests, write_files, write_status
+from loratui.runs.liveness import is_alive
+
+READY_WITHIN = 10.0
+"""Seconds to wait for a supervisor's word that it has taken over."""
+
+_children: list[subprocess.Popen[bytes]] = []
+
+
+class LaunchFile(msgspec.Struct, frozen=True):
+    """launch.json: the command of the latest attempt."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    """Added to the supervisor's environment."""
+    cwd: str
+
+
+def start(recipe: Recipe, engine: Engine, total_steps: int | None = None) -> Run:
+    """Start a new run; it goes on without us. ``total_steps`` is the planned count, where the recipe names
+    only epochs. Raises ``UserError`` when the engine refuses the recipe, or nothing could be started."""
+    recipe = recipes.resolve_paths(recipe, Path.cwd())
+    problems = engine.supports(recipe)
+    if problems:
+        raise UserError("", *problems)
+    run = store.create(recipe, engine.name, total_steps)
+    _prepare(run, lambda: engine.prepare(recipe, run.folder))
+    spawn(run)
+    return run
+
+
+def resume(run: Run, engine: Engine) -> Run:
+    """Go on with a run from its newest saved state, in the same folder. Raises ``UserError`` when it is still
+    running, or has no state."""
+    status = read_status(run) or Status("lost")
+    if is_alive(run, status):
+        raise UserError("", Problem("", f"{run.id} is still running.", f"See it: loratui attach {run.id}"))
+    state = newest_state(run)
+    if state is None:
+        raise UserError(
+            "",
+            Problem(
+                "",
+                f"{run.id} has saved no state to go on from.",
+                f"Start it over with: loratui rerun {run.id}",
+            ),
+        )
+    recipe = recipes.loads(_read(run.recipe), str(run.recipe))
+    take_requests(run)  # a stop meant for the last attempt
+    status = msgspec.structs.replace(
+        status, state="starting", reason="", attempt=status.attempt + 1, supervisor=None, trainer=None
+    )
+    _prepare(run, lambda: engine.prepare(recipe, run.folder, resume=state), status)
+    spawn(run)
+    return run
+
+
+def newest_state(run: Run) -> Path | None:
+    """The latest state folder this run saved that is still there with something in it."""
+    saved = [record.event for record in RecordReader(run.events).poll()]
+    for event in reversed(saved):
+        if isinstance(event, StateSaved):
+            path = run.folder / event.path
+            if path.is_dir() and any(path.iterdir()):
+                return path
+    return None
+
+
+def request_stop(run: Run) -> None:
+    """Ask for a stop: the trainer finishes its step and saves. Asked twice, it is killed. Raises
+    ``UserError`` when the run is not running."""
+    _request(run, "stop")
+
+
+def request_kill(run: Run) -> None:
+    """Ask for an end at once, nothing saved. Raises ``UserError`` when the run is not running."""
+    _request(run, "kill")
+
+
+def _request(run: Run, action: str) -> None:
+    if not is_alive(run, read_status(run)):
+        state, _ = store.state(run)
+        raise UserError("", Problem("", f"{run.id} is not running: it is {state}.", "See: loratui runs"))
+    try:
+        request(run, action)
+    except OSError as error:
+        raise UserError(
+            str(run.control), Problem("", f"the request cannot be written: {error.strerror}.")
+        ) from None
+
+
+def spawn(run: Run) -> None:
+    """Start the supervisor of a prepared run, and wait until it has taken over. Raises ``UserError`` with its
+    own words when it ends instead."""
+    _children[:] = [child for child in _children if child.poll() is None]  # reap supervisors that have ended
+    ready, report = os.pipe()
+    log = open_for_append(run.supervisor_log)
+    log_start = file_size(run.supervisor_log)
+    try:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "loratui.runs.supervisor", str(run.folder), "--ready-fd", str(report)],
+            cwd=run.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            close_fds=True,
+            pass_fds=(report,),
+            start_new_session=True,
+        )
+    finally:
+        os.close(log)
+        os.close(report)
+    _children.append(child)
+    try:
+        if not _came_up(ready):
+            words = read_range(run.supervisor_log, log_start, 4096).decode("utf-8", errors="replace").strip()
+            reason = words.splitlines()[-1] if words else "it gave no reason"
+            _fail(run, f"The supervisor could not start: {reason}")
+            raise UserError(str(run.supervisor_log), Problem("", f"the run could not be started: {reason}"))
+    finally:
+        os.close(ready)
+
+
+def _came_up(ready: int) -> bool:
+    """False when the other end closed without a word. After ``READY_WITHIN`` seconds of silence the run may
+    still come up; its status tells."""
+    deadline = time.monotonic() + READY_WITHIN
+    readable, _, _ = select.select([ready], [], [], max(0.0, deadline - time.monotonic()))
+    return not readable or os.read(ready, 64) != b""
+
+
+def _fail(run: Run, reason: str) -> None:
+    status = read_status(run)
+    if status is not None and status.supervisor is None and not lock.is_held(run.lock):
+        write_status(run, msgspec.structs.replace(status, state="failed", reason=reason))
+
+
+def _prepare(run: Run, prepare: Callable[[], Launch], status: Status | None = None) -> None:
+    """Write what an attempt needs. A failure leaves a failed run, not one that seems to start."""
+    try:
+        launch = prepare()
+        write_files(run, launch.files)
+        command = launch.command
+        about = LaunchFile(command.argv, command.env, str(run.folder / command.cwd))
+        replace_file(run.launch, msgspec.json.format(msgspec.json.encode(about)))
+        if status is not None:
+            write_status(run, status)
+    except (OSError, ValueError, UserError) as error:
+        if status is None:
+            _fail(run, f"It could not be prepared: {error}")
+        if isinstance(error, OSError):
+            raise UserError(
+                str(error.filename or run.folder), Problem("", f"it cannot be written: {error.strerror}.")
+            ) from None
+        raise
+
+
+def read_command(run: Run) -> Command:
+    """The command of the latest attempt. Raises ``UserError``."""
+    try:
+        about = msgspec.json.decode(run.launch.read_bytes(), type=LaunchFile)
+    except (OSError, ValueError) as error:
+        raise UserError(str(run.launch), Problem("", f"it cannot be read: {error}.")) from None
+    return Command(about.argv, about.env, Path(about.cwd))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(str(path), Problem("", f"it cannot be read: {error}.")) from None

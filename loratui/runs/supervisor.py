@@ -1,0 +1,246 @@
+"""The supervisor of one run: a process of its own that starts the trainer, watches it, and writes down what
+happens. ``python -m loratui.runs.supervisor RUN_FOLDER``
+
+It needs no terminal and survives the one it was started from. It knows neither torch nor any screen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from loratui import recipe
+from loratui.engines import registry
+from loratui.engines.engine import Command, LogReader
+from loratui.events import Hint
+from loratui.problems import Problem, UserError
+from loratui.runs import hint_rules, lock
+from loratui.runs.files import file_size, open_for_append
+from loratui.runs.launch import read_command
+from loratui.runs.layout import Run, Status, read_run_file, read_status, take_requests
+from loratui.runs.process import identify, out_of_memory_kills
+from loratui.runs.progress import Progress
+from loratui.runs.stopping import Signals, Stop
+from loratui.runs.trainer_process import ORPHAN_GRACE, TrainerProcess
+from loratui.runs.verdict import Facts, decide, ending_signal
+
+PACE = 0.25
+"""Seconds between two looks at the log and at requests."""
+GRACE = 120.0
+"""Seconds a trainer gets after a stop, to finish its step and save."""
+LOG_WARNING = 1 << 30
+
+_STOPPING = {
+    True: "A stop was asked for: the trainer finishes its step and saves.",
+    False: "A stop was asked for: what follows the last checkpoint is not kept.",
+}
+
+Inspection = Callable[[Path], list[Problem]]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt of a run, and how to treat it."""
+
+    run: Run
+    command: Command
+    inspect: Inspection
+    lock: int
+    """The descriptor that holds the run's lock."""
+    saves_on_stop: bool = True
+    grace: float = GRACE
+    orphan_grace: float = ORPHAN_GRACE
+
+
+def supervise(attempt: Attempt, reader: LogReader, ready: Callable[[], None] = lambda: None) -> Status:
+    """Run one attempt to its end; ``ready`` is called once it is taken over. Returns the final status.
+    Raises ``OSError`` when the run's folder cannot be written to begin with."""
+    run, signals = attempt.run, Signals()
+    before = read_status(run) or Status("starting")
+    status = Status(
+        "starting",
+        attempt=before.attempt,
+        supervisor=identify(os.getpid()),
+        step=before.step,
+        total_steps=before.total_steps,
+        loss=before.loss,
+        started=time.time(),
+    )
+    progress = Progress(run, status, reader, file_size(run.output))
+    progress.set_state("starting")
+    ready()
+    try:
+        _run(attempt, progress, signals)
+    except Exception:
+        traceback.print_exc()
+        progress.set_state("failed", "loratui's supervisor itself failed; see supervisor.log.")
+    progress.close()
+    return progress.status
+
+
+def _run(attempt: Attempt, progress: Progress, signals: Signals) -> None:
+    oom_kills, stop = out_of_memory_kills(), Stop(attempt.grace)
+    trainer = _start(attempt, progress)
+    if trainer is None:
+        return
+    try:
+        _watch(attempt, progress, trainer, signals, stop)
+    finally:
+        code = trainer.finish()
+    progress.read_rest()
+    progress.status = msgspec.structs.replace(progress.status, exit_code=code)
+    _conclude(attempt, progress, stop, out_of_memory_kills() > oom_kills)
+
+
+def _start(attempt: Attempt, progress: Progress) -> TrainerProcess | None:
+    try:
+        output = open_for_append(attempt.run.output)
+        try:
+            trainer = TrainerProcess(attempt.command, output, attempt.lock, attempt.orphan_grace)
+        finally:
+            os.close(output)
+    except OSError as error:
+        missing = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        progress.set_state("failed", f"The trainer could not be started: {missing}.")
+        return None
+    progress.status = msgspec.structs.replace(progress.status, trainer=identify(trainer.pid))
+    progress.save(at_once=True)
+    return trainer
+
+
+def _watch(
+    attempt: Attempt, progress: Progress, trainer: TrainerProcess, signals: Signals, stop: Stop
+) -> None:
+    """Until the trainer has ended."""
+    run, warned = attempt.run, False
+    while not trainer.has_ended():
+        more = progress.read_output()
+        requests = {"stop", "kill"}.intersection(take_requests(run))
+        asked = bool(requests or signals.take_terms())
+        if asked and stop.ask(at_once="kill" in requests):
+            progress.stop_asked = True
+            progress.set_state("stopping", _STOPPING[attempt.saves_on_stop])
+            trainer.signal_group(signal.SIGTERM)
+        if stop.is_due():
+            stop.ran_out = True
+            trainer.signal_group(signal.SIGKILL)
+        if not warned and file_size(run.output) > LOG_WARNING:
+            warned = True
+            progress.add(_log_is_large())
+        progress.save()
+        if not more:
+            signals.wait(PACE)
+
+
+def _log_is_large() -> Hint:
+    return Hint("log_large", "warning", "output.log is larger than 1 GiB")
+
+
+def _conclude(attempt: Attempt, progress: Progress, stop: Stop, out_of_memory: bool) -> None:
+    """The verdict, as the last event and status."""
+    status = progress.status
+    code = status.exit_code or 0
+    final = (attempt.command.cwd / status.final_file) if status.final_file else None
+    killed = out_of_memory and not stop.asked and code != 0
+    if killed or (ending_signal(code) == signal.SIGKILL and not stop.asked):
+        progress.add(Hint("oom_ram", "fatal", "the trainer was killed (SIGKILL)"))
+    facts = Facts(
+        exit_code=-signal.SIGTERM if stop.asked and progress.ended_by_stop else code,
+        stop_asked=stop.asked,
+        grace_ran_out=stop.ran_out,
+        step=status.step,
+        total_steps=status.total_steps,
+        finite=progress.finite,
+        final_file=str(final or ""),
+        file_problem=_file_problem(final, attempt.inspect),
+        state_saved=progress.state_saved,
+        hint=progress.fatal_hint,
+        error=progress.last_error,
+        out_of_memory=killed,
+    )
+    state, reason = decide(facts)
+    if state == "finished":
+        _hint_on_numbers(progress)
+    progress.status = msgspec.structs.replace(progress.status, final_file=facts.final_file)
+    progress.set_state(state, reason)
+
+
+def _file_problem(path: Path | None, inspect: Inspection) -> str:
+    if path is None:
+        return ""
+    if not path.is_file():
+        return "it is not there."
+    try:
+        return " ".join(str(problem) for problem in inspect(path)[:1])
+    except (OSError, ValueError, UserError) as error:
+        return str(error)
+
+
+def _hint_on_numbers(progress: Progress) -> None:
+    try:
+        decided = recipe.loads(progress.run.recipe.read_text(encoding="utf-8"))
+    except (OSError, ValueError, UserError):
+        return
+    hint = hint_rules.without_effect(decided, progress.status.step, progress.rates)
+    if hint is not None:
+        progress.add(hint)
+
+
+def _inspect(path: Path) -> list[Problem]:
+    from loratui.lora import verify
+
+    return verify.problems(path)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Supervise the run in a folder. 0 once the run has a verdict, 1 when it could not be begun."""
+    parser = argparse.ArgumentParser(prog="python -m loratui.runs.supervisor")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--ready-fd", type=int)
+    parser.add_argument("--grace", type=float, default=GRACE)
+    parser.add_argument("--orphan-grace", type=float, default=ORPHAN_GRACE)
+    options = parser.parse_args(arguments)
+    folder: Path = options.folder.absolute()
+    run = Run(folder.name, folder)
+    about = read_run_file(run)
+    if about is None:
+        print(f"{folder} is not a run's folder: it has no readable run.json.", file=sys.stderr)
+        return 1
+    try:
+        held = lock.hold(run.lock)
+        command = read_command(run)
+    except lock.LockHeldError:
+        print(f"{run.id} already has a supervisor. See it with: loratui attach {run.id}", file=sys.stderr)
+        return 1
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+    def ready() -> None:
+        if options.ready_fd is not None:
+            with contextlib.suppress(OSError):
+                os.write(options.ready_fd, b"ready\n")
+                os.close(options.ready_fd)
+
+    engine = registry.engine(about.engine)
+    attempt = Attempt(run, command, _inspect, held, engine.saves_on_stop, options.grace, options.orphan_grace)
+    try:
+        supervise(attempt, engine.reader(), ready)
+    except OSError as error:
+        print(f"{error.filename or folder}: it cannot be written: {error.strerror}.", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,84 @@
+"""A machine without a GPU is told so in one sentence; one with GPUs is read."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from loratui.runs import gpu
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    gpu._nvml = None
+    gpu._handles.clear()
+    yield
+    gpu._nvml = None
+    gpu._handles.clear()
+
+
+def test_this_machine_gets_gpus_or_a_sentence() -> None:
+    reading = gpu.sample()
+    assert bool(reading.gpus) != bool(reading.sentence)
+    assert all(0 < item.total_bytes >= item.used_bytes for item in reading.gpus)
+
+
+class NVMLError(Exception):
+    pass
+
+
+class NVMLError_NoPermission(NVMLError):  # noqa: N801, N818
+    pass
+
+
+def driver(**changes: Any) -> types.SimpleNamespace:
+    def unsupported(*_: object) -> None:
+        raise NVMLError("Not Supported")
+
+    values: dict[str, Any] = {
+        "NVMLError": NVMLError,
+        "NVML_TEMPERATURE_GPU": 0,
+        "nvmlInit": lambda: None,
+        "nvmlDeviceGetCount": lambda: 1,
+        "nvmlDeviceGetHandleByIndex": lambda index: index,
+        "nvmlDeviceGetMemoryInfo": lambda _: types.SimpleNamespace(used=3 << 30, total=8 << 30),
+        "nvmlDeviceGetName": lambda _: "NVIDIA Test",
+        "nvmlDeviceGetUtilizationRates": lambda _: types.SimpleNamespace(gpu=97),
+        "nvmlDeviceGetTemperature": lambda *_: 71,
+        "nvmlDeviceGetPowerUsage": unsupported,
+        "nvmlDeviceGetEnforcedPowerLimit": lambda _: 250_000,
+    }
+    return types.SimpleNamespace(**values | changes)
+
+
+def test_what_a_gpu_does_not_tell_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", driver())
+    reading = gpu.sample()
+    assert reading == gpu.GpuReading((gpu.Gpu(0, "NVIDIA Test", 3 << 30, 8 << 30, 97, 71, None, 250.0),), "")
+
+
+def test_nvml_is_begun_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[int] = []
+    monkeypatch.setitem(sys.modules, "pynvml", driver(nvmlInit=lambda: begun.append(1)))
+    for _ in range(3):
+        gpu.sample()
+    assert begun == [1]
+
+
+def test_a_refusal_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise NVMLError_NoPermission("Insufficient Permissions")
+
+    monkeypatch.setitem(sys.modules, "pynvml", driver(nvmlInit=refuse))
+    reading = gpu.sample()
+    assert reading.gpus == ()
+    assert "does not let this user" in reading.sentence
+
+
+def test_no_gpu_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", driver(nvmlDeviceGetCount=lambda: 0))
+    assert gpu.sample() == gpu.GpuReading((), gpu.NO_GPU)

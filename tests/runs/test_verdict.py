@@ -1,0 +1,60 @@
+"""The verdict looks further than the exit code."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loratui.runs.verdict import Facts, decide, ending_signal
+
+GOOD = Facts(exit_code=0, step=10, total_steps=10, final_file="/x.safetensors")
+
+
+def test_a_finished_run() -> None:
+    assert decide(GOOD) == ("finished", "All 10 steps are done and the LoRA file is whole.")
+    assert decide(replace(GOOD, stop_asked=True))[0] == "finished"
+    assert decide(replace(GOOD, total_steps=None))[0] == "finished"
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        (replace(GOOD, exit_code=1), "exit code 1"),
+        (replace(GOOD, exit_code=1, hint="The disk is full. Free some."), "The disk is full. Free some."),
+        (replace(GOOD, exit_code=1, error="No model."), "No model."),
+        (replace(GOOD, exit_code=-9), "out of memory (system RAM)"),
+        (replace(GOOD, exit_code=137), "out of memory (system RAM)"),
+        (replace(GOOD, exit_code=1, out_of_memory=True), "out of memory (system RAM)"),
+        (replace(GOOD, exit_code=-11), "SIGSEGV"),
+        (replace(GOOD, exit_code=-15), "outside loratui"),
+        (replace(GOOD, finite=False), "NaN"),
+        (replace(GOOD, final_file=""), "without writing a LoRA"),
+        (replace(GOOD, file_problem="it is cut short."), "it is cut short."),
+        (replace(GOOD, step=4), "step 4 of 10"),
+        (replace(GOOD, exit_code=3, stop_asked=True), "exit code 3"),
+    ],
+)
+def test_a_failed_run(facts: Facts, words: str) -> None:
+    state, reason = decide(facts)
+    assert state == "failed"
+    assert words in reason
+
+
+@pytest.mark.parametrize("code", [0, -15, -9, 143, 137])
+def test_a_stopped_run(code: int) -> None:
+    facts = replace(GOOD, exit_code=code, stop_asked=True, step=4, final_file="", state_saved=True)
+    assert decide(facts) == (
+        "stopped",
+        "Stopped as asked, at step 4 of 10. Resume goes on from the last saved state.",
+    )
+
+
+@given(st.integers(-200, 255), st.booleans(), st.booleans())
+def test_any_exit_code_gets_a_sentence(code: int, stop_asked: bool, finite: bool) -> None:
+    state, reason = decide(replace(GOOD, exit_code=code, stop_asked=stop_asked, finite=finite))
+    assert reason.endswith(".")
+    assert (state == "finished") == (code == 0 and finite)
+    assert ending_signal(code) >= 0
