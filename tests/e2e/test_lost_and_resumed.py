@@ -28,11 +28,15 @@ def test_supervisor_killed_then_resumed(demo_home: Path, loratui: Loratui) -> No
     wait_for(lambda: store.summary(run).step >= 45, timeout=120, what="step 45")
 
     status = store.read_status(run)
-    supervisor, trainer = status.supervisor.pid, status.trainer.pid
-    os.kill(supervisor, signal.SIGKILL)
+    assert status is not None
+    assert status.supervisor is not None
+    assert status.trainer is not None
+    trainer = status.trainer.pid
+    os.kill(status.supervisor.pid, signal.SIGKILL)
     wait_for(lambda: not psutil.pid_exists(trainer), timeout=20, what="the end of the trainer")
+    wait_for(lambda: store.summary(run).state == "lost", what="the state lost")
     lost = store.summary(run)
-    assert lost.state == "lost"
+    assert lost.total_steps is not None
     assert lost.step < lost.total_steps
 
     resumed = json.loads(loratui("resume", run.id, "--json").stdout)

@@ -1,0 +1,166 @@
+"""What a person gets wrong: one sentence each, the right exit code, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loratui import events
+
+
+def sentence(told: Any, code: int) -> str:
+    errors = [message for message in told.of(events.Message) if message.level == "error"]
+    assert len(errors) == 1, told.events
+    assert told.code == code, errors
+    assert told.events[-1] == events.Ended("failed", 0)
+    assert "\n" not in errors[0].text
+    assert "Traceback" not in errors[0].text
+    return str(errors[0].text)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"learning_rte": 1e-4}, ["learning_rte", "learning_rate"]),
+        ({"network_dim": "4"}, ["network_dim", "whole number"]),
+        ({"min_snr_gamma": 5.0}, ["min_snr_gamma", "kohya"]),
+        ({"network_args": ["conv_dim=4"]}, ["network_args", "kohya"]),
+        ({"network_module": "lycoris.kohya"}, ["network_module", "networks.lora"]),
+        ({"optimizer_type": "Lion"}, ["optimizer_type", "Lion", "Prodigy"]),
+        ({"lr_scheduler": "linear"}, ["lr_scheduler", "cosine"]),
+        ({"resolution": "64x64"}, ["resolution", "64x64"]),
+        ({"network_alpha": 8}, ["network_alpha", "4"]),
+        ({"save_model_as": "ckpt"}, ["save_model_as", "safetensors"]),
+        ({"train_data_dir": None}, ["train_data_dir", "missing"]),
+        ({"max_bucket_reso": 64}, ["max_bucket_reso"]),
+        ({"train_batch_size": 0}, ["train_batch_size"]),
+        ({"optimizer_type": "Prodigy", "learning_rate": 1.0, "unet_lr": 0.5, "network_train_unet_only": None}, ["Prodigy"]),
+        ({"network_train_text_encoder_only": True}, ["network_train_unet_only"]),
+    ],
+)
+def test_configs_that_are_refused(changes: dict[str, Any], words: list[str], train: Any) -> None:
+    text = sentence(train(**changes), 2)
+    assert all(word in text for word in words), text
+    assert "config" in text
+
+
+def test_optimizer_arguments_are_refused_before_training(train: Any) -> None:
+    for argument in ("weight_decy=0.1", "weight_decay", "betas=oops(", "lr=1", "weight_decay=-1"):
+        assert "optimizer_args" in sentence(train(optimizer_args=[argument]), 2)
+
+
+def test_defaults_of_keys_that_are_not_supported_are_no_reason_to_refuse(train: Any) -> None:
+    told = train(max_train_steps=1, min_snr_gamma=None, zero_terminal_snr=False, xformers=True, network_args=[])
+    assert told.code == 0, told.events
+
+
+def test_the_config_file_itself(train: Any, tmp_path: Path) -> None:
+    from loratui.trainer.__main__ import guarded
+    from loratui.trainer.report import Reporter
+    from loratui.trainer.stopping import StopRequest
+
+    for content in (None, b"= 4", b"\xff\xfe"):
+        path = tmp_path / "broken.toml"
+        if content is not None:
+            path.write_bytes(content)
+        told: list[events.Event] = []
+        assert guarded(path, Reporter(told.append), StopRequest()) == 2
+        message = told[-2]
+        assert isinstance(message, events.Message)
+        assert str(path) in message.text
+
+
+def test_base_models_that_cannot_be_used(train: Any, tmp_path: Path, tiny_models: dict[str, Path]) -> None:
+    pickled = tmp_path / "model.ckpt"
+    pickled.write_bytes(b"PK\x03\x04")
+    whole = (tiny_models["sd15"] / "unet" / "diffusion_pytorch_model.safetensors").read_bytes()
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(whole[: len(whole) // 2])
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for path, words in (
+        (tmp_path / "none.safetensors", "no such model"),
+        (pickled, "pickles"),
+        (cut, "cut off"),
+        (empty, "no diffusers model"),
+    ):
+        text = sentence(train(pretrained_model_name_or_path=str(path)), 1)
+        assert words in text
+        assert str(path) in text
+
+
+def test_a_folder_with_a_damaged_part(train: Any, tmp_path: Path, tiny_models: dict[str, Path]) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_models["sd15"], copy)
+    weights = copy / "vae" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    assert "cannot be loaded" in sentence(train(pretrained_model_name_or_path=str(copy)), 1)
+    weights.unlink()
+    assert "vae" in sentence(train(pretrained_model_name_or_path=str(copy)), 1)
+
+
+def test_datasets_that_cannot_be_used(train: Any, tmp_path: Path, pictures: Path) -> None:
+    copy = tmp_path / "pictures"
+    shutil.copytree(pictures, copy)
+    assert "no such folder" in sentence(train(train_data_dir=str(tmp_path / "none")), 1)
+    assert "10_" in sentence(train(train_data_dir=str(shutil.copytree(copy / "2_ohwx", tmp_path / "plain"))), 1)
+    picture = copy / "2_ohwx" / "0.png"
+    picture.write_bytes(picture.read_bytes()[:120])
+    assert "0.png" in sentence(train(train_data_dir=str(copy)), 1)
+    picture.write_bytes(b"no picture at all")
+    assert "0.png" in sentence(train(train_data_dir=str(copy)), 1)
+
+
+def test_states_and_weights_that_cannot_be_used(train: Any, tmp_path: Path) -> None:
+    train(max_train_steps=1, save_state=True)
+    state = tmp_path / "out" / "tiny-state"
+    assert "no such state" in sentence(train(resume=str(tmp_path / "none")), 1)
+    assert "no state of the builtin" in sentence(train(resume=str(tmp_path)), 1)
+    assert "another optimizer" in sentence(
+        train(resume=str(state), network_train_unet_only=None, text_encoder_lr=0, optimizer_type="Prodigy"), 1
+    )
+    (state / "optimizer.pt").write_bytes(b"cut")
+    assert "damaged" in sentence(train(resume=str(state)), 1)
+    assert "no such file" in sentence(train(network_weights=str(tmp_path / "none.safetensors")), 1)
+    assert "sample" in sentence(train(sample_prompts=str(tmp_path / "none.txt"), sample_at_first=True), 1)
+
+
+class Trap:
+    """Leaves a mark when it is unpickled."""
+
+    def __init__(self, mark: str) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (self.mark,)
+
+
+def test_a_state_runs_no_code(train: Any, tmp_path: Path) -> None:
+    import torch
+
+    train(max_train_steps=1, save_state=True)
+    state = tmp_path / "out" / "tiny-state"
+    torch.save({"state": Trap(str(tmp_path / "mark"))}, state / "optimizer.pt")
+    assert "damaged" in sentence(train(resume=str(state)), 1)
+    assert not (tmp_path / "mark").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_to(train: Any, tmp_path: Path) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    assert "could not be saved" in train(output_dir=str(locked / "out")).of(events.Message)[-1].text
+
+
+def test_a_full_disk_leaves_no_half_file(train: Any) -> None:
+    full = Path("/dev/full")
+    if not full.exists() or sys.platform != "linux":
+        pytest.skip("no /dev/full here")
+    told = train(output_dir=str(full))
+    assert told.code == 1
+    assert "could not be saved" in told.of(events.Message)[-1].text
