@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -44,5 +43,7 @@ class UserError(Exception):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A sentence naming the known word closest to ``word``, or nothing when none is close."""
+    import difflib  # 6 ms, and needed only when something is wrong
+
     matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"Did you mean {matches[0]!r}?" if matches else ""

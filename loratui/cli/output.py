@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import sys
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
-import click
 import msgspec
 
-from loratui.problems import UserError
+from loratui import places
+from loratui.problems import Problem, UserError
 
 _CONTROLS = {code: None for code in [*range(0x20), *range(0x7F, 0xA0)] if code != 0x0A}
 
@@ -22,18 +25,18 @@ def plain(text: str) -> str:
 
 def say(line: str) -> None:
     """A line of narration."""
-    click.echo(plain(line), err=True)
+    print(plain(line), file=sys.stderr, flush=True)
 
 
 def data(line: str) -> None:
     """A line of data."""
-    click.echo(plain(line))
+    print(plain(line), flush=True)
 
 
 def print_json(values: Mapping[str, Any]) -> None:
     """One JSON object, indented, for programs and for eyes."""
     encoded = msgspec.json.encode(_encodable(values))
-    click.echo(msgspec.json.format(encoded, indent=2).decode())
+    print(msgspec.json.format(encoded, indent=2).decode(), flush=True)
 
 
 def _encodable(value: Any) -> Any:
@@ -47,6 +50,43 @@ def _encodable(value: Any) -> Any:
             return [_encodable(item) for item in value]
         case _:
             return value
+
+
+@contextmanager
+def no_tracebacks() -> Iterator[None]:
+    """End the process with a sentence instead of a traceback: exit code 1 for what a person can mend
+    and for faults of ours, whose details go to a file."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except UserError as error:
+        fail(error)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:
+        fail(UserError(str(error.filename or ""), Problem("", f"{error.strerror or error}.")))
+    except Exception as error:
+        fail(_unexpected(error))
+
+
+def _unexpected(error: Exception) -> UserError:
+    report = places.home() / "error.log"
+    with suppress(OSError):
+        report.parent.mkdir(parents=True, exist_ok=True)
+        report.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    return UserError(
+        "",
+        Problem(
+            "",
+            f"something went wrong inside loratui ({type(error).__name__}: {error}).",
+            f"Runs are not touched by it. The details are in {report}; please report them.",
+        ),
+    )
 
 
 def fail(error: UserError) -> NoReturn:

@@ -82,6 +82,8 @@ def stop(run: str, now: bool, no_wait: bool, as_json: bool) -> None:
         return
     if now:
         launch.request_kill(found)
+    elif summary.state == "stopping":  # a second request would end the trainer's time to save
+        say("It is already stopping. To end it at once, unsaved: loratui stop --now")
     else:
         launch.request_stop(found)
         saves = engine(summary.engine).saves_on_stop
