@@ -200,7 +200,9 @@ def test_clips_vocabulary() -> None:
 
 
 def test_a_prompt_line() -> None:
-    prompt = parse_prompt("a cat -- really --n bad, --ugly --w 513 --h 64 --d 5 --l 3.5 --s 9 --x y", (96, 96))
+    prompt = parse_prompt(
+        "a cat -- really --n bad, --ugly --w 513 --h 64 --d 5 --l 3.5 --s 9 --x y", (96, 96)
+    )
     assert (prompt.text, prompt.width, prompt.height) == ("a cat -- really", 512, 64)
     assert (prompt.seed, prompt.scale, prompt.steps) == (5, 3.5, 9)
     plain = parse_prompt("a cat --s many", (96, 128))

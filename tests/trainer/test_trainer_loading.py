@@ -127,7 +127,9 @@ class Made:
         self.configs = folder / "configs"
         self.path = folder / f"{family}.safetensors"
         unet_class, vae_class = diffusers_classes()
-        self.unet = unet_class.from_config(self._config(family, "unet", norm_num_groups=4, **SMALL_UNET[family]))
+        self.unet = unet_class.from_config(
+            self._config(family, "unet", norm_num_groups=4, **SMALL_UNET[family])
+        )
         self.vae = vae_class.from_config(
             self._config(family, "vae", norm_num_groups=2, block_out_channels=[4, 4, 8, 8])
         )

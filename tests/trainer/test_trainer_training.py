@@ -59,7 +59,9 @@ def test_the_file_works_in_diffusers_as_it_did_in_training(
     assert told.of(events.Checkpoint)[-1] == events.Checkpoint(str(path), 3, 1, final=True)
     keys = load_file(path).keys()
     assert not [key for key in keys if not KOHYA_KEY.fullmatch(key)]
-    assert {key.split("_")[1] for key in keys} == ({"unet", "te"} if family == "sd15" else {"unet", "te1", "te2"})
+    assert {key.split("_")[1] for key in keys} == (
+        {"unet", "te"} if family == "sd15" else {"unet", "te1", "te2"}
+    )
     assert told.of(events.Step)[0].rates.keys() >= {"unet", "text_encoder"}
 
     model = load(tiny_models[family], family, torch.float32)
@@ -128,7 +130,13 @@ def test_what_is_told_and_written(train: Any, tmp_path: Path) -> None:
     assert [epoch.epoch for epoch in told.of(events.Epoch)] == [1, 2, 3]
     out = tmp_path / "out"
     names = sorted(path.name for path in out.iterdir())
-    assert names == ["sample", "tiny-000002-state", "tiny-000002.safetensors", "tiny-state", "tiny.safetensors"]
+    assert names == [
+        "sample",
+        "tiny-000002-state",
+        "tiny-000002.safetensors",
+        "tiny-state",
+        "tiny.safetensors",
+    ]
     assert len(told.of(events.Checkpoint)) == 3
     samples = sorted(path.name for path in (out / "sample").iterdir())
     assert [re.sub(r"\d{14}", "TIME", name) for name in samples] == [
@@ -153,7 +161,9 @@ def check_metadata(path: Path) -> None:
     with safe_open(path, "pt") as file:
         entries = file.metadata()
         assert file.get_tensor("lora_unet_mid_block_attentions_0_proj_in.alpha").item() == 2
-        assert file.get_tensor("lora_unet_mid_block_attentions_0_proj_in.lora_up.weight").dtype == torch.float16
+        assert (
+            file.get_tensor("lora_unet_mid_block_attentions_0_proj_in.lora_up.weight").dtype == torch.float16
+        )
     wanted = {
         "ss_network_module": "networks.lora",
         "ss_network_dim": "4",
@@ -271,3 +281,50 @@ def test_gradient_checkpointing_and_bf16_train_too(train: Any) -> None:
     half = train(mixed_precision="bf16", save_precision="bf16").of(events.Step)
     assert len(half) == 3
     assert half[0].loss == pytest.approx(plain[0].loss, rel=0.05)
+
+
+@pytest.mark.parametrize("family", ["sd15", "sdxl"])
+def test_samples_in_half_precision_with_trained_text_encoders(
+    family: str, train: Any, tmp_path: Path
+) -> None:
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("ohwx, round --w 64 --h 64 --d 1 --s 2\nohwx --w 64 --h 64 --d 1 --s 2 --l 1\n")
+    told = train(
+        family,
+        mixed_precision="bf16",
+        network_train_unet_only=None,
+        sample_prompts=str(prompts),
+        sample_at_first=True,
+        sample_every_n_epochs=4,
+        max_train_epochs=4,
+        optimizer_type="prodigy",
+        learning_rate=1.0,
+        optimizer_args=["weight_decay=0.01", "use_bias_correction=True"],
+    )
+    assert told.code == 0, told.events
+    samples = told.of(events.Sample)
+    assert [sample.step for sample in samples] == [0, 0, 12, 12]
+    before = [Path(sample.path).read_bytes() for sample in samples[:2]]
+    assert before[0] != before[1]
+    assert all(Path(sample.path).is_file() for sample in samples)
+    # Prodigy starts at d = 1e-6 and moves up.
+    rates = [step.rates["unet"] for step in told.of(events.Step)]
+    assert rates[0] == pytest.approx(1e-6)
+    if family == "sd15":
+        assert rates[-1] > rates[0]
+
+
+def test_the_text_encoder_alone(train: Any, tmp_path: Path) -> None:
+    told = train(network_train_unet_only=None, network_train_text_encoder_only=True)
+    assert told.code == 0, told.events
+    assert all(step.rates.keys() == {"text_encoder"} for step in told.of(events.Step))
+    tensors = load_file(tmp_path / "out" / "tiny.safetensors")
+    assert {key.split("_")[1] for key in tensors} == {"te"}
+    assert max(float(tensor.abs().max()) for key, tensor in tensors.items() if "lora_up" in key) > 0
+
+
+def test_v_prediction_trains_another_target(train: Any) -> None:
+    epsilon, velocity = (
+        train(v_parameterization=flag, max_train_steps=1).of(events.Step)[0].loss for flag in (False, True)
+    )
+    assert abs(epsilon - velocity) > 0.01

@@ -1,0 +1,68 @@
+"""Everything that is encoded once, before the first step."""
+
+from __future__ import annotations
+
+import torch
+
+from loratui.trainer.conditions import Conditions
+from loratui.trainer.config import TrainConfig
+from loratui.trainer.data import Item
+from loratui.trainer.latents import LatentCache, encode_pictures
+from loratui.trainer.loading import BaseModel
+from loratui.trainer.prompts import Prompt
+from loratui.trainer.report import Reporter
+from loratui.trainer.tokenizer import LENGTH
+
+
+def encode_dataset_pictures(
+    config: TrainConfig,
+    model: BaseModel,
+    items: list[Item],
+    seed: int,
+    device: torch.device,
+    report: Reporter,
+) -> LatentCache:
+    """All pictures through the VAE, which then goes back to the CPU. Raises ``UserError`` for a picture
+    that cannot be read."""
+    model.vae.to(device)
+    cache = encode_pictures(
+        model.vae,
+        items,
+        flip=config.flip_aug,
+        fixed=config.cache_latents,
+        seed=seed,
+        progress=lambda done, total: report.progress("caching", done, total, "pictures"),
+    )
+    model.vae.to("cpu")
+    return cache
+
+
+def encode_captions(
+    config: TrainConfig,
+    model: BaseModel,
+    items: list[Item],
+    prompts: list[Prompt],
+    device: torch.device,
+    report: Reporter,
+) -> Conditions:
+    """Encode what never changes, and let go of the text encoders when nothing else needs them."""
+    for encoder in model.text_encoders:
+        encoder.to(device)
+    longest = LENGTH - 2
+    cut = sum(len(model.tokenizers[0].tokens(item.caption)) > longest for item in items)
+    if cut:
+        report.message(
+            "warning",
+            f"{cut} of {len(items)} captions are longer than {longest} tokens; what follows is not seen.",
+        )
+    trained = any(config.text_encoder_rates)
+    conditions = Conditions(model, config.clip_skip, device, trained=trained)
+    if trained:
+        return conditions
+    texts = [text for prompt in prompts for text in (prompt.text, prompt.negative)]
+    if not config.shuffle_caption:
+        texts += [item.caption for item in items]
+    conditions.remember(texts, lambda done, total: report.progress("caching", done, total, "captions"))
+    if not config.shuffle_caption:
+        model.text_encoders.clear()
+    return conditions

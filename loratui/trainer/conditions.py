@@ -1,0 +1,42 @@
+"""Captions as conditions: encoded once where nothing about them changes, else as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+
+import torch
+
+from loratui.trainer.loading import BaseModel
+from loratui.trainer.text import Condition, encode, stack
+
+
+class Conditions:
+    """Hands out the condition of a batch of captions."""
+
+    def __init__(
+        self, model: BaseModel, clip_skip: int | None, device: torch.device, *, trained: bool
+    ) -> None:
+        self._model = model
+        self._clip_skip = clip_skip
+        self._device = device
+        self._trained = trained
+        self._known: dict[str, Condition] = {}
+
+    def remember(self, texts: Sequence[str], progress: Callable[[int, int], None]) -> None:
+        """Encode these once and for all; only while the text encoders are not trained."""
+        wanted = [text for text in dict.fromkeys(texts) if text not in self._known]
+        for number, text in enumerate(wanted):
+            progress(number, len(wanted))
+            with torch.no_grad():
+                found = encode(self._model, [text], self._clip_skip)
+            pooled = None if found.pooled is None else found.pooled.cpu()
+            self._known[text] = Condition(found.states.cpu(), pooled)
+        progress(len(wanted), len(wanted))
+
+    def get(self, captions: Sequence[str]) -> Condition:
+        """The condition of a batch, with gradients when the text encoders are trained."""
+        if all(caption in self._known for caption in captions):
+            return stack([self._known[caption] for caption in captions], self._device)
+        with nullcontext() if self._trained else torch.no_grad():
+            return encode(self._model, captions, self._clip_skip)

@@ -1,0 +1,75 @@
+"""Drawing the sample pictures of a training."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from loratui import events
+from loratui.trainer.conditions import Conditions
+from loratui.trainer.config import TrainConfig
+from loratui.trainer.loading import BaseModel
+from loratui.trainer.prompts import Prompt
+from loratui.trainer.report import Reporter
+from loratui.trainer.sampling import decode, sample, sample_path, write_png
+from loratui.trainer.stopping import StopRequest
+
+
+class Drawer:
+    """Draws every prompt with the LoRA as it stands."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        model: BaseModel,
+        conditions: Conditions,
+        prompts: Sequence[Prompt],
+        schedule: torch.Tensor,
+        accelerator: Any,
+    ) -> None:
+        self._config = config
+        self._model = model
+        self._conditions = conditions
+        self._prompts = prompts
+        self._schedule = schedule
+        self._accelerator = accelerator
+        self._device: torch.device = accelerator.device
+        self._seeds = random.Random()
+
+    def draw(self, report: Reporter, stop: StopRequest, epoch: int, step: int) -> None:
+        """One picture for each prompt; ends early when it is asked to. Raises ``UserError`` when the
+        disk refuses."""
+        if not self._prompts:
+            return
+        vae = self._model.vae.to(self._device)
+        for index, prompt in enumerate(self._prompts):
+            report.progress("sampling", index, len(self._prompts), prompt.text)
+            seed = self._seeds.randrange(2**32) if prompt.seed is None else prompt.seed
+            with torch.no_grad(), self._accelerator.autocast():
+                latents = sample(
+                    self._model.unet,
+                    prompt,
+                    self._conditions.get([prompt.text]),
+                    self._conditions.get([prompt.negative]),
+                    self._schedule,
+                    self._device,
+                    seed=seed,
+                    v_parameterization=self._config.v_parameterization,
+                    stopped=lambda: stop.requested,
+                )
+                if latents is None:
+                    break
+            if not torch.isfinite(latents).all():
+                report.message("warning", f"Sample {index} came out as NaN and is black.")
+            with torch.no_grad():
+                pixels = decode(vae, latents, self._config.facts.latent_scale)
+            folder = Path(self._config.output_dir).expanduser()
+            path = sample_path(folder, self._config.name, epoch, index, seed)
+            write_png(path, pixels)
+            report.emit(events.Sample(str(path), step, prompt.text))
+        vae.to("cpu")
+        report.phase("training")

@@ -1,0 +1,151 @@
+"""The parts of a base model, from a diffusers folder or a single file; offline."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from loratui.problems import UserError
+from loratui.trainer.base_model import refusal
+from loratui.trainer.single_file import clip_weights, open_clip_weights
+from loratui.trainer.tokenizer import ASSETS, Tokenizer, clip_tokenizer, read_tokenizer
+
+
+@dataclass(slots=True)
+class BaseModel:
+    """What a training needs of its base model, all frozen."""
+
+    family: str
+    unet: Any
+    vae: Any
+    text_encoders: list[Any]
+    """CLIP-L; with SDXL also OpenCLIP bigG."""
+    tokenizers: list[Tokenizer]
+
+
+def load(path: Path, family: str, dtype: torch.dtype, configs: Path | None = None) -> BaseModel:
+    """Load all parts; the VAE stays in float32, which is where half precision turns black.
+
+    ``configs`` is a folder of ``unet/config.json`` and so on for a single file; the shipped ones by
+    default. Raises ``UserError`` when a part is missing, broken or of another shape.
+    """
+    model = _from_folder(path, family, dtype) if path.is_dir() else _from_file(path, family, dtype, configs)
+    for part in (model.unet, model.vae, *model.text_encoders):
+        part.requires_grad_(False)
+        part.eval()
+    return model
+
+
+def _from_folder(path: Path, family: str, dtype: torch.dtype) -> BaseModel:
+    numbers = ("", "_2") if family == "sdxl" else ("",)
+    for part in ("unet", "vae", *(f"text_encoder{number}" for number in numbers)):
+        if not list((path / part).glob("*.safetensors")):
+            raise refusal(
+                path / part,
+                "no .safetensors weights lie in this folder.",
+                "Download the model again, in its safetensors form.",
+            )
+    unet_class, vae_class = diffusers_classes()
+    try:
+        return BaseModel(
+            family,
+            unet_class.from_pretrained(path / "unet", torch_dtype=dtype, local_files_only=True),
+            vae_class.from_pretrained(path / "vae", torch_dtype=torch.float32, local_files_only=True),
+            [
+                kind.from_pretrained(path / f"text_encoder{number}", local_files_only=True).to(dtype)
+                for kind, number in zip(encoder_classes(), numbers, strict=False)
+            ],
+            [read_tokenizer(path / f"tokenizer{number}") for number in numbers],
+        )
+    except UserError:
+        raise
+    except Exception as error:
+        raise refusal(
+            path, f"the model cannot be loaded: {_first_line(error)}", "Download it again."
+        ) from error
+
+
+def _from_file(path: Path, family: str, dtype: torch.dtype, configs: Path | None) -> BaseModel:
+    from safetensors.torch import load_file
+
+    folder = configs or ASSETS / family
+    unet_class, vae_class = diffusers_classes()
+    try:
+        weights = load_file(path)
+        unet = _part(unet_class, weights, "model.diffusion_model.", folder, "unet", dtype)
+        vae = _part(vae_class, weights, "first_stage_model.", folder, "vae", torch.float32)
+        encoders = []
+        tokenizers = [clip_tokenizer()]
+        if family == "sdxl":
+            encoders.append(clip_weights(weights, "conditioner.embedders.0.transformer."))
+            encoders.append(open_clip_weights(weights, "conditioner.embedders.1.model."))
+            tokenizers.append(clip_tokenizer().with_pad("!"))
+        else:
+            encoders.append(clip_weights(weights, "cond_stage_model.transformer."))
+        text_encoders = [
+            _text_encoder(kind, tensors, folder / f"text_encoder{number}", dtype)
+            for kind, tensors, number in zip(encoder_classes(), encoders, ("", "_2"), strict=False)
+        ]
+    except UserError:
+        raise
+    except Exception as error:
+        raise refusal(
+            path,
+            f"it is not a {family} model of the usual shape: {_first_line(error)}",
+            "Choose another checkpoint.",
+        ) from error
+    return BaseModel(family, unet, vae, text_encoders, tokenizers)
+
+
+def _part(
+    kind: Any, weights: Mapping[str, Tensor], prefix: str, folder: Path, name: str, dtype: torch.dtype
+) -> Any:
+    own = {key: tensor for key, tensor in weights.items() if key.startswith(prefix)}
+    part = kind.from_single_file(
+        own, config=str(folder), subfolder=name, local_files_only=True, torch_dtype=dtype
+    )
+    missing = [key for key, tensor in part.state_dict().items() if tensor.is_meta]
+    if missing:
+        raise ValueError(f"{len(missing)} tensors of the {name} are missing, for example {missing[0]}.")
+    return part
+
+
+def _text_encoder(kind: Any, weights: dict[str, Tensor], folder: Path, dtype: torch.dtype) -> nn.Module:
+    from transformers.models.clip.configuration_clip import CLIPTextConfig
+
+    encoder: nn.Module = kind(CLIPTextConfig(**json.loads((folder / "config.json").read_text("utf-8"))))
+    # transformers 5.6 dropped this level from CLIPTextModel, and only from it.
+    if not any(key.startswith("text_model.") for key in encoder.state_dict()):
+        weights = {key.removeprefix("text_model."): tensor for key, tensor in weights.items()}
+    # Position numbers are no weights, and where they are kept differs between versions.
+    missing, _ = encoder.load_state_dict(weights, strict=False)
+    missing = [key for key in missing if not key.endswith("position_ids")]
+    if missing:
+        raise ValueError(f"{len(missing)} tensors of a text encoder are missing, for example {missing[0]}.")
+    return encoder.to(dtype)
+
+
+def diffusers_classes() -> tuple[Any, Any]:
+    """The classes of the U-Net and the VAE."""
+    # Straight from their modules: the package's front door pulls in every pipeline.
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+    return UNet2DConditionModel, AutoencoderKL
+
+
+def encoder_classes() -> tuple[Any, Any]:
+    """The classes of the first and the second text encoder."""
+    from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
+
+    return CLIPTextModel, CLIPTextModelWithProjection
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,50 @@
+"""What the network is trained to do, as a number. Pure functions on tensors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from loratui.trainer.noise import velocity
+
+
+def target_of(
+    latents: Tensor, noise: Tensor, timesteps: Tensor, schedule: Tensor, *, v_parameterization: bool
+) -> Tensor:
+    """What the U-Net should answer, [B,C,h,w]: the noise, or the velocity."""
+    return velocity(latents, noise, timesteps, schedule) if v_parameterization else noise
+
+
+def loss_of_samples(prediction: Tensor, target: Tensor) -> Tensor:
+    """[B]: the mean squared error of each sample over channels and pixels, in float32."""
+    error = torch.nn.functional.mse_loss(prediction.float(), target.float(), reduction="none")
+    return error.mean(dim=(1, 2, 3))
+
+
+def loss_of_batch(losses: Tensor, weights: Tensor) -> Tensor:
+    """The scalar that is minimised: the mean over the batch of each sample's loss times its weight.
+
+    A weight is 1, or prior_loss_weight for a regularization picture; the divisor stays the number of
+    samples (sd-scripts train_network.py:463-480).
+    """
+    return (losses * weights).mean()
+
+
+class AverageLoss:
+    """The mean loss over the last epoch, as sd-scripts' LossRecorder keeps it
+    (library/train_util.py:6668): every position in the epoch holds its latest loss."""
+
+    def __init__(self, losses: list[float] | None = None) -> None:
+        self.losses = losses or []
+
+    def add(self, epoch: int, position: int, loss: float) -> None:
+        """``epoch`` and ``position`` count from 0."""
+        if epoch == 0:
+            self.losses.append(loss)
+            return
+        self.losses += [0.0] * (position + 1 - len(self.losses))
+        self.losses[position] = loss
+
+    @property
+    def mean(self) -> float:
+        return sum(self.losses) / len(self.losses)

@@ -1,0 +1,228 @@
+"""One training from config to final file: everything before the loop, and the last word."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from loratui import events
+from loratui.atomic import ensure_writable
+from loratui.problems import Problem, UserError
+from loratui.trainer import checkpoints, data, lora_file, metadata, noise, optimizers, state
+from loratui.trainer.batches import batches_per_epoch
+from loratui.trainer.caching import encode_captions, encode_dataset_pictures
+from loratui.trainer.config import TrainConfig
+from loratui.trainer.drawing import Drawer
+from loratui.trainer.loading import BaseModel, diffusers_classes, encoder_classes, load
+from loratui.trainer.loop import Training
+from loratui.trainer.network import Network, attach, text_targets, unet_targets
+from loratui.trainer.objective import AverageLoss
+from loratui.trainer.prompts import Prompt, read_prompts
+from loratui.trainer.report import Reporter
+from loratui.trainer.schedule import plan
+from loratui.trainer.state import Progress
+from loratui.trainer.stopping import StopRequest
+
+_DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+_TINY = 10_000_000
+"""Parameters."""
+
+
+def train(config: TrainConfig, report: Reporter, stop: StopRequest) -> int:
+    """Run a training and say how it ended. Returns the exit code: 0 or 1.
+
+    Raises ``UserError`` for whatever only the person can put right.
+    """
+    training = prepare(config, report, stop)
+    if stop.requested:
+        report.emit(events.Ended("stopped", training.step))
+        return 0
+    stop.defer()
+    outcome = training.run()
+    final = str(checkpoints.lora_path(config, config.name)) if outcome == "finished" else ""
+    report.emit(events.Ended(outcome, training.step, final))
+    return 1 if outcome == "failed" else 0
+
+
+def prepare(config: TrainConfig, report: Reporter, stop: StopRequest) -> Training:
+    """Read, load, encode and build everything, in the order in which mistakes show soonest."""
+    started = time.time()
+    # Imported here already, while the phase still says what takes so long.
+    diffusers_classes(), encoder_classes()
+    accelerator = _accelerator(config)
+    progress = state.read_progress(Path(config.resume).expanduser()) if config.resume else None
+    seed = _seed(config, progress)
+    report.phase("dataset", config.train_data_dir)
+    ensure_writable(Path(config.output_dir).expanduser())
+    prompts = _prompts(config)
+    items = data.load_items(config)
+    buckets = data.bucket_lists(items)
+    totals = plan(
+        batches_per_epoch(buckets, config.train_batch_size),
+        config.gradient_accumulation_steps,
+        config.max_train_steps,
+        config.max_train_epochs,
+    )
+    first_step = _first_step(config, progress, totals.total_steps, totals.batches_per_epoch, report)
+    report.phase("model", Path(config.pretrained_model_name_or_path).name)
+    model = load(
+        Path(config.pretrained_model_name_or_path).expanduser(),
+        config.family,
+        _DTYPES[config.mixed_precision],
+    )
+    _choose_threads(model, accelerator.device)
+    latents = encode_dataset_pictures(config, model, items, seed, accelerator.device, report)
+    conditions = encode_captions(config, model, items, prompts, accelerator.device, report)
+    report.phase("network", f"rank {config.rank}, alpha {config.alpha:g}")
+    model.unet.to(accelerator.device)
+    _seed_all(seed)
+    network = _network(config, model, accelerator.device)
+    if config.network_weights:
+        remark = lora_file.load_into(network, Path(config.network_weights).expanduser())
+        if remark:
+            report.message("warning", remark)
+    names = list(network.groups)
+    rates = [_rates(config)[name] for name in names]
+    groups = [
+        {"params": network.parameters(name), "lr": rate} for name, rate in zip(names, rates, strict=True)
+    ]
+    optimizer = accelerator.prepare(optimizers.create(config, groups))
+    if progress is not None:
+        state.load(Path(config.resume or "").expanduser(), network, optimizer)
+    if config.gradient_checkpointing:
+        _checkpoint_gradients(config, model)
+    schedule = noise.alphas_cumprod()
+    report.emit(
+        events.Planned(
+            totals.total_steps,
+            totals.epochs,
+            data.training_images(items),
+            totals.batches_per_epoch,
+            first_step,
+        )
+    )
+    return Training(
+        config=config,
+        accelerator=accelerator,
+        unet=model.unet,
+        network=network,
+        optimizer=optimizer,
+        group_names=names,
+        base_rates=rates,
+        items=items,
+        buckets=buckets,
+        latents=latents,
+        conditions=conditions,
+        drawer=Drawer(config, model, conditions, prompts, schedule, accelerator),
+        schedule=schedule.to(accelerator.device),
+        plan=totals,
+        seed=seed,
+        report=report,
+        stop=stop,
+        entries=metadata.of_training(config, items, totals, seed, started),
+        step=first_step,
+        schedule_offset=progress.schedule_step - first_step if progress else 0,
+        average=AverageLoss(list(progress.losses) if progress and first_step else None),
+    )
+
+
+def _accelerator(config: TrainConfig) -> Any:
+    from accelerate import Accelerator
+
+    accelerator = Accelerator(mixed_precision=config.mixed_precision)
+    if config.mixed_precision == "fp16" and accelerator.device.type == "cpu":
+        raise UserError(
+            str(config.source),
+            Problem("mixed_precision", "fp16 needs a GPU, and there is none here.", 'Write "no" or "bf16".'),
+        )
+    return accelerator
+
+
+def _choose_threads(model: BaseModel, device: torch.device) -> None:
+    """One thread for tiny models on a CPU, unless the environment says otherwise: on two cores the
+    demo's step takes 44 ms with one thread, and 62 ms with two."""
+    size = sum(parameter.numel() for parameter in model.unet.parameters())
+    if device.type == "cpu" and size < _TINY and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
+
+
+def _seed(config: TrainConfig, progress: Progress | None) -> int:
+    if config.seed is not None:
+        return config.seed
+    return progress.seed if progress else random.SystemRandom().randrange(2**32)
+
+
+def _seed_all(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def _prompts(config: TrainConfig) -> list[Prompt]:
+    wanted = config.sample_at_first or config.sample_every_n_epochs
+    if not config.sample_prompts or not wanted:
+        return []
+    return read_prompts(Path(config.sample_prompts).expanduser(), config.size)
+
+
+def _first_step(
+    config: TrainConfig, progress: Progress | None, total: int, batches: int, report: Reporter
+) -> int:
+    """Where a resumed training goes on. Without skip_until_initial_step the count starts again, as it
+    does in sd-scripts (train_network.py:1257-1276)."""
+    if progress is None or not config.skip_until_initial_step:
+        return 0
+    if progress.current_step >= total:
+        raise UserError(
+            config.resume or "",
+            Problem(
+                "",
+                f"this state is at step {progress.current_step} of {total}: nothing is left to train.",
+                "Raise max_train_epochs or max_train_steps.",
+            ),
+        )
+    if progress.batches_per_epoch != batches:
+        report.message(
+            "warning",
+            f"The dataset has changed: {batches} batches in an epoch, and {progress.batches_per_epoch}"
+            " when this state was saved. Training goes on at the same step.",
+        )
+    return progress.current_step
+
+
+def _rates(config: TrainConfig) -> dict[str, float]:
+    """Learning rates by group, text encoders first (networks/lora.py:1148-1240); untrained parts left out."""
+    names = ("text_encoder", "text_encoder_2")
+    rates = dict(zip(names, config.text_encoder_rates, strict=False)) | {"unet": config.unet_rate}
+    return {name: rate for name, rate in rates.items() if rate}
+
+
+def _network(config: TrainConfig, model: BaseModel, device: torch.device) -> Network:
+    targets = {}
+    prefixes = ("lora_te1", "lora_te2") if config.family == "sdxl" else ("lora_te",)
+    wanted = _rates(config)
+    for group, prefix, encoder in zip(
+        ("text_encoder", "text_encoder_2"), prefixes, model.text_encoders, strict=False
+    ):
+        if group in wanted:
+            targets[group] = text_targets(encoder, prefix)
+    if "unet" in wanted:
+        targets["unet"] = unet_targets(model.unet, sgm=config.family == "sdxl")
+    return attach(targets, config.rank, config.alpha, device)
+
+
+def _checkpoint_gradients(config: TrainConfig, model: BaseModel) -> None:
+    model.unet.train()
+    model.unet.enable_gradient_checkpointing()
+    if any(config.text_encoder_rates):
+        for encoder in model.text_encoders:
+            encoder.train()
+            # transformers renamed it in version 5.
+            enable = getattr(encoder, "activation_checkpointing_enable", None)
+            (enable or encoder.gradient_checkpointing_enable)({"use_reentrant": False})

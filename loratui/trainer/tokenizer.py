@@ -1,0 +1,128 @@
+"""CLIP's tokenizer, from the shipped vocabulary or from a model's own folder."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from functools import cache
+from pathlib import Path
+
+from tokenizers import Regex, models, normalizers, pre_tokenizers
+from tokenizers import Tokenizer as Backend
+
+from loratui.trainer.base_model import refusal
+
+ASSETS = Path(__file__).parent / "assets"
+LENGTH = 77
+"""Tokens in one prompt, with one for its start and at least one for its end."""
+START, END = "<|startoftext|>", "<|endoftext|>"
+_WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+
+
+class Tokenizer:
+    """Text to token numbers."""
+
+    def __init__(self, backend: Backend, pad_token: str = END) -> None:
+        self._backend = backend
+        self.start = self._number(START)
+        self.end = self._number(END)
+        self.pad = self._number(pad_token)
+
+    def encode(self, text: str) -> list[int]:
+        """Exactly 77 numbers: start, the words' tokens cut to 75, end, padding."""
+        words = self.tokens(text)[: LENGTH - 2]
+        numbers = [self.start, *words, self.end]
+        return numbers + [self.pad] * (LENGTH - len(numbers))
+
+    def tokens(self, text: str) -> list[int]:
+        """The words' tokens alone, however many."""
+        numbers: list[int] = self._backend.encode(text, add_special_tokens=False).ids
+        return numbers
+
+    def with_pad(self, token: str) -> Tokenizer:
+        """The same vocabulary, padded with another token."""
+        return Tokenizer(self._backend, token)
+
+    def _number(self, token: str) -> int:
+        number = self._backend.token_to_id(token)
+        if number is None:
+            raise ValueError(f"the vocabulary has no {token}")
+        return int(number)
+
+
+def byte_alphabet() -> list[str]:
+    """The printable character that stands for each byte, in the order of CLIP's vocabulary
+    (openai/CLIP clip/simple_tokenizer.py, ``bytes_to_unicode``)."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return [chr(byte) for byte in printable] + [chr(256 + index) for index in range(len(others))]
+
+
+def build(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> Backend:
+    """CLIP's byte-level BPE over a vocabulary."""
+    backend = Backend(
+        models.BPE(
+            vocab=vocabulary,
+            merges=merges,
+            continuing_subword_prefix="",
+            end_of_word_suffix="</w>",
+            unk_token=END,
+            fuse_unk=False,
+        )
+    )
+    backend.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_WORDS), behavior="removed", invert=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    return backend
+
+
+@cache
+def clip_tokenizer() -> Tokenizer:
+    """The tokenizer of SD 1.x and SDXL: 49,408 entries, from the shipped vocabulary."""
+    with gzip.open(ASSETS / "bpe_simple_vocab_16e6.txt.gz", "rt", encoding="utf-8") as file:
+        lines = file.read().split("\n")[1 : 49152 - 256 - 2 + 1]
+    merges = []
+    for line in lines:
+        left, right = line.split()
+        merges.append((left, right))
+    alphabet = byte_alphabet()
+    entries = [*alphabet, *(f"{letter}</w>" for letter in alphabet), *("".join(pair) for pair in merges)]
+    entries += [START, END]
+    return Tokenizer(build({entry: number for number, entry in enumerate(entries)}, merges))
+
+
+def read_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer saved in a diffusers model, in the form of transformers 4 or 5.
+
+    Raises ``UserError`` when it is missing or makes no sense.
+    """
+    try:
+        if (folder / "vocab.json").exists():
+            vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
+            lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
+            pairs = [line.split() for line in lines if line and not line.startswith("#version")]
+            backend = build(vocabulary, [(left, right) for left, right in pairs])
+        else:
+            backend = Backend.from_file(str(folder / "tokenizer.json"))
+            backend.no_padding()
+            backend.no_truncation()
+        return Tokenizer(backend, _pad_token(folder))
+    except Exception as error:  # the tokenizers library raises plain Exception
+        if isinstance(error, OSError) or not folder.is_dir():
+            raise refusal(folder, "the model's tokenizer is missing.", "Download the model again.") from None
+        raise refusal(folder, "the model's tokenizer cannot be read.", "Download the model again.") from None
+
+
+def _pad_token(folder: Path) -> str:
+    for name in ("special_tokens_map.json", "tokenizer_config.json"):
+        if (folder / name).exists():
+            token = json.loads((folder / name).read_text(encoding="utf-8")).get("pad_token")
+            if token:
+                return str(token["content"] if isinstance(token, dict) else token)
+    return END
