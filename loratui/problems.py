@@ -41,6 +41,11 @@ class UserError(Exception):
         return "\n".join(f"{prefix}{problem}" for problem in self.problems)
 
 
+def refusal(path: object, message: str, fix: str) -> UserError:
+    """One sentence about one file or folder, to be raised."""
+    return UserError(str(path), Problem("", message, fix))
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A sentence naming the known word closest to ``word``, or nothing when none is close."""
     import difflib  # 6 ms, and needed only when something is wrong

@@ -10,7 +10,7 @@ from loratui.dataset.buckets import Placement, Size, place
 from loratui.dataset.captions import read_caption
 from loratui.dataset.regularization import used_repeats
 from loratui.dataset.scan import Picture, scan
-from loratui.trainer.base_model import refusal
+from loratui.problems import refusal
 from loratui.trainer.config import TrainConfig
 
 

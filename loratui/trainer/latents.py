@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from loratui.trainer.base_model import refusal
+from loratui.problems import refusal
 from loratui.trainer.batches import Shown
 from loratui.trainer.data import Item
 from loratui.trainer.pixels import fit, read_pixels

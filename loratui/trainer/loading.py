@@ -11,8 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from loratui.problems import UserError
-from loratui.trainer.base_model import refusal
+from loratui.problems import UserError, refusal
 from loratui.trainer.single_file import clip_weights, open_clip_weights
 from loratui.trainer.tokenizer import ASSETS, Tokenizer, clip_tokenizer, read_tokenizer
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from loratui.atomic import new_file
+from loratui.problems import refusal
 from loratui.tensorfile import read_header
-from loratui.trainer.base_model import refusal
 from loratui.trainer.network import Network
 
 DTYPES = {"float": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loratui.dataset.buckets import Placement, Size
-from loratui.trainer.base_model import refusal
+from loratui.problems import refusal
 
 Pixels = NDArray[np.uint8]
 """[height, width, 3], red green blue."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from loratui.trainer.base_model import refusal
+from loratui.problems import refusal
 
 
 @dataclass(frozen=True, slots=True)

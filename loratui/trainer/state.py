@@ -13,8 +13,7 @@ import numpy as np
 import torch
 
 from loratui.atomic import new_folder
-from loratui.problems import UserError
-from loratui.trainer.base_model import refusal
+from loratui.problems import UserError, refusal
 from loratui.trainer.network import Network
 
 

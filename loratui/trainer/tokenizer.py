@@ -10,7 +10,7 @@ from pathlib import Path
 from tokenizers import Regex, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as Backend
 
-from loratui.trainer.base_model import refusal
+from loratui.problems import refusal
 
 ASSETS = Path(__file__).parent / "assets"
 LENGTH = 77
