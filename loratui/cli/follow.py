@@ -38,7 +38,7 @@ class _Narrator:
 
     def __init__(self) -> None:
         self._phase = ""
-        self._step = -1
+        self._step = 0
         self._spoke_at = -math.inf
         self._files = 0
         self._hints = 0

@@ -23,6 +23,8 @@ from loratui.events import (
 from loratui.runs.losses import LossHistory
 
 KEPT_MESSAGES = 50
+SOON = 2.0
+"""Seconds of training before the clock between steps is a better measure than the last step's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class RunFold:
         self._hints: dict[str, Hint] = {}
         self._messages: list[Message] = []
         self._messages_seen = 0
+        self._elapsed: float | None = None
         self._first_step_seen: tuple[int, float] | None = None
         self._last_step_seen: tuple[int, float] | None = None
 
@@ -101,8 +104,10 @@ class RunFold:
 
     def _seconds_per_step(self) -> float | None:
         first, last = self._first_step_seen, self._last_step_seen
-        if first is None or last is None or last[0] <= first[0] or last[1] <= first[1]:
-            return None
+        if first is None or last is None or last[0] <= first[0]:
+            return self._elapsed
+        if last[1] - first[1] < SOON:  # records are stamped in batches: too coarse for a few steps
+            return self._elapsed
         return (last[1] - first[1]) / (last[0] - first[0])
 
     def _take(self, record: Record) -> None:
@@ -155,6 +160,8 @@ class RunFold:
             self._values["epoch"] = step.epoch
         if loss is not None:
             self._losses.add(step.step, loss)
+        if step.elapsed is not None:
+            self._elapsed = step.elapsed
         if self._first_step_seen is None:
             self._first_step_seen = (step.step, t_mono)
         self._last_step_seen = (step.step, t_mono)

@@ -31,8 +31,9 @@ class BaseModel:
 def load(path: Path, family: str, dtype: torch.dtype, configs: Path | None = None) -> BaseModel:
     """Load all parts; the VAE stays in float32, which is where half precision turns black.
 
-    ``configs`` is a folder of ``unet/config.json`` and so on for a single file; the shipped ones by
-    default. Raises ``UserError`` when a part is missing, broken or of another shape.
+    ``configs`` is a folder of ``unet/config.json`` and so on for a single file; by default one that lies
+    beside the file under its name or its family's (``hero/`` or ``sd15/`` for ``hero.safetensors``), as
+    models of unusual width need, else the shipped ones. Raises ``UserError`` when a part is missing, broken or of another shape.
     """
     model = _from_folder(path, family, dtype) if path.is_dir() else _from_file(path, family, dtype, configs)
     for part in (model.unet, model.vae, *model.text_encoders):
@@ -73,7 +74,7 @@ def _from_folder(path: Path, family: str, dtype: torch.dtype) -> BaseModel:
 def _from_file(path: Path, family: str, dtype: torch.dtype, configs: Path | None) -> BaseModel:
     from safetensors.torch import load_file
 
-    folder = configs or ASSETS / family
+    folder = configs or _configs_beside(path, family) or ASSETS / family
     unet_class, vae_class = diffusers_classes()
     try:
         weights = load_file(path)
@@ -100,6 +101,11 @@ def _from_file(path: Path, family: str, dtype: torch.dtype, configs: Path | None
             "Choose another checkpoint.",
         ) from error
     return BaseModel(family, unet, vae, text_encoders, tokenizers)
+
+
+def _configs_beside(path: Path, family: str) -> Path | None:
+    folders = (path.with_suffix(""), path.parent / family)
+    return next((folder for folder in folders if (folder / "unet" / "config.json").is_file()), None)
 
 
 def _part(

@@ -45,12 +45,19 @@ def test_steps_give_speed_and_time_left() -> None:
 
 def test_time_between_attempts_does_not_count_as_speed() -> None:
     fold = RunFold()
-    fold.feed([Record(0, 0, 0, PLANNED), Record(1, 0, 1, Step(1, loss=1)), Record(2, 0, 2, Step(2, loss=1))])
+    fold.feed([Record(0, 0, 0, PLANNED), Record(1, 0, 1, Step(1, loss=1)), Record(2, 0, 9, Step(2, loss=1))])
+    assert fold.view().seconds_per_step == 8.0
     again = Planned(total_steps=10, epochs=2, images=20, batches_per_epoch=5, first_step=2)
-    fold.feed(
-        [Record(3, 0, 900, again), Record(4, 0, 901, Step(3, loss=1)), Record(5, 0, 902, Step(4, loss=1))]
-    )
-    assert fold.view().seconds_per_step == 1.0
+    steps = [Record(4, 0, 901, Step(3, loss=1)), Record(5, 0, 904, Step(4, loss=1))]
+    fold.feed([Record(3, 0, 900, again), *steps])
+    assert fold.view().seconds_per_step == 3.0
+
+
+def test_a_few_steps_stamped_together_do_not_look_infinitely_fast() -> None:
+    fold = RunFold()
+    steps = [Record(n, 0, 5.0, Step(n, loss=1, elapsed=0.7)) for n in (1, 2, 3)]
+    fold.feed([Record(0, 0, 5.0, PLANNED), *steps])
+    assert fold.view().seconds_per_step == 0.7
 
 
 def test_only_a_mean_is_shown_as_the_loss_when_there_is_no_other() -> None:

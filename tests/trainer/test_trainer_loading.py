@@ -185,6 +185,8 @@ def test_a_single_file_gives_the_very_weights_it_was_made_from(family: str, tmp_
     assert states.shape == (2, LENGTH, 16 if family == "sdxl" else 8)
     with pytest.raises(UserError, match=f"not a {family} model of the usual shape"):
         load(made.path, family, torch.float32)
+    made.configs.rename(made.path.with_suffix(""))
+    assert load(made.path, family, torch.float32).family == family  # configs beside the file
 
 
 @pytest.mark.parametrize(
