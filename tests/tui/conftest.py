@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import os
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ import pytest
 from textual.pilot import Pilot
 
 from loratui import demo, events
-from loratui.events import Event, Record
+from loratui.events import AnyEvent, Record
 from loratui.recipe import Recipe
-from loratui.runs import layout, store
+from loratui.runs import layout, lock, store
 from loratui.tui.app import LoratuiApp
 
 Act = Callable[[Pilot[None]], Awaitable[Any]]
@@ -62,7 +63,7 @@ def make_model(folder: Path) -> Path:
 def make_run(home: Path) -> Callable[..., store.Run]:
     """A run folder with these events in it, and a status that agrees with the last state among them."""
 
-    def make(*happened: Event, recipe: Recipe | None = None) -> store.Run:
+    def make(*happened: AnyEvent, recipe: Recipe | None = None) -> store.Run:
         run = store.create(recipe or demo.recipe(), "builtin", 200)
         append(run, happened)
         return run
@@ -70,7 +71,39 @@ def make_run(home: Path) -> Callable[..., store.Run]:
     return make
 
 
-def append(run: store.Run, happened: Iterable[Event], first: int = 1) -> None:
+@pytest.fixture
+def training() -> Callable[..., list[AnyEvent]]:
+    """The events of a training that goes well."""
+    return steps
+
+
+@pytest.fixture
+def add() -> Callable[..., None]:
+    """Appends events to a run."""
+    return append
+
+
+@pytest.fixture
+def screen_text() -> Callable[[LoratuiApp], str]:
+    """What the terminal shows."""
+
+    def read(app: LoratuiApp) -> str:
+        strips = app.screen._compositor.render_strips()
+        return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
+
+    return read
+
+
+@pytest.fixture
+def alive() -> Iterator[Callable[[store.Run], None]]:
+    """Holds runs' locks, as their supervisors would."""
+    held: list[int] = []
+    yield lambda run: held.append(lock.hold(run.lock))
+    for descriptor in held:
+        os.close(descriptor)
+
+
+def append(run: store.Run, happened: Iterable[AnyEvent], first: int = 1) -> None:
     """Write events as the supervisor would, a quarter of a second apart."""
     status = layout.read_status(run)
     assert status is not None
@@ -78,7 +111,9 @@ def append(run: store.Run, happened: Iterable[Event], first: int = 1) -> None:
         for number, event in enumerate(happened, start=first):
             file.write(events.encode(Record(number, 1.7e9 + number / 4, number / 4, event)) + b"\n")
             if isinstance(event, events.StateChanged):
-                status = layout.Status(event.state, event.reason, total_steps=status.total_steps, step=status.step)
+                status = layout.Status(
+                    event.state, event.reason, total_steps=status.total_steps, step=status.step
+                )
             elif isinstance(event, events.Step):
                 status = layout.Status(
                     status.state, step=event.step, loss=event.loss, total_steps=status.total_steps
@@ -86,10 +121,10 @@ def append(run: store.Run, happened: Iterable[Event], first: int = 1) -> None:
     layout.write_status(run, status)
 
 
-def steps(count: int, total: int = 200) -> list[Event]:
+def steps(count: int, total: int = 200) -> list[AnyEvent]:
     """A training that goes well: planned, then ``count`` noisy steps of a falling loss."""
     noise = random.Random(7)
-    happened: list[Event] = [
+    happened: list[AnyEvent] = [
         events.StateChanged("running"),
         events.Planned(total, epochs=10, images=80, batches_per_epoch=20),
     ]

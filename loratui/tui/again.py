@@ -1,0 +1,43 @@
+"""``r``: go on with a run that has ended, or open its recipe once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from loratui.problems import UserError
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+    from loratui.events import RunState
+    from loratui.runs.store import Run
+
+
+def again(app: App[None], run: Run, state: RunState, refuse: Callable[[UserError], None]) -> None:
+    """Resume where a state was saved and the run was not finished; else the wizard at Review."""
+    from loratui.runs.launch import newest_state
+
+    if state != "finished" and newest_state(run) is not None:
+        app.run_worker(lambda: _resume(app, run, refuse), thread=True, exclusive=True, group="resume")
+        return
+    from loratui.engines import config
+
+    try:
+        recipe = config.load(run.recipe)
+    except UserError as error:
+        refuse(error)
+        return
+    app.show_wizard(recipe, step=5)  # type: ignore[attr-defined]
+
+
+def _resume(app: App[None], run: Run, refuse: Callable[[UserError], None]) -> None:
+    from loratui.engines.registry import engine
+    from loratui.runs import launch, store
+
+    try:
+        resumed = launch.resume(run, engine(store.summary(run).engine))
+    except UserError as error:
+        app.call_from_thread(refuse, error)
+    else:
+        app.call_from_thread(app.show_run, resumed)  # type: ignore[attr-defined]

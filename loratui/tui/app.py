@@ -1,0 +1,178 @@
+"""The app: which screen opens first, what all screens share, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+os.environ.setdefault("TEXTUAL_FPS", "30")  # read once, when Textual is imported
+
+from textual.app import App
+from textual.binding import Binding
+from textual.screen import Screen
+from textual.theme import Theme
+
+from loratui.recipe import Recipe
+from loratui.tui.glyphs import glyphs
+
+if TYPE_CHECKING:
+    from loratui.runs.store import Run
+    from loratui.tui.wizard.screen import Start
+
+_RUNNING = ("starting", "running", "stopping")
+
+THEME = Theme(
+    name="loratui",
+    primary="#5f87af",
+    secondary="#5f87af",
+    accent="#5fafff",
+    warning="#ffaf5f",
+    error="#ff8787",
+    success="#5fd7af",
+    foreground="#d0d0d0",
+    background="#121212",
+    surface="#1c1c1c",
+    panel="#262626",
+    dark=True,
+)
+
+
+class LoratuiApp(App[None]):
+    """Modes, bindings and theme."""
+
+    TITLE = "loratui"
+    CSS_PATH = Path(__file__).with_name("app.tcss")
+    ENABLE_COMMAND_PALETTE = False
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
+    BINDINGS = [
+        Binding("ctrl+c", "leave", "leave", id="app.leave", priority=True, show=False, tooltip="Leave"),
+        Binding("ctrl+q", "leave", "leave", id="app.quit", priority=True, show=False),
+    ]
+
+    def __init__(
+        self,
+        recipe: Recipe | None = None,
+        run_id: str | None = None,
+        note: str = "",
+        start: Start | None = None,
+    ) -> None:
+        super().__init__()
+        self._recipe = recipe
+        self._run_id = run_id
+        self._note = note
+        self._start = start or start_run
+        self.animation_level = "none"
+        self.farewell = ""
+        """What is said in the terminal once the screens are gone."""
+        self.register_theme(THEME)
+        self.set_reactive(App.theme, THEME.name)  # before the first style is computed
+
+    def get_default_screen(self) -> Screen[None]:
+        """What opens first: the run or the recipe given, the only run that is running, the list of runs, or
+        the wizard."""
+        self.set_class(not glyphs().unicode, "-ascii")
+        if self._run_id is not None:
+            from loratui.runs import store
+
+            return self._panel(store.find(self._run_id))
+        if self._recipe is None:
+            from loratui.runs import store
+
+            runs = store.all_runs()
+            running = [run for run in runs if store.state(run)[0] in _RUNNING]
+            if len(running) == 1:
+                return self._panel(running[0])
+            if runs:
+                from loratui.tui.runs import RunsScreen
+
+                return RunsScreen()
+        from loratui.tui.wizard.screen import WizardScreen
+
+        return WizardScreen(self._recipe, self._start, note=self._note)
+
+    def _panel(self, run: Run) -> Screen[None]:
+        from loratui.tui.training.screen import TrainingScreen
+
+        return TrainingScreen(run, note=self._note)
+
+    def show_wizard(self, recipe: Recipe | None, *, step: int = 1) -> None:
+        """Open the wizard over what is shown."""
+        from loratui.tui.wizard.screen import WizardScreen
+
+        self.push_screen(WizardScreen(recipe, self._start, step=step))
+
+    def show_run(self, run: Run, note: str = "") -> None:
+        """Open the panel of a run, in place of the wizard it was started from."""
+        from loratui.tui.training.screen import TrainingScreen
+        from loratui.tui.wizard.screen import WizardScreen
+
+        screen = TrainingScreen(run, note=note)
+        if isinstance(self.screen, WizardScreen | TrainingScreen):
+            self.replace_screen(screen)
+        else:
+            self.push_screen(screen)
+
+    def replace_screen(self, screen: Screen[None]) -> None:
+        """Open a screen in place of the one shown; the first screen of all stays below, out of sight."""
+        if len(self.screen_stack) > 1:
+            self.switch_screen(screen)
+        else:
+            self.push_screen(screen)
+
+    def action_leave(self) -> None:
+        """ctrl+c: what ``q`` means on the screen below any dialog. It never ends a run."""
+        for screen in reversed(self.screen_stack):
+            if hasattr(screen, "action_leave"):
+                screen.action_leave()
+                return
+        self.exit()
+
+
+def start_run(recipe: Recipe, total_steps: int | None) -> Run:
+    """Start a recipe on its engine. Raises ``UserError``."""
+    from loratui.engines.registry import engine
+    from loratui.runs import launch
+
+    return launch.start(recipe, engine(recipe.launch.engine), total_steps)
+
+
+def run_app(
+    recipe: Recipe | None = None, run_id: str | None = None, note: str = "", *, mouse: bool = True
+) -> int:
+    """Show the screens until the person leaves. Returns the exit code.
+
+    Raises ``UserError`` when there is no terminal, or no run of that id.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        print("loratui: the screens need a terminal. Without one: loratui train FILE", file=sys.stderr)
+        return 2
+    if run_id is not None:
+        from loratui.runs import store
+
+        run_id = store.find(run_id).id
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup Textual would spin for ever
+    app = LoratuiApp(recipe, run_id, note)
+    threading.Thread(target=_end_with_the_terminal, args=(app,), daemon=True).start()
+    app.run(mouse=mouse)
+    if app.farewell:
+        print(app.farewell)
+    return app.return_code or 0
+
+
+def _end_with_the_terminal(app: LoratuiApp) -> None:
+    """Wait until standard input is hung up, and go: Textual takes its end for a silence and spins."""
+    poll = select.poll()
+    poll.register(sys.stdin.fileno(), 0)  # POLLHUP and POLLERR are always told
+    poll.poll()
+    with contextlib.suppress(RuntimeError):
+        app.call_from_thread(app.action_leave)
+    time.sleep(2)
+    os._exit(129)

@@ -1,0 +1,75 @@
+"""Numbers, times and foreign text as people read them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from loratui.problems import Problem
+from loratui.runs.cleaning import clean
+from loratui.tui.glyphs import glyphs
+
+
+def plain(text: str) -> str:
+    """Text from outside on one line, with nothing in it that a terminal would obey."""
+    return clean(text.replace("\n", " ").encode("utf-8", errors="replace"))
+
+
+def clip(text: str, width: int) -> str:
+    """At most ``width`` characters; what was cut is marked."""
+    return text if len(text) <= width else text[: max(0, width - 1)] + glyphs().more
+
+
+def home_path(path: str | Path) -> str:
+    """A path with the home folder as ``~``."""
+    text, home = plain(str(path)), str(Path.home())
+    return "~" + text[len(home) :] if home != "/" and text.startswith(home + "/") else text
+
+
+def clip_path(path: str | Path, width: int) -> str:
+    """The end of a path, which tells more than its beginning."""
+    text = home_path(path)
+    return text if len(text) <= width else glyphs().more + text[len(text) - max(0, width - 1) :]
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``16 min``, ``3 h 20 min``: no finer than a person waits by."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours < 24 else f"{hours // 24} d {hours % 24} h"
+
+
+def speed(seconds_per_step: float) -> str:
+    """Steps a second where there are several, else seconds a step."""
+    if seconds_per_step <= 0:
+        return ""
+    return f"{1 / seconds_per_step:.2f} it/s" if seconds_per_step < 2 else f"{seconds_per_step:.1f} s/it"
+
+
+def loss(value: float | None, finite: bool = True) -> str:
+    """A loss with three significant digits; the word ``nan`` where it is no number."""
+    if not finite:
+        return "nan"
+    return "-" if value is None else f"{value:#.3g}"
+
+
+def size(count: int) -> str:
+    """Bytes in the decimal units that file managers show."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= factor:
+            return f"{count / factor:.3g} {unit}"
+    return f"{count} B"
+
+
+def number(count: int, noun: str) -> str:
+    """``1 picture``, ``24 pictures``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def sentence(problem: Problem) -> str:
+    """A problem for the eyes: without its key, in one line, with a capital."""
+    text = plain(f"{problem.message} {problem.fix}".strip())
+    return text if text.startswith(("/", "~", ".", "'")) else text[:1].upper() + text[1:]

@@ -1,0 +1,1 @@
+"""The panel of one run: a pure reader of its files."""

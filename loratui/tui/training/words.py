@@ -1,0 +1,209 @@
+"""A run in words: pure functions from its view to what the panel shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.content import Content
+
+from loratui.events import ENDED, RunState
+from loratui.runs.view import RunView
+from loratui.tui import text
+from loratui.tui.glyphs import glyphs
+
+_PHASES = {
+    "starting": "starting the trainer",
+    "libraries": "loading libraries",
+    "dataset": "reading the pictures",
+    "model": "loading the base model",
+    "caching": "encoding the pictures",
+    "network": "building the LoRA",
+    "sampling": "drawing sample pictures",
+    "saving": "saving",
+}
+
+STYLES: dict[str, str] = {
+    "running": "$success",
+    "finished": "$success",
+    "stopping": "$warning",
+    "stopped": "$warning",
+    "failed": "$error",
+    "lost": "$error",
+}
+
+
+def sign(state: RunState) -> str:
+    """One character that says what the colour says."""
+    signs = glyphs()
+    return {
+        "running": signs.running,
+        "finished": signs.fine,
+        "failed": signs.wrong,
+        "lost": signs.wrong,
+        "stopping": signs.unusual,
+        "stopped": signs.unusual,
+    }.get(state, signs.between)
+
+
+def head(view: RunView, width: int) -> Content:
+    """State, step, bar, percentage, speed, time left: as much as fits, in this order of importance."""
+    state = f"{sign(view.state)} {view.state.upper()}"
+    steps = f"step {view.step:,}/{view.total_steps:,}" if view.total_steps else f"step {view.step:,}"
+    share = min(1.0, view.step / view.total_steps) if view.total_steps else None
+    after = [f"{share:.0%}"] if share is not None else []
+    if view.seconds_per_step is not None and view.state not in ("lost", "failed"):
+        after.append(text.speed(view.seconds_per_step))
+        if view.seconds_left is not None and view.state not in ENDED:
+            after.append(f"{text.duration(view.seconds_left)} left")
+    tail = "   ".join(after)
+    room = width - len(state) - len(steps) - len(tail) - 7
+    parts = [(state, f"bold {STYLES.get(view.state, '')}".strip()), (f"  {steps}  ", "")]
+    if share is not None and room >= 8:
+        full = int(share * room)
+        parts += [
+            (glyphs().bar_full * full, "$accent"),
+            (glyphs().bar_rest * (room - full), "$text-disabled"),
+        ]
+        parts.append(("  ", ""))
+    parts.append((tail, ""))
+    return Content.assemble(*parts)
+
+
+def tiny(view: RunView) -> str:
+    """One line for a terminal that has room for nothing else."""
+    left = "-" if view.seconds_left is None or view.state in ENDED else text.duration(view.seconds_left)
+    total = f"/{view.total_steps:,}" if view.total_steps else ""
+    return (
+        f"{view.state.upper()} step {view.step:,}{total} loss {text.loss(view.loss, view.finite)} eta {left}"
+    )
+
+
+def details(view: RunView) -> str:
+    """What it is doing besides steps, epoch, loss and rates."""
+    parts = []
+    busy = phase(view)
+    if busy:
+        parts.append(busy)
+    if view.epochs:
+        parts.append(f"epoch {view.epoch or 0}/{view.epochs}")
+    if view.loss is not None or not view.finite:
+        parts.append(f"loss {text.loss(view.loss, view.finite)}")
+        mean = view.losses.last_mean(50)
+        if mean is not None:
+            parts.append(f"mean {text.loss(mean)}")
+    rates = [(text.clip(text.plain(name), 16), rate) for name, rate in sorted(view.rates.items())]
+    parts += [f"rate {name} {rate:.3g}" for name, rate in rates[:2]]
+    if view.images:
+        parts.append(f"{text.number(view.images, 'picture')} an epoch")
+    return f" {glyphs().between} ".join(parts)
+
+
+def phase(view: RunView) -> str:
+    """What the trainer is busy with, when that is not steps; empty once it has ended."""
+    if view.state in ENDED:
+        return ""
+    if view.state == "queued":
+        return "waiting for its turn"
+    words = _PHASES.get(view.phase.name, "")
+    if view.phase.name == "starting" and view.step:
+        return ""
+    if not words:
+        return "" if view.step else "waiting for the first step"
+    detail = text.clip(text.plain(view.phase.detail), 40)
+    if view.phase.done is not None and view.phase.total:
+        return f"{words} {view.phase.done:,}/{view.phase.total:,} {detail}".rstrip()
+    return f"{words}: {detail}" if detail else words
+
+
+def files(view: RunView) -> str:
+    """How much has been saved."""
+    return f" {glyphs().between} ".join(
+        (f"saved {len(view.checkpoints)}", f"samples {len(view.samples)}", "p paths")
+    )
+
+
+def news(old: RunView, new: RunView) -> list[str]:
+    """What has happened between two views besides steps, as lines of the log."""
+    lines = []
+    if new.epoch and new.epoch != old.epoch and new.epochs:
+        lines.append(f"epoch {new.epoch}/{new.epochs} at step {new.step:,}")
+    drawn, saved = new.samples[len(old.samples) :], new.checkpoints[len(old.checkpoints) :]
+    lines += [f"sample at step {item.step:,}: {text.plain(Path(item.path).name)}" for item in drawn]
+    lines += [f"saved at step {item.step:,}: {text.plain(Path(item.path).name)}" for item in saved]
+    fresh = new.messages_seen - old.messages_seen
+    said = new.messages[-fresh:] if fresh > 0 else ()
+    return [*lines, *(f"{item.level}: {text.plain(item.text)}" for item in said)]
+
+
+def absolute(path: str, folder: Path) -> Path:
+    """Events name files relative to the run's folder."""
+    return folder / path
+
+
+def notice(view: RunView, folder: Path, note: str, trigger: str, resumable: bool) -> Content:
+    """While it runs: that it goes on without us. At the end: the verdict, the file, the way on."""
+    parts: list[tuple[str, str]] = []
+    if view.state in ENDED:
+        parts.append((f"{verdict(view)}\n", f"bold {STYLES.get(view.state, '')}"))
+        if view.final_file:
+            parts.append((f"LoRA: {text.home_path(absolute(view.final_file, folder))}\n", ""))
+        parts.append((way_on(view, trigger, resumable), ""))
+    elif view.state == "stopping":
+        parts.append(("It stops after this step and saves first.", ""))
+    else:
+        parts.append(("Training goes on if this window closes. Reattach any time: loratui", "$text-muted"))
+    last = next((m for m in reversed(view.messages) if m.level != "info"), None)
+    if last is not None and view.state not in ENDED:
+        level = glyphs().wrong if last.level == "error" else glyphs().unusual
+        parts.append((f"\n{level} {text.clip(text.plain(last.text), 200)}", "$warning"))
+    if note:
+        parts.append((f"\n{note}", "$warning"))
+    return Content.assemble(*parts)
+
+
+def verdict(view: RunView) -> str:
+    """How it ended, in one sentence."""
+    reached = f"{view.step:,} of {view.total_steps:,} steps" if view.total_steps else f"{view.step:,} steps"
+    reason = text.clip(text.plain(view.reason), 300)
+    match view.state:
+        case "finished":
+            first, last = view.losses.first_mean(), view.losses.last_mean()
+            fell = (
+                f"; loss {text.loss(first)} at first, {text.loss(last)} at the end" if first and last else ""
+            )
+            return f"{glyphs().fine} Finished: {text.number(view.step, 'step')}{fell}."
+        case "stopped":
+            return f"{glyphs().unusual} Stopped after {reached}. {reason}".rstrip()
+        case "failed":
+            return f"{glyphs().wrong} Failed after {reached}. {reason}".rstrip()
+        case "lost":
+            return f"{glyphs().wrong} Lost after {reached}. {reason}".rstrip()
+        case _:
+            return ""
+
+
+def way_on(view: RunView, trigger: str, resumable: bool) -> str:
+    """What to do or press next."""
+    if view.state == "finished":
+        word = f" and write {text.clip(text.plain(trigger), 30)} in the prompt" if trigger else ""
+        return f"Next: copy it into your image program's LoRA folder{word}. r trains it again with changes."
+    if resumable:
+        return "r resumes from the last saved state; l shows the log."
+    if view.state == "failed":
+        return "h says what known troubles look like; l shows the log; r opens its recipe again to change it."
+    return "No state was saved. r opens its recipe again."
+
+
+def ready_rows(view: RunView) -> tuple[str, ...]:
+    """The newest checkpoints and samples, newest first, for the panel at the side."""
+    checkpoints = [f"step {item.step:,}{'  final' if item.final else ''}" for item in view.checkpoints]
+    by_step: dict[int, int] = {}
+    for item in view.samples:
+        by_step[item.step] = by_step.get(item.step, 0) + 1
+    samples = [f"step {step:,}   {text.number(count, 'picture')}" for step, count in by_step.items()]
+    rows = [f"checkpoints  {len(view.checkpoints)}"]
+    rows += [f"  {row}" for row in reversed(checkpoints[-3:])] or ["  none yet"]
+    rows.append(f"samples  {len(view.samples)}")
+    rows += [f"  {row}" for row in reversed(samples[-3:])] or ["  none yet"]
+    rows.append("p paths")
+    return tuple(rows)

@@ -1,0 +1,1 @@
+"""Five steps over one recipe."""

@@ -1,0 +1,124 @@
+"""Step 2: the pictures."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from textual.app import ComposeResult
+from textual.content import Content
+
+from loratui.recipe import Purpose
+from loratui.tui.glyphs import glyphs
+from loratui.tui.text import clip, number, plain
+from loratui.tui.widgets.field import Field
+from loratui.tui.widgets.line import Line
+from loratui.tui.widgets.rows import Row, RowList
+from loratui.tui.wizard.facts import DatasetFacts
+from loratui.tui.wizard.pane import StepPane
+
+PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
+_WORDS: dict[Purpose, str] = {
+    "character": "a person or a figure",
+    "style": "how things are drawn",
+    "concept": "a pose, an idea",
+    "object": "a thing, a piece of clothing",
+    "trial": "only to see that it works",
+}
+
+
+class DatasetPane(StepPane):
+    """A folder, what was found in it, the trigger word and the purpose."""
+
+    NUMBER = 2
+    QUESTION = "Where are the pictures?"
+    HELP_TEXTS = {
+        "": "The trainer looks into one folder that holds folders of pictures named like 10_name:\n"
+        "10 is how often each picture is shown in an epoch, name is the caption of those without one.\n"
+        "Captions lie beside the pictures: cat.png and cat.txt.",
+        "dataset-folder": "The folder that holds folders named like 10_name, not 10_name itself.\n"
+        "10 is how often each picture is shown in an epoch.\n"
+        "Captions lie beside the pictures: cat.png and cat.txt.",
+        "dataset-trigger": "The word that calls the LoRA up in a prompt. Choose one no model knows (ohwx)\n"
+        "and write it into every caption. A style may do without.",
+        "purpose": "What the LoRA shall learn. It sets where rank, rates and length begin;\n"
+        "what you set yourself stays as it is.",
+    }
+
+    def compose(self) -> ComposeResult:
+        yield self.question()
+        yield Field(
+            "dataset.folder",
+            "Folder",
+            self.state.text("dataset.folder"),
+            placeholder="the folder that holds 10_name folders",
+        )
+        yield Line(id="dataset-facts", classes="facts")
+        yield Field("dataset.trigger", "Trigger word", self.state.text("dataset.trigger"), placeholder="none")
+        yield Line("  What shall it learn?", classes="heading")
+        rows: list[Row] = [((f"{word:<12}", "strong"), (_WORDS[word], "dim")) for word in PURPOSES]
+        yield RowList(rows, PURPOSES.index(self.state.recipe.dataset.purpose), id="purpose")
+
+    def focus_first(self) -> None:
+        if self.state.recipe.dataset.folder:
+            self.query_one(RowList).focus()
+        else:
+            self.query_one("#dataset-folder", Field).enter()
+
+    def show_facts(self) -> None:
+        self.query_one("#dataset-facts", Line).show(self._facts())
+
+    def _facts(self) -> Content:
+        dataset = self.state.dataset
+        if self.state.wanted_dataset is not None:
+            return Content("  reading the folder" + glyphs().more)
+        if not isinstance(dataset, DatasetFacts):
+            return Content("")
+        scan, signs = dataset.scan, glyphs()
+        pictures, captioned = scan.train_pictures, scan.captioned
+        shown = sum(picture.repeats for picture in pictures)
+        lines: list[tuple[str, str]] = [
+            (
+                (
+                    f"  {signs.fine} {number(len(pictures), 'picture')}, {number(len(captioned), 'caption')};"
+                    f" shown {number(shown, 'time')} an epoch\n"
+                ),
+                "$success",
+            )
+        ]
+        missing = len(pictures) - len(captioned)
+        if missing:
+            words = plain(next(p.class_tokens for p in pictures if p.caption_path is None)) or "nothing"
+            lines.append(
+                (
+                    (
+                        f"  {signs.unusual} {number(missing, 'picture')} without a caption:"
+                        f" the folder's words stand in ({clip(words, 30)})\n"
+                    ),
+                    "$warning",
+                )
+            )
+        if scan.reg_pictures:
+            lines.append((f"  {signs.fine} {number(len(scan.reg_pictures), 'regularization picture')}\n", ""))
+        if scan.ignored:
+            names = ", ".join(clip(plain(path.name), 24) for path in scan.ignored[:2])
+            more = f" and {len(scan.ignored) - 2} more" if len(scan.ignored) > 2 else ""
+            lines.append((f"  {signs.unusual} the trainer passes over {names}{more}\n", "$warning"))
+        if scan.unreadable:
+            names = ", ".join(clip(plain(path.name), 24) for path in scan.unreadable[:2])
+            lines.append((f"  {signs.wrong} cannot be opened: {names}\n", "$error"))
+        lines[-1] = (lines[-1][0].rstrip("\n"), lines[-1][1])
+        return Content.assemble(*lines)
+
+    def note(self, field: Field) -> tuple[str, str]:
+        trigger = self.state.recipe.dataset.trigger
+        if field.key != "dataset.trigger" or not trigger or not isinstance(self.state.dataset, DatasetFacts):
+            return "", ""
+        found, total = self.state.dataset.with_word(trigger), len(self.state.dataset.captions)
+        if not total:
+            return "", ""
+        return f"found in {found} of {total} captions", "fine" if found == total else "unusual"
+
+    def on_row_list_moved(self, event: RowList.Moved) -> None:
+        event.stop()
+        self.state.set("dataset.purpose", PURPOSES[event.index])
+        self.post_message(self.Changed())

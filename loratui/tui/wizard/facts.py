@@ -1,0 +1,107 @@
+"""What the disk says about a recipe. Slow enough to be looked up beside the screen, never on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loratui.problems import Problem, UserError
+from loratui.recipe import Recipe
+
+if TYPE_CHECKING:
+    from loratui.dataset.scan import Scan
+    from loratui.models.inspect import ModelFile
+
+_LARGEST_CAPTION = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFacts:
+    """A folder of pictures as the trainer will see it."""
+
+    scan: Scan
+    captions: tuple[str, ...]
+    """The text of each caption file, in lower case."""
+
+    def with_word(self, word: str) -> int:
+        """How many captions hold a word or phrase."""
+        return sum(word.lower() in caption for caption in self.captions)
+
+
+def read_model(model: str) -> ModelFile | Problem:
+    """What a model is, or why it is none to train on."""
+    from loratui.models.inspect import require_base
+
+    try:
+        return require_base(Path(model).expanduser())
+    except UserError as error:
+        return _problem("base.model", error)
+
+
+def read_dataset(folder: str, regularization: str | None, extension: str) -> DatasetFacts | Problem:
+    """What lies in a folder, or why nothing can be trained on it."""
+    from loratui.dataset.scan import scan
+
+    other = Path(regularization).expanduser() if regularization else None
+    try:
+        found = scan(Path(folder).expanduser(), other, extension)
+    except UserError as error:
+        return _problem("dataset.folder", error)
+    paths = [picture.caption_path for picture in found.captioned]
+    return DatasetFacts(found, tuple(_caption(path) for path in paths if path is not None))
+
+
+def read_checks(recipe: Recipe) -> tuple[Problem, ...]:
+    """What the chosen engine has against this recipe."""
+    from loratui.engines.registry import engine
+
+    return tuple(engine(recipe.launch.engine).supports(recipe))
+
+
+def found_models() -> list[Path]:
+    """Base models lying about: below loratui's models folder, the demo's, and in the working folder."""
+    from loratui import places
+
+    home = places.home()
+    seen: dict[Path, None] = {}
+    for folder in (home / "models", Path.cwd(), Path.cwd() / "models"):
+        try:
+            entries = sorted(folder.iterdir())[:500]
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.suffix == ".safetensors" or (entry / "model_index.json").is_file():
+                seen[entry] = None
+    if (home / "demo" / "model" / "model_index.json").is_file():
+        seen[home / "demo" / "model"] = None
+    return list(seen)
+
+
+def found_base_models(most: int = 20) -> list[ModelFile]:
+    """Those of them that are told to be base models by their headers."""
+    from loratui.models.inspect import inspect
+
+    models: list[ModelFile] = []
+    for path in found_models():
+        try:
+            found = inspect(path)
+        except UserError:
+            continue
+        if found.trainable:
+            models.append(found)
+    return models[:most]
+
+
+def _problem(key: str, error: UserError) -> Problem:
+    first = error.problems[0]
+    source = f"{error.source}: " if error.source else ""
+    return Problem(key, f"{source}{first.message}", first.fix)
+
+
+def _caption(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(_LARGEST_CAPTION).decode("utf-8", errors="replace").lower()
+    except OSError:
+        return ""

@@ -1,0 +1,368 @@
+"""Five steps over one recipe. Enter always means next."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.content import Content
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Input
+
+from loratui.problems import Problem, UserError
+from loratui.recipe import Recipe
+from loratui.tui.text import plain, sentence
+from loratui.tui.widgets.keybar import KeyBar
+from loratui.tui.widgets.line import Line
+from loratui.tui.wizard import draft, rail
+from loratui.tui.wizard.pane import StepPane
+from loratui.tui.wizard.state import REVIEW, STEPS, DatasetKey, WizardState
+
+if TYPE_CHECKING:
+    from loratui.runs.store import Run
+
+Start = Callable[[Recipe, int | None], "Run"]
+"""Starts a recipe of so many planned steps, or raises ``UserError``."""
+
+_PANES = {
+    1: "model.ModelPane",
+    2: "dataset.DatasetPane",
+    3: "length.LengthPane",
+    4: "rank.RankPane",
+    5: "review.ReviewPane",
+}
+_SAVE_AFTER = 0.3
+"""Seconds of quiet before the draft is written."""
+
+
+class WizardScreen(Screen[None]):
+    """Asks for a recipe and starts it."""
+
+    BINDINGS = [
+        Binding("enter", "next", "next", id="wizard.next", tooltip="Go to the next step; on Review, start"),
+        Binding("escape", "back", "back", id="wizard.back", tooltip="Back one step; nothing is lost"),
+        *(
+            Binding(str(n), f"jump({n})", name, id=f"wizard.step{n}", tooltip=f"Go to {name}")
+            for n, name in enumerate(STEPS, start=1)
+        ),
+        Binding("c", "config", "config", id="wizard.config", tooltip="Show the config.toml (on Review)"),
+        Binding("question_mark,f1", "help", "help", id="wizard.help", tooltip="Explain the focused field"),
+        Binding(
+            "ctrl+n", "fresh", "start empty", id="wizard.fresh", tooltip="Forget this draft, start empty"
+        ),
+        Binding("q", "leave", "quit", id="wizard.quit", tooltip="Quit; the draft is kept"),
+    ]
+
+    def __init__(self, recipe: Recipe | None, start: Start, *, step: int = 1, note: str = "") -> None:
+        super().__init__()
+        kept = draft.load() if recipe is None else None
+        self._is_draft = kept is not None
+        self.state = WizardState(recipe or kept)
+        self._start = start
+        self._note = note
+        self._step = step
+        self._seen = step
+        self._waiting = False
+        self._starting = False
+        self._save_timer: Timer | None = None
+        self._forget_questions()
+
+    def compose(self) -> ComposeResult:
+        yield Line(id="breadcrumb")
+        yield Line(id="rail")
+        yield self._new_pane(self._step)
+        yield Line(id="message")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        if self._is_draft:
+            self._say("Your unfinished run is filled in. ctrl+n starts with an empty one.")
+        elif self._note:
+            self._say(self._note)
+        self._arrive()
+
+    # Moving
+
+    @property
+    def step(self) -> int:
+        """The step shown, from 1."""
+        return self._step
+
+    @property
+    def pane(self) -> StepPane:
+        """The step shown."""
+        return self.query_one(f"#step-{self._step}", StepPane)
+
+    async def _go(self, step: int) -> None:
+        if not self.query(f"#step-{step}"):
+            await self.mount(self._new_pane(step), before="#message")
+        for pane in self.query(StepPane):
+            pane.display = step == pane.NUMBER
+        self._step, self._seen = step, max(self._seen, step)
+        self._arrive()
+
+    def _new_pane(self, step: int) -> StepPane:
+        module, _, name = _PANES[step].partition(".")
+        kind = getattr(importlib.import_module(f"loratui.tui.wizard.{module}"), name)
+        pane = kind(self.state)
+        assert isinstance(pane, StepPane)
+        return pane
+
+    def _arrive(self) -> None:
+        if self._step == REVIEW:
+            self._save_now()
+        self._look_up()
+        self._show()
+        self.pane.focus_first()
+
+    async def action_next(self) -> None:
+        if self._starting:
+            return
+        if not self._is_known():
+            self._waiting = True
+            self._say("One moment: still looking. It goes on by itself.")
+            return
+        self._waiting = False
+        problems = self.state.problems(self._step)
+        if problems:
+            self._block(problems[0])
+            return
+        if self._step < REVIEW:
+            self._say("")
+            await self._go(self._step + 1)
+            return
+        wrong = self.state.first_problem()
+        if wrong is not None:
+            problem = self.state.problems(wrong)[0]
+            self._say(f"Step {wrong} needs you: {sentence(problem)} Press {wrong}.", wrong=True)
+            return
+        self._begin()
+
+    async def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        await self.action_next()
+
+    async def action_back(self) -> None:
+        self._waiting = False
+        if self._starting:
+            return
+        if self._step > 1:
+            self._say("")
+            await self._go(self._step - 1)
+        elif len(self.app.screen_stack) > 1:
+            self._save_now()
+            self.dismiss()
+        else:
+            self._say("This is the first step. q or ctrl+c quits; what you typed is kept.")
+
+    async def action_jump(self, step: int) -> None:
+        wrong = self.state.first_problem(before=step)
+        if wrong is not None or step > self._seen + 1:
+            self._say(f"First finish step {wrong or self._seen}.")
+            return
+        self._say("")
+        await self._go(step)
+
+    def _block(self, problem: Problem) -> None:
+        if self.pane.show_problem(problem):
+            self._say("")
+        else:
+            self._say(sentence(problem), wrong=True)
+
+    # What the disk says
+
+    def _is_known(self) -> bool:
+        match self._step:
+            case 1:
+                return self.state.wanted_model is None
+            case 2:
+                return self.state.wanted_dataset is None
+            case 5:
+                return self.state.wanted_checks is None
+            case _:
+                return True
+
+    def _forget_questions(self) -> None:
+        self._asked_model: str | None = None
+        self._asked_dataset: DatasetKey | None = None
+        self._asked_checks: Recipe | None = None
+
+    def _look_up(self) -> None:
+        """Look beside the screen for what is not known yet."""
+        model, dataset, checks = self.state.wanted_model, self.state.wanted_dataset, self.state.wanted_checks
+        if model is not None and model != self._asked_model:
+            self._asked_model = model
+            self._read_model(model)
+        if dataset is not None and dataset != self._asked_dataset:
+            self._asked_dataset = dataset
+            self._read_dataset(dataset)
+        if self._step == REVIEW and checks is not None and checks is not self._asked_checks:
+            self._asked_checks = checks
+            self._read_checks(checks)
+
+    @work(thread=True, exclusive=True, group="model")
+    def _read_model(self, model: str) -> None:
+        from loratui.tui.wizard.facts import read_model
+
+        state = self.state
+        found = read_model(model)
+        self._tell(lambda state: state.take_model(model, found), state)
+
+    @work(thread=True, exclusive=True, group="dataset")
+    def _read_dataset(self, key: DatasetKey) -> None:
+        from loratui.tui.wizard.facts import read_dataset
+
+        state = self.state
+        found = read_dataset(*key)
+        self._tell(lambda state: state.take_dataset(key, found), state)
+
+    @work(thread=True, exclusive=True, group="checks")
+    def _read_checks(self, recipe: Recipe) -> None:
+        from loratui.tui.wizard.facts import read_checks
+
+        state = self.state
+        found = read_checks(recipe)
+        self._tell(lambda state: state.take_checks(recipe, found), state)
+
+    def _tell(self, take: Callable[[WizardState], None], state: WizardState) -> None:
+        """From a thread: hand over what was found, unless a new run was begun meanwhile."""
+        if self.is_attached:
+            self.app.call_from_thread(self._known, take, state)
+
+    def _known(self, take: Callable[[WizardState], None], state: WizardState) -> None:
+        if state is not self.state or not self.is_attached:
+            return
+        take(state)
+        self._look_up()
+        self._show()
+        if self._waiting and self._is_known():
+            self._waiting = False  # an answer to an older question may come yet
+            self.call_later(self.action_next)
+
+    # What is shown
+
+    def on_step_pane_changed(self, event: StepPane.Changed) -> None:
+        event.stop()
+        self._waiting = False
+        self._say("")
+        self._look_up()
+        self._show()
+        self._save_soon()
+
+    def _show(self) -> None:
+        if not self.query(f"#step-{self._step}"):
+            return
+        self.pane.show_facts()
+        self.pane.show_notes()
+        self.query_one("#rail", Line).show(rail.column(self.state, self._step, self._seen))
+        self.query_one("#breadcrumb", Line).show(rail.breadcrumb(self.state, self._step, self._seen))
+        self._show_keys()
+
+    def on_descendant_focus(self) -> None:
+        self._show_keys()
+
+    def _show_keys(self) -> None:
+        typing = isinstance(self.focused, Input)
+        keys = [("enter", "start" if self._step == REVIEW else "next"), ("tab", "field")]
+        if not typing:
+            keys.append(("up/down", "choose"))
+        if self._step > 1:
+            keys.append(("esc", "back"))
+        if self._step == REVIEW and not typing:
+            keys.append(("c", "config"))
+        keys.append(("f1" if typing else "?", "help"))
+        if not typing and self._seen > 1:
+            keys.append((f"1-{self._seen}", "step"))
+        keys.append(("ctrl+c" if typing else "q", "quit"))
+        self.query_one(KeyBar).show(keys)
+
+    def _say(self, text: str, wrong: bool = False) -> None:
+        line = self.query_one("#message", Line)
+        line.show(Content(f"x {text}" if wrong else text))
+        line.set_class(wrong, "-wrong")
+
+    # The draft
+
+    def _save_soon(self) -> None:
+        if self._save_timer is not None:
+            self._save_timer.stop()
+        self._save_timer = self.set_timer(_SAVE_AFTER, self._save_now)
+
+    def _save_now(self) -> None:
+        if self._save_timer is not None:
+            self._save_timer.stop()
+        if not self._starting and (self.state.recipe.base.model or self.state.recipe.dataset.folder):
+            draft.save(self.state.recipe)
+
+    def on_unmount(self) -> None:
+        if self._save_timer is not None and not self._starting:
+            self._save_now()
+
+    async def action_fresh(self) -> None:
+        draft.discard()
+        await self.query(StepPane).remove()
+        self.state = WizardState()
+        self._forget_questions()
+        self._seen = 1
+        self._say("An empty run. The draft is gone.")
+        await self._go(1)
+
+    # Keys
+
+    def action_help(self) -> None:
+        from loratui.tui.help import HelpScreen
+
+        self.app.push_screen(HelpScreen(self.pane.help_for(self.focused), self.BINDINGS))
+
+    def action_config(self) -> None:
+        if self._step != REVIEW:
+            return
+        from pathlib import Path
+
+        from loratui.engines.registry import engine
+        from loratui.tui.help import TextScreen
+
+        recipe = self.state.recipe
+        files = engine(recipe.launch.engine).prepare(recipe, Path("RUN")).files
+        self.app.push_screen(TextScreen("config.toml, as the trainer gets it", files["config.toml"]))
+
+    def action_leave(self) -> None:
+        self._save_now()
+        if draft.path().exists():
+            self.app.farewell = "What you chose is kept: loratui opens it again."  # type: ignore[attr-defined]
+        self.app.exit()
+
+    # The start
+
+    def _begin(self) -> None:
+        self._starting = True
+        self._say("Starting the run. It goes on when you close this window.")
+        count = self.state.count
+        self._start_run(self.state.recipe, count.total_steps if count and count.total_steps else None)
+
+    @work(thread=True, exclusive=True, group="start")
+    def _start_run(self, recipe: Recipe, total_steps: int | None) -> None:
+        try:
+            run = self._start(recipe, total_steps)
+        except UserError as error:
+            self.app.call_from_thread(self._refused, error)
+        except OSError as error:
+            problem = Problem("", f"The run could not be started: {error.strerror or error}.")
+            self.app.call_from_thread(self._refused, UserError("", problem))
+        else:
+            self.app.call_from_thread(self._started, run)
+
+    def _refused(self, error: UserError) -> None:
+        self._starting = False
+        self._say(
+            " ".join(sentence(problem) for problem in error.problems[:1]) or plain(str(error)), wrong=True
+        )
+
+    def _started(self, run: Run) -> None:
+        draft.discard()
+        self.app.show_run(run, self._note)  # type: ignore[attr-defined]

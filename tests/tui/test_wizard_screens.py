@@ -1,0 +1,374 @@
+"""The wizard by keys alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from loratui import demo
+from loratui.problems import Problem, UserError
+from loratui.recipe import Dataset, Recipe, Steps, change, loads
+from loratui.runs import store
+from loratui.tui.app import LoratuiApp
+from loratui.tui.training.screen import TrainingScreen
+from loratui.tui.widgets.field import Field
+from loratui.tui.wizard import draft
+from loratui.tui.wizard.screen import WizardScreen
+
+SIZES = [(80, 24), (100, 30), (140, 45)]
+
+
+class Started:
+    """Takes the place of the launcher: remembers what it was asked to start."""
+
+    def __init__(self, make_run: Callable[..., store.Run]) -> None:
+        self.recipes: list[tuple[Recipe, int | None]] = []
+        self.threads: list[str] = []
+        self._make_run = make_run
+
+    def __call__(self, recipe: Recipe, total_steps: int | None) -> store.Run:
+        self.recipes.append((recipe, total_steps))
+        self.threads.append(threading.current_thread().name)
+        return self._make_run(recipe=recipe)
+
+
+@pytest.fixture
+def started(make_run: Callable[..., store.Run]) -> Started:
+    return Started(make_run)
+
+
+def wizard(pilot: Pilot[None]) -> WizardScreen:
+    screen = pilot.app.screen
+    assert isinstance(screen, WizardScreen)
+    return screen
+
+
+def field(pilot: Pilot[None], key: str) -> Field:
+    return pilot.app.screen.query_one("#" + key.replace(".", "-").replace("_", "-"), Field)
+
+
+async def settle(pilot: Pilot[None]) -> None:
+    """Until everything looked up beside the screen has been shown."""
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+async def reach(pilot: Pilot[None], step: int) -> None:
+    while wizard(pilot).step < step:
+        before = wizard(pilot).step
+        await pilot.press("enter")
+        await settle(pilot)
+        assert wizard(pilot).step == before + 1
+
+
+async def replace(pilot: Pilot[None], key: str, text: str) -> None:
+    """Go to a field and type over what stands in it."""
+    field(pilot, key).enter()
+    await pilot.pause()
+    await pilot.press("end", "ctrl+u", *text)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_enter_five_times_starts_the_recipe_as_it_was_given(
+    demo_recipe: Recipe, started: Started, drive: Any, size: tuple[int, int]
+) -> None:
+    async def act(pilot: Pilot[None]) -> str:
+        for _ in range(5):
+            await settle(pilot)
+            await pilot.press("enter")
+        await settle(pilot)
+        return type(pilot.app.screen).__name__
+
+    assert drive(LoratuiApp(demo_recipe, start=started), act, size) == TrainingScreen.__name__
+    assert started.recipes == [(demo_recipe, 200)]
+    assert started.threads != [threading.main_thread().name]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    ("step", "sign"),
+    [(1, "Which model"), (2, "Where are the pictures"), (3, "How long"), (4, "How much may"), (5, "Start")],
+)
+def test_each_step_asks_its_question_and_no_other(
+    demo_recipe: Recipe, drive: Any, screen_text: Any, size: tuple[int, int], step: int, sign: str
+) -> None:
+    async def act(pilot: Pilot[None]) -> str:
+        await reach(pilot, step)
+        return str(screen_text(pilot.app))
+
+    text = drive(LoratuiApp(demo_recipe), act, size)
+    shown = [
+        word for word in ("Which model", "Where are", "How long", "How much may", "Start") if word in text
+    ]
+    assert shown == [next(word for word in shown if sign.startswith(word) or word == sign)]
+
+
+@pytest.mark.parametrize(
+    ("step", "key", "typed", "words"),
+    [
+        (1, "base.model", "", ("safetensors",)),
+        (1, "base.model", "/nowhere/pony.safetensors", ("/nowhere/pony.safetensors", "no such model")),
+        (1, "base.model", "/tmp/old.ckpt", ("pickled",)),
+        (2, "dataset.folder", "", ("10_name",)),
+        (2, "dataset.folder", "/nowhere/pictures", ("/nowhere/pictures", "no such folder")),
+        (3, "steps.epochs", "ten", ("'ten'", "whole number")),
+        (3, "steps.epochs", "0", ("0",)),
+        (3, "steps.batch_size", "-1", ("-1",)),
+        (4, "network.alpha", "32", ("lpha 32", "16")),
+        (4, "optimizer.unet_rate", "fast", ("'fast'", "number")),
+        (5, "output.name", "a/b", ("a/b",)),
+    ],
+)
+def test_wrong_input_gets_one_sentence_below_its_field_and_stops_enter(
+    demo_recipe: Recipe, started: Started, drive: Any, step: int, key: str, typed: str, words: tuple[str, ...]
+) -> None:
+    async def act(pilot: Pilot[None]) -> tuple[int, str, str, bool]:
+        await reach(pilot, step)
+        await replace(pilot, key, typed)
+        await pilot.press("enter")
+        await settle(pilot)
+        shown = field(pilot, key)
+        return wizard(pilot).step, shown.note, shown.text, shown.has_focus_within
+
+    at, note, kept, focused = drive(LoratuiApp(demo_recipe, start=started), act, (80, 24))
+    assert at == step
+    assert note.startswith("x ")
+    assert "\n" not in note
+    for word in words:
+        assert word in note
+    assert kept == typed
+    assert focused
+    assert started.recipes == []
+
+
+def test_going_back_keeps_what_was_typed_even_when_it_is_wrong(demo_recipe: Recipe, drive: Any) -> None:
+    async def act(pilot: Pilot[None]) -> tuple[str, str, str]:
+        await reach(pilot, 3)
+        await replace(pilot, "steps.batch_size", "2")
+        await replace(pilot, "steps.epochs", "many")
+        await pilot.press("escape")
+        await settle(pilot)
+        assert wizard(pilot).step == 2
+        await reach(pilot, 3)
+        kept = field(pilot, "steps.epochs").text, field(pilot, "steps.batch_size").text
+        await pilot.press("enter")
+        await settle(pilot)
+        return *kept, field(pilot, "steps.epochs").note
+
+    epochs, batch, note = drive(LoratuiApp(demo_recipe), act, (80, 24))
+    assert (epochs, batch) == ("many", "2")
+    assert "'many'" in note
+
+
+def test_the_steps_follow_the_batch_size_at_once(demo_recipe: Recipe, drive: Any, screen_text: Any) -> None:
+    async def act(pilot: Pilot[None]) -> str:
+        await reach(pilot, 3)
+        await replace(pilot, "steps.batch_size", "2")
+        await pilot.pause()
+        return str(screen_text(pilot.app))
+
+    text = drive(LoratuiApp(demo_recipe), act)
+    assert "400 steps exactly" in text
+    assert "seen 100 times" in text
+
+
+def test_choosing_a_rank_takes_alpha_along_until_alpha_is_typed(demo_recipe: Recipe, drive: Any) -> None:
+    async def act(pilot: Pilot[None]) -> list[tuple[int, float]]:
+        seen = []
+        await reach(pilot, 4)
+        for keys in (["up"], ["down", "down"]):
+            await pilot.press(*keys)
+            network = wizard(pilot).state.recipe.network
+            seen.append((network.rank, network.alpha))
+        await replace(pilot, "network.alpha", "4")
+        await pilot.press("shift+tab", "up")
+        network = wizard(pilot).state.recipe.network
+        return [*seen, (network.rank, network.alpha)]
+
+    assert drive(LoratuiApp(demo_recipe), act) == [(8, 8.0), (32, 32.0), (16, 4.0)]
+
+
+def test_digits_jump_outside_of_text_and_are_text_inside(demo_recipe: Recipe, drive: Any) -> None:
+    async def act(pilot: Pilot[None]) -> tuple[int, int, str]:
+        await reach(pilot, 4)
+        await pilot.press("2")
+        jumped = wizard(pilot).step
+        await pilot.press("3")
+        field(pilot, "steps.epochs").enter()
+        await pilot.press("end", "2")
+        return jumped, wizard(pilot).step, field(pilot, "steps.epochs").text
+
+    assert drive(LoratuiApp(demo_recipe), act) == (2, 3, "102")
+
+
+def test_steps_ahead_of_a_wrong_one_cannot_be_jumped_to(home: Path, drive: Any) -> None:
+    async def act(pilot: Pilot[None]) -> int:
+        await pilot.press("tab", "5", "enter")
+        await settle(pilot)
+        return wizard(pilot).step
+
+    assert drive(LoratuiApp(), act) == 1
+
+
+def test_enter_pressed_too_early_goes_on_by_itself(
+    demo_recipe: Recipe, drive: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from loratui.tui.wizard import facts
+
+    gate, real = threading.Event(), facts.read_dataset
+
+    def slow(*arguments: Any) -> Any:
+        gate.wait(10)
+        return real(*arguments)
+
+    monkeypatch.setattr(facts, "read_dataset", slow)
+
+    async def act(pilot: Pilot[None]) -> tuple[int, int]:
+        await pilot.pause(0.2)
+        await pilot.press("enter")
+        await pilot.pause()
+        await pilot.press("enter")
+        await pilot.pause()
+        before = wizard(pilot).step
+        gate.set()
+        await settle(pilot)
+        await pilot.pause(0.2)
+        return before, wizard(pilot).step
+
+    assert drive(LoratuiApp(demo_recipe), act) == (2, 3)
+
+
+def test_a_refused_start_is_one_sentence_and_the_wizard_stays(
+    demo_recipe: Recipe, drive: Any, screen_text: Any
+) -> None:
+    def refuse(recipe: Recipe, total_steps: int | None) -> store.Run:
+        raise UserError("", Problem("output.folder", "the disk is [red]full[/red].", "Free some space."))
+
+    async def act(pilot: Pilot[None]) -> tuple[str, int]:
+        await reach(pilot, 5)
+        await pilot.press("enter")
+        await settle(pilot)
+        return str(screen_text(pilot.app)), wizard(pilot).step
+
+    text, step = drive(LoratuiApp(demo_recipe, start=refuse), act)
+    assert "x The disk is [red]full[/red]. Free some space." in text
+    assert step == 5
+
+
+def test_the_draft_outlives_the_screens_and_is_offered_again(
+    demo_recipe: Recipe, started: Started, drive: Any, screen_text: Any
+) -> None:
+    async def change_it(pilot: Pilot[None]) -> None:
+        await reach(pilot, 3)
+        await replace(pilot, "steps.epochs", "7")
+        await pilot.pause(0.5)
+
+    async def look(pilot: Pilot[None]) -> tuple[str, int | None]:
+        await settle(pilot)
+        return str(screen_text(pilot.app)), wizard(pilot).state.recipe.steps.epochs
+
+    drive(LoratuiApp(demo_recipe), change_it)
+    assert draft.path().stat().st_mode & 0o777 == 0o600
+    assert loads(draft.path().read_text()).steps.epochs == 7
+    text, epochs = drive(LoratuiApp(), look)
+    assert epochs == 7
+    assert "unfinished run" in text
+
+    async def start(pilot: Pilot[None]) -> None:
+        await reach(pilot, 5)
+        await pilot.press("enter")
+        await settle(pilot)
+
+    drive(LoratuiApp(start=started), start)
+    assert started.recipes[0][0].steps.epochs == 7
+    assert draft.load() is None
+
+
+def test_a_damaged_draft_is_no_hindrance(home: Path, drive: Any, screen_text: Any) -> None:
+    draft.path().write_text("[base\nmodel = ")
+
+    async def act(pilot: Pilot[None]) -> str:
+        return str(screen_text(pilot.app))
+
+    assert "Which model" in drive(LoratuiApp(), act)
+
+
+def test_a_folder_alone_gets_numbers_that_fit_its_pictures(
+    demo_recipe: Recipe, drive: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``loratui DIR``: only the folder is decided; the model typed fits the rest."""
+    monkeypatch.chdir(demo.folder())
+    bare = Recipe(dataset=Dataset(folder=demo_recipe.dataset.folder), steps=Steps(epochs=10))
+
+    async def act(pilot: Pilot[None]) -> Recipe:
+        await settle(pilot)
+        await replace(pilot, "base.model", "model")
+        await settle(pilot)
+        await reach(pilot, 4)
+        return wizard(pilot).state.recipe
+
+    recipe = drive(LoratuiApp(bare), act)
+    assert recipe.base.family == "sd15"
+    assert recipe.training.resolution == (512, 512)
+    assert (recipe.network.rank, recipe.network.alpha) == (16, 8)
+    assert recipe.steps.epochs == 25
+    assert recipe.output.name == "pictures"
+
+
+def test_hostile_names_are_shown_as_they_are(
+    demo_recipe: Recipe, tmp_path: Path, drive: Any, screen_text: Any
+) -> None:
+    folder = tmp_path / "[red]x" / "3_a"
+    folder.mkdir(parents=True)
+    picture = next((Path(demo_recipe.dataset.folder)).rglob("*.png"))
+    (folder / "a.png").write_bytes(picture.read_bytes())
+    (folder / "bad\x1b[31m[bold]\n.PnG").write_bytes(b"no picture")
+    recipe = change(demo_recipe, {"dataset.folder": str(folder.parent), "dataset.trigger": "[b]\u202eohwx"})
+
+    async def act(pilot: Pilot[None]) -> str:
+        await reach(pilot, 2)
+        return str(screen_text(pilot.app))
+
+    text = drive(LoratuiApp(recipe), act, (140, 45))
+    assert "[red]x" in text
+    assert "bad[bold]" in text
+    assert "\x1b" not in text
+
+
+def test_help_explains_the_focused_field(demo_recipe: Recipe, drive: Any, screen_text: Any) -> None:
+    async def act(pilot: Pilot[None]) -> tuple[str, str, int]:
+        await reach(pilot, 4)
+        field(pilot, "network.alpha").enter()
+        await pilot.press("?")
+        await pilot.pause(0.1)
+        first = str(screen_text(pilot.app))
+        await pilot.press("escape")
+        await pilot.press("shift+tab", "?")
+        await pilot.pause()
+        second = str(screen_text(pilot.app))
+        await pilot.press("escape")
+        return first, second, wizard(pilot).step
+
+    first, second, step = drive(LoratuiApp(demo_recipe), act)
+    assert "Everything the LoRA does is multiplied" in first
+    assert "Rank is how much the LoRA can hold" in second
+    assert step == 4
+
+
+def test_config_preview_is_what_the_engine_will_get(
+    demo_recipe: Recipe, drive: Any, screen_text: Any
+) -> None:
+    async def act(pilot: Pilot[None]) -> str:
+        await reach(pilot, 5)
+        await pilot.press("c")
+        await pilot.pause()
+        return str(screen_text(pilot.app))
+
+    text = drive(LoratuiApp(demo_recipe), act, (140, 45))
+    assert "network_dim = 16" in text
+    assert demo.folder().name in text
