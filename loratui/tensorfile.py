@@ -130,6 +130,8 @@ def _read(file: BinaryIO, size: int) -> Header:
 def _refuse_other_formats(start: bytes) -> None:
     if not start:
         raise _UnsoundError("this file is empty.")
+    if start[4:9] == b"\0\0\0\0{":  # a header of 1,152 bytes begins like a pickle
+        return
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
         raise _UnsoundError(

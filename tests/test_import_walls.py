@@ -26,6 +26,7 @@ def loaded(code: str) -> set[str]:
         ("import loratui.advice.steps, loratui.models.inspect", HEAVY | SCREENS | {"click"}),
         ("import loratui.cli.door", HEAVY | SCREENS),
         ("import loratui.cli.train, loratui.cli.runs, loratui.cli.demo, loratui.cli.facts", HEAVY | SCREENS),
+        ("import loratui.cli.lora", HEAVY | SCREENS),
         ("import loratui.trainer.__main__", HEAVY | SCREENS | {"click"}),
         ("import loratui.tui.app", HEAVY),
     ],

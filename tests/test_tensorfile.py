@@ -197,3 +197,11 @@ def test_a_model_of_seven_gigabytes_is_read_by_its_header(tmp_path: Path) -> Non
     file = write_shapes(tmp_path / "model.safetensors", {f"t{n}": (1024, 1024) for n in range(3300)})
     assert file.stat().st_size > 6_900_000_000
     assert len(read_header(file).tensors) == 3300
+
+
+@pytest.mark.parametrize("length", [0x0280, 0x0380, 0x0480, 0x10480])
+def test_a_header_whose_length_looks_like_the_start_of_a_pickle(tmp_path: Path, length: int) -> None:
+    raw = json.dumps({"__metadata__": {"note": "x"}}).encode()
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(length.to_bytes(8, "little") + raw.ljust(length))
+    assert read_header(path).metadata == {"note": "x"}

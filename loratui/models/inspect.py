@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loratui.families import FAMILIES
+from loratui.lora_family import family_of_metadata
 from loratui.models.folder import check_weights, classify_folder, prediction_of_folder
 from loratui.models.keys import Finding, Kind, classify
 from loratui.models.prediction import Guess, Prediction, of_file
@@ -13,19 +14,6 @@ from loratui.problems import Problem, UserError
 from loratui.tensorfile import Header, read_header
 
 PICKLED_SUFFIXES = frozenset({".ckpt", ".pt", ".pth", ".bin"})
-
-_ARCHITECTURES = (
-    # modelspec.architecture as sd-scripts writes it (library/sai_model_spec.py)
-    ("stable-diffusion-xl", "sdxl"),
-    ("stable-diffusion-v1", "sd15"),
-    ("stable-diffusion-v2", "sd2"),
-    ("stable-diffusion-3", "sd3"),
-    ("flux-1", "flux"),
-    ("chroma", "chroma"),
-    ("lumina", "lumina"),
-    ("hunyuan-image", "hunyuan_image"),
-    ("anima", "anima"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +108,8 @@ def _model_file(path: Path, finding: Finding, guess: Guess) -> ModelFile:
 
 
 def _with_metadata(finding: Finding, header: Header) -> Finding:
-    architecture = header.metadata.get("modelspec.architecture", "")
-    for start, family in _ARCHITECTURES:
-        if architecture.startswith(start):
-            return Finding(finding.kind, family, f"modelspec.architecture: {start}")
-    return finding
+    family, evidence = family_of_metadata(header.metadata)
+    return Finding(finding.kind, family, evidence) if family else finding
 
 
 def _named_inside(path: Path) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from loratui.lora_family import family_of_shapes
 from loratui.lora_names import is_lora_key
 from loratui.tensorfile import Tensor
 
@@ -42,7 +43,7 @@ class Finding:
 def classify(tensors: Mapping[str, Tensor]) -> Finding:
     """The first test that holds."""
     if any(is_lora_key(name) for name in tensors):
-        family, evidence = _lora_family(tensors)
+        family, evidence = family_of_shapes({name: tensor.shape for name, tensor in tensors.items()})
         return Finding("lora", family, evidence)
     model = _Names(tensors)
     for test in (_stable_diffusion, _transformer):
@@ -199,32 +200,6 @@ def _part(tensors: Mapping[str, Tensor]) -> Finding:
             "the U-Net out of a diffusers folder; the folder with model_index.json is the model",
         )
     return Finding("unknown", None, "no tensor name that is known")
-
-
-def _lora_family(tensors: Mapping[str, Tensor]) -> tuple[str | None, str]:
-    if _any_starts(tensors, "lora_te2_", "lora_unet_input_blocks_", "lora_unet_output_blocks_"):
-        return "sdxl", "LoRA keys in SDXL's names"
-    for part, family in (
-        ("joint_blocks", "sd3"),
-        ("double_blocks", "flux"),
-        ("single_transformer_blocks", "flux"),
-        ("llm_adapter", "anima"),
-    ):
-        if any(part in name for name in tensors):
-            return family, f"LoRA keys on {part}"
-    for name, tensor in tensors.items():
-        if (
-            "attn2" in name
-            and "to_k" in name
-            and ("lora_down" in name or "lora_A" in name)
-            and len(tensor.shape) > 1
-        ):
-            by_width = {768: "sd15", 1024: "sd2", 2048: "sdxl"}.get(tensor.shape[1])
-            if by_width:
-                return by_width, f"LoRA keys on attention over {tensor.shape[1]} values"
-    if any("down_blocks_0_attentions" in name or "down_blocks.0.attentions" in name for name in tensors):
-        return "sd15", "LoRA keys on attention in the first block, as Stable Diffusion 1.x has"
-    return None, "LoRA keys of no known family"
 
 
 def _any_starts(tensors: Mapping[str, Tensor], *starts: str) -> bool:

@@ -19,6 +19,7 @@ from textual.binding import Binding
 from textual.screen import Screen
 from textual.theme import Theme
 
+from loratui import places
 from loratui.recipe import Recipe
 from loratui.tui.glyphs import glyphs
 
@@ -83,7 +84,7 @@ class LoratuiApp(App[None]):
             from loratui.runs import store
 
             return self._panel(store.find(self._run_id))
-        if self._recipe is None:
+        if self._recipe is None and places.runs_folder().is_dir():
             from loratui.runs import store
 
             runs = store.all_runs()

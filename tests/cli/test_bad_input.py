@@ -82,9 +82,7 @@ def test_missing_folder(home: Path, write: Write, loratui: Loratui) -> None:
     assert_refused(loratui("train", str(write(dataset__folder="/nowhere/pictures"))), "/nowhere/pictures")
 
 
-def test_pictures_without_a_numbered_folder(
-    home: Path, write: Write, loratui: Loratui, pictures: Path
-) -> None:
+def test_pictures_without_numbered_folder(home: Path, write: Write, loratui: Loratui, pictures: Path) -> None:
     result = loratui("train", str(write(dataset__folder=str(pictures / "2_cat"))))
     assert_refused(result, "dataset.folder", str(pictures))
     plain = pictures.parent / "plain"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import work
@@ -16,12 +15,11 @@ from textual.widgets import Log
 
 from loratui.events import ENDED
 from loratui.problems import UserError
-from loratui.recipe import Recipe
 from loratui.runs.follow import LogTail, RunFollower
 from loratui.runs.store import Run, read_run_file
 from loratui.runs.view import RunView
 from loratui.tui import text
-from loratui.tui.training import gpu_words, words
+from loratui.tui.training import about, gpu_words, words
 from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line
 from loratui.tui.widgets.loss_chart import LossChart
@@ -65,11 +63,11 @@ class TrainingScreen(Screen[None]):
     def __init__(self, run: Run, *, note: str = "") -> None:
         super().__init__()
         self.run_shown = run
-        self._recipe = read_recipe(run)
-        self._note = note or demo_note(self._recipe)
-        about = read_run_file(run)
-        self._run_name = text.plain(about.name if about else run.id)
-        self._engine = about.engine if about else "builtin"
+        self._recipe = about.read_recipe(run)
+        self._note = note or about.demo_note(self._recipe)
+        run_file = read_run_file(run)
+        self._run_name = text.plain(run_file.name if run_file else run.id)
+        self._engine = run_file.engine if run_file else "builtin"
         self._follower = RunFollower(run)
         self._tail = LogTail(run.output)
         self.view = RunView()
@@ -223,34 +221,13 @@ class TrainingScreen(Screen[None]):
     def action_paths(self) -> None:
         from loratui.tui.help import TextScreen
 
-        folder = self.run_shown.folder
-        newest = self.view.final_file or next((c.path for c in reversed(self.view.checkpoints)), "")
-        chosen = str(words.absolute(newest, folder)) if newest else str(folder)
-        groups: dict[str, list[Path]] = {
-            "run": [folder],
-            "log": [self.run_shown.output],
-            "checkpoints": [words.absolute(item.path, folder) for item in self.view.checkpoints],
-            "state": [words.absolute(item.path, folder) for item in self.view.states[-1:]],
-            "samples": [words.absolute(item.path, folder) for item in self.view.samples[-20:]],
-        }
-        lines: list[str] = []
-        for title, paths in groups.items():
-            lines += [title, *(f"  {path}" for path in paths)] if paths else [f"{title}: none yet"]
-        self.app.push_screen(
-            TextScreen("Where the files are", "\n".join(map(text.plain, lines)), copy=chosen)
-        )
+        body, chosen = about.paths(self.run_shown, self.view)
+        self.app.push_screen(TextScreen("Where the files are", body, copy=chosen))
 
     def action_help(self) -> None:
         from loratui.tui.help import HelpScreen
 
-        self.app.push_screen(
-            HelpScreen(
-                "This panel only reads the run's files. Closing it changes nothing in the run.\n"
-                "The cloud in the chart is the loss of every step; the line through it is smoothed.\n"
-                "A loss goes up and down from step to step; what counts is where the line goes.",
-                self.BINDINGS,
-            )
-        )
+        self.app.push_screen(HelpScreen(about.HELP, self.BINDINGS))
 
     def action_stop(self) -> None:
         if self.view.state in ENDED:
@@ -304,22 +281,3 @@ class TrainingScreen(Screen[None]):
         elif self.view.final_file and self._saw_it_run:
             self.app.farewell = str(words.absolute(self.view.final_file, self.run_shown.folder))  # type: ignore[attr-defined]
         self.app.exit()
-
-
-def read_recipe(run: Run) -> Recipe | None:
-    """The recipe a run was started with; None when it cannot be read."""
-    from loratui.engines import config
-
-    try:
-        return config.load(run.recipe)
-    except (UserError, OSError):
-        return None
-
-
-def demo_note(recipe: Recipe | None) -> str:
-    """What must be said of the demo's tiny model; empty for any other."""
-    if recipe is None or Path(recipe.base.model).parent.name != "demo":
-        return ""
-    from loratui.demo import NOTE
-
-    return NOTE

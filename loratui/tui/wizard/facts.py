@@ -37,6 +37,8 @@ def read_model(model: str) -> ModelFile | Problem:
         return require_base(Path(model).expanduser())
     except UserError as error:
         return _problem("base.model", error)
+    except (OSError, ValueError) as error:
+        return Problem("base.model", f"{model}: it cannot be read: {_reason(error)}.", "Check the path.")
 
 
 def read_dataset(folder: str, regularization: str | None, extension: str) -> DatasetFacts | Problem:
@@ -48,6 +50,8 @@ def read_dataset(folder: str, regularization: str | None, extension: str) -> Dat
         found = scan(Path(folder).expanduser(), other, extension)
     except UserError as error:
         return _problem("dataset.folder", error)
+    except (OSError, ValueError) as error:
+        return Problem("dataset.folder", f"{folder}: it cannot be read: {_reason(error)}.", "Check the path.")
     paths = [picture.caption_path for picture in found.captioned]
     return DatasetFacts(found, tuple(_caption(path) for path in paths if path is not None))
 
@@ -56,7 +60,12 @@ def read_checks(recipe: Recipe) -> tuple[Problem, ...]:
     """What the chosen engine has against this recipe."""
     from loratui.engines.registry import engine
 
-    return tuple(engine(recipe.launch.engine).supports(recipe))
+    try:
+        return tuple(engine(recipe.launch.engine).supports(recipe))
+    except UserError as error:
+        return error.problems
+    except (OSError, ValueError) as error:
+        return (Problem("launch.engine", f"its checks could not be made: {_reason(error)}."),)
 
 
 def found_models() -> list[Path]:
@@ -86,7 +95,7 @@ def found_base_models(most: int = 20) -> list[ModelFile]:
     for path in found_models():
         try:
             found = inspect(path)
-        except UserError:
+        except (UserError, OSError, ValueError):
             continue
         if found.trainable:
             models.append(found)
@@ -97,6 +106,10 @@ def _problem(key: str, error: UserError) -> Problem:
     first = error.problems[0]
     source = f"{error.source}: " if error.source else ""
     return Problem(key, f"{source}{first.message}", first.fix)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _caption(path: Path) -> str:

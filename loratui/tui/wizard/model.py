@@ -47,7 +47,7 @@ class ModelPane(StepPane):
 
     def on_mount(self) -> None:
         self._found: list[str] = []
-        self._look_around()
+        self.call_after_refresh(self._look_around)  # the first frame comes first
 
     def focus_first(self) -> None:
         self.query_one(Field).enter()

@@ -20,8 +20,9 @@ from loratui.tui.text import plain, sentence
 from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line
 from loratui.tui.wizard import draft, rail
+from loratui.tui.wizard.lookups import Lookups
 from loratui.tui.wizard.pane import StepPane
-from loratui.tui.wizard.state import REVIEW, STEPS, DatasetKey, WizardState
+from loratui.tui.wizard.state import REVIEW, STEPS, WizardState
 
 if TYPE_CHECKING:
     from loratui.runs.store import Run
@@ -70,7 +71,7 @@ class WizardScreen(Screen[None]):
         self._waiting = False
         self._starting = False
         self._save_timer: Timer | None = None
-        self._forget_questions()
+        self._lookups = Lookups(self, self.state, self._known)
 
     def compose(self) -> ComposeResult:
         yield Line(id="breadcrumb")
@@ -116,7 +117,7 @@ class WizardScreen(Screen[None]):
     def _arrive(self) -> None:
         if self._step == REVIEW:
             self._save_now()
-        self._look_up()
+        self._lookups.ask(self._step)
         self._show()
         self.pane.focus_first()
 
@@ -187,58 +188,11 @@ class WizardScreen(Screen[None]):
             case _:
                 return True
 
-    def _forget_questions(self) -> None:
-        self._asked_model: str | None = None
-        self._asked_dataset: DatasetKey | None = None
-        self._asked_checks: Recipe | None = None
-
-    def _look_up(self) -> None:
-        """Look beside the screen for what is not known yet."""
-        model, dataset, checks = self.state.wanted_model, self.state.wanted_dataset, self.state.wanted_checks
-        if model is not None and model != self._asked_model:
-            self._asked_model = model
-            self._read_model(model)
-        if dataset is not None and dataset != self._asked_dataset:
-            self._asked_dataset = dataset
-            self._read_dataset(dataset)
-        if self._step == REVIEW and checks is not None and checks is not self._asked_checks:
-            self._asked_checks = checks
-            self._read_checks(checks)
-
-    @work(thread=True, exclusive=True, group="model")
-    def _read_model(self, model: str) -> None:
-        from loratui.tui.wizard.facts import read_model
-
-        state = self.state
-        found = read_model(model)
-        self._tell(lambda state: state.take_model(model, found), state)
-
-    @work(thread=True, exclusive=True, group="dataset")
-    def _read_dataset(self, key: DatasetKey) -> None:
-        from loratui.tui.wizard.facts import read_dataset
-
-        state = self.state
-        found = read_dataset(*key)
-        self._tell(lambda state: state.take_dataset(key, found), state)
-
-    @work(thread=True, exclusive=True, group="checks")
-    def _read_checks(self, recipe: Recipe) -> None:
-        from loratui.tui.wizard.facts import read_checks
-
-        state = self.state
-        found = read_checks(recipe)
-        self._tell(lambda state: state.take_checks(recipe, found), state)
-
-    def _tell(self, take: Callable[[WizardState], None], state: WizardState) -> None:
-        """From a thread: hand over what was found, unless a new run was begun meanwhile."""
-        if self.is_attached:
-            self.app.call_from_thread(self._known, take, state)
-
-    def _known(self, take: Callable[[WizardState], None], state: WizardState) -> None:
-        if state is not self.state or not self.is_attached:
+    def _known(self) -> None:
+        """Something wanted has been found out."""
+        if not self.is_attached:
             return
-        take(state)
-        self._look_up()
+        self._lookups.ask(self._step)
         self._show()
         if self._waiting and self._is_known():
             self._waiting = False  # an answer to an older question may come yet
@@ -250,7 +204,7 @@ class WizardScreen(Screen[None]):
         event.stop()
         self._waiting = False
         self._say("")
-        self._look_up()
+        self._lookups.ask(self._step)
         self._show()
         self._save_soon()
 
@@ -307,7 +261,8 @@ class WizardScreen(Screen[None]):
         draft.discard()
         await self.query(StepPane).remove()
         self.state = WizardState()
-        self._forget_questions()
+        self._lookups.close()
+        self._lookups = Lookups(self, self.state, self._known)
         self._seen = 1
         self._say("An empty run. The draft is gone.")
         await self._go(1)

@@ -1,0 +1,74 @@
+"""The number format of a file: fp16, bf16 or float."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loratui.lora.streams import FLOATS, PRECISIONS, Entry, Reader, cast, copied, made, refuse_existing, write
+from loratui.lora_names import is_lora_key
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """What was written."""
+
+    out: Path
+    precision: str
+    tensors_changed: int
+    tensors: int
+    bytes_before: int
+    bytes: int
+
+
+def change_precision(path: Path, out: Path, precision: str) -> Cast:
+    """Write a copy of a LoRA or a checkpoint whose numbers are ``precision`` (float, fp16, bf16).
+
+    Whole numbers stay as they are. Holds one tensor at a time. Raises ``UserError`` when ``out`` exists,
+    the file is damaged, or a number does not fit.
+    """
+    refuse_existing(out)
+    with Reader(path) as reader:
+        names = reader.header.tensors
+        entries: list[Entry] = []
+        changed = 0
+        for name, tensor in names.items():
+            dtype = target_dtype(tensor.dtype, precision)
+            if dtype == tensor.dtype:
+                entries.append(copied(reader, name))
+                continue
+            changed += 1
+            entries.append(made(name, dtype, tensor.shape, _maker(reader, name, dtype)))
+        lora = any(is_lora_key(name) for name in names)
+        kept = {key: text for key, text in reader.header.metadata.items() if "hash" not in key}
+        size = write(out, entries, kept, hashed=lora)
+        return Cast(out, precision, changed, len(names), path.stat().st_size, size)
+
+
+def _maker(reader: Reader, name: str, dtype: str) -> Callable[[], torch.Tensor]:
+    return lambda: refuse_not_finite(reader, name, reader.tensor(name), dtype)
+
+
+def target_dtype(dtype: str, precision: str | None) -> str:
+    """What a tensor of ``dtype`` becomes; only numbers with a fraction change. None keeps it."""
+    return PRECISIONS[precision] if precision and dtype in FLOATS else dtype
+
+
+def refuse_not_finite(reader: Reader, name: str, tensor: torch.Tensor, dtype: str) -> torch.Tensor:
+    """The tensor in ``dtype``. Raises ``UserError`` when a number in it is NaN or infinite, or becomes it."""
+    done = cast(tensor, dtype)
+    if done.isfinite().all():
+        return done
+    if tensor.isfinite().all():
+        raise reader.error(
+            f"a number in {name[:100]} is too large for {dtype.lower()}: {float(tensor.abs().max()):.3g}.",
+            "Use --precision bf16 or float, or a smaller strength.",
+        )
+    raise reader.error(
+        f"{name[:100]} holds NaN or infinite numbers: this file is broken.", "Download it again."
+    )
