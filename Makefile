@@ -42,11 +42,13 @@ $(VENV)/bin/python:
 $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing loratui and its training libraries into $(VENV) (a minute or more, once)."
 	$(PIP) --editable ".[train]"
+	@$(BIN)/python -m compileall -q loratui
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing loratui, its training libraries and the test tools into $(VENV) (a minute or more, once)."
 	$(PIP) --editable ".[train,dev]"
+	@$(BIN)/python -m compileall -q loratui
 	@touch $@ $(VENV)/.demo
 
 clean:

@@ -67,6 +67,7 @@ def measure(command: list[str], environment: dict[str, str]) -> Start:
     began = time.perf_counter()
     pid, terminal = pty.fork()
     if pid == 0:
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # installed programs have their bytecode
         os.environ.update(environment, TERM="xterm-256color", COLORTERM="truecolor", LANG="C.UTF-8")
         os.execvp(command[0], command)
     ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
