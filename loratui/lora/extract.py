@@ -19,6 +19,7 @@ from loratui.lora.lora_writer import (
     shaped,
 )
 from loratui.lora.module_names import Module
+from loratui.lora.precision import fits
 from loratui.lora.streams import FLOATS, PRECISIONS, Reader, refuse_existing
 from loratui.problems import Problem, UserError
 
@@ -73,7 +74,7 @@ def extract(
             progress(done, len(keys))
             places = first.places[key], second.places[key]
             change = _read(files, places[0]).sub_(_read(files, places[1]))
-            if not change.isfinite().all():
+            if not fits(change, "F32"):
                 raise files[places[0].file].error(
                     f"{places[0].name[:100]} holds NaN or infinite numbers, here or in {base.name}.",
                     "Download the model again.",

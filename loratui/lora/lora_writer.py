@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loratui.lora.module_names import Module, kohya_name
-from loratui.lora.streams import PRECISIONS, Entry, cast, made, write
+from loratui.lora.precision import fits
+from loratui.lora.streams import PRECISIONS, Entry, made, without_hashes, write
 from loratui.lora.weights import ADAPTER_METADATA, FOLDED_ALPHA
 from loratui.problems import Problem, UserError
 
@@ -56,8 +57,8 @@ def save_lora(out: Path, modules: Sequence[NewModule], metadata: Mapping[str, st
     alphas = {module.alpha for module in modules}
     kept = {
         key: text
-        for key, text in metadata.items()
-        if "hash" not in key and key not in (ADAPTER_METADATA, FOLDED_ALPHA)
+        for key, text in without_hashes(metadata).items()
+        if key not in (ADAPTER_METADATA, FOLDED_ALPHA)
     }
     kept["ss_network_dim"] = str(*ranks) if len(ranks) == 1 else "Dynamic"
     kept["ss_network_alpha"] = f"{next(iter(alphas)):g}" if len(alphas) == 1 else "Dynamic"
@@ -74,7 +75,7 @@ def save_lora(out: Path, modules: Sequence[NewModule], metadata: Mapping[str, st
 
 def _entry(out: Path, name: str, tensor: torch.Tensor, dtype: str) -> Entry:
     def make() -> torch.Tensor:
-        if not cast(tensor, dtype).isfinite().all():
+        if not fits(tensor, dtype):
             raise UserError(
                 str(out),
                 Problem(

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING
 from loratui.atomic import new_folder
 from loratui.lora.checkpoint import PARTS, Checkpoint, Key, Place, read_checkpoint
 from loratui.lora.precision import refuse_not_finite, target_dtype
-from loratui.lora.streams import FLOATS, WAY_OUT, Entry, Reader, copied, made, refuse_existing, write
+from loratui.lora.streams import (
+    FLOATS,
+    WAY_OUT,
+    Entry,
+    Reader,
+    copied,
+    made,
+    refuse_existing,
+    without_hashes,
+    write,
+)
 from loratui.lora.weights import LoraFile, LoraModule
 
 if TYPE_CHECKING:
@@ -89,11 +99,10 @@ def _assign(checkpoint: Checkpoint, file: LoraFile, strength: float, changes: Ch
 
 
 def _write_file(
-    reader: Reader, out: Path, changes: Changes, precision: str | None, note: Mapping[str, str]
+    reader: Reader, out: Path, changes: Changes, precision: str | None, note: dict[str, str]
 ) -> int:
-    # A hash of the tensors would no longer be theirs.
-    kept = {key: text for key, text in reader.header.metadata.items() if "hash" not in key}
-    return write(out, entries(reader, changes, precision), {**kept, **note})
+    metadata = without_hashes(reader.header.metadata) | note
+    return write(out, entries(reader, changes, precision), metadata)
 
 
 def entries(reader: Reader, changes: Changes, precision: str | None) -> list[Entry]:

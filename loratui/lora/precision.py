@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loratui.lora.streams import FLOATS, PRECISIONS, Entry, Reader, cast, copied, made, refuse_existing, write
+from loratui.lora.streams import (
+    FLOATS,
+    PRECISIONS,
+    Entry,
+    Reader,
+    cast,
+    copied,
+    made,
+    refuse_existing,
+    without_hashes,
+    write,
+)
 from loratui.lora_names import is_lora_key
 
 if TYPE_CHECKING:
@@ -39,14 +50,18 @@ def change_precision(path: Path, out: Path, precision: str) -> Cast:
         changed = 0
         for name, tensor in names.items():
             dtype = target_dtype(tensor.dtype, precision)
+            if tensor.dtype.startswith(("F4", "F6", "F8")):
+                raise reader.error(
+                    f"{name[:100]} is stored as {tensor.dtype}, which nothing is gained by widening.",
+                    "Use the fp16 or full version of this file.",
+                )
             if dtype == tensor.dtype:
                 entries.append(copied(reader, name))
                 continue
             changed += 1
             entries.append(made(name, dtype, tensor.shape, _maker(reader, name, dtype)))
         lora = any(is_lora_key(name) for name in names)
-        kept = {key: text for key, text in reader.header.metadata.items() if "hash" not in key}
-        size = write(out, entries, kept, hashed=lora)
+        size = write(out, entries, without_hashes(reader.header.metadata), hashed=lora)
         return Cast(out, precision, changed, len(names), path.stat().st_size, size)
 
 
@@ -61,10 +76,9 @@ def target_dtype(dtype: str, precision: str | None) -> str:
 
 def refuse_not_finite(reader: Reader, name: str, tensor: torch.Tensor, dtype: str) -> torch.Tensor:
     """The tensor in ``dtype``. Raises ``UserError`` when a number in it is NaN or infinite, or becomes it."""
-    done = cast(tensor, dtype)
-    if done.isfinite().all():
-        return done
-    if tensor.isfinite().all():
+    if fits(tensor, dtype):
+        return cast(tensor, dtype)
+    if fits(tensor, "F64"):
         raise reader.error(
             f"a number in {name[:100]} is too large for {dtype.lower()}: {float(tensor.abs().max()):.3g}.",
             "Use --precision bf16 or float, or a smaller strength.",
@@ -72,3 +86,12 @@ def refuse_not_finite(reader: Reader, name: str, tensor: torch.Tensor, dtype: st
     raise reader.error(
         f"{name[:100]} holds NaN or infinite numbers: this file is broken.", "Download it again."
     )
+
+
+def fits(tensor: torch.Tensor, dtype: str) -> bool:
+    """Whether all numbers are finite once they are rounded to ``dtype``. NaN shows in the extremes too."""
+    import torch
+
+    if not tensor.numel():
+        return True
+    return bool(cast(torch.stack(torch.aminmax(tensor)), dtype).isfinite().all())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from loratui.lora.lora_writer import kohya_names
 from loratui.lora.module_names import Naming, diffusers_name
-from loratui.lora.streams import Entry, cast, copied, made, refuse_existing, write
+from loratui.lora.streams import Entry, cast, copied, made, refuse_existing, without_hashes, write
 from loratui.lora.weights import ADAPTER_METADATA, FOLDED_ALPHA, LoraFile, LoraModule
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _to_diffusers(file: LoraFile, out: Path) -> Renamed:
         name = diffusers_name(found.module)
         entries.append(copied(file.reader, found.names["down"], f"{name}.lora_A.weight"))
         entries.append(_up(file, found, f"{name}.lora_B.weight", scales[name] if fold else 1.0))
-    metadata = {key: text for key, text in file.reader.header.metadata.items() if "hash" not in key}
+    metadata = without_hashes(file.reader.header.metadata)
     if fold:
         metadata[FOLDED_ALPHA] = json.dumps(alphas, separators=(",", ":"))
     else:
@@ -83,8 +83,8 @@ def _to_kohya(file: LoraFile, out: Path) -> Renamed:
         entries.append(_up(file, found, names["up"], back))
     metadata = {
         key: text
-        for key, text in file.reader.header.metadata.items()
-        if key not in (FOLDED_ALPHA, ADAPTER_METADATA, "format") and "hash" not in key
+        for key, text in without_hashes(file.reader.header.metadata).items()
+        if key not in (FOLDED_ALPHA, ADAPTER_METADATA, "format")
     }
     size = write(out, entries, metadata, hashed=True)
     return Renamed(out, "kohya", _family(file), len(modules), False, size)

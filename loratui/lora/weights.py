@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from loratui.lora.module_names import Module, Naming, read_key
+from loratui.lora.precision import fits
 from loratui.lora.streams import Reader
 from loratui.lora_names import is_lora_key
 
@@ -60,21 +61,29 @@ class LoraFile:
         grouped: dict[Module, dict[str, str]] = {}
         strange = []
         self.sgm = False
-        self.naming: Naming = "kohya"
+        namings: set[Naming] = set()
         for name in names:
             key = read_key(name)
             if key is None:
                 strange.append(name)
                 continue
-            grouped.setdefault(key.module, {})[key.role] = name
+            roles = grouped.setdefault(key.module, {})
+            if key.role in roles:
+                raise self.reader.error(
+                    f"two of its tensors are the same thing: {roles[key.role][:80]} and {name[:80]}."
+                )
+            roles[key.role] = name
             self.sgm |= key.sgm
-            self.naming = key.naming
+            namings.add(key.naming)
         if strange:
             raise self.reader.error(
                 f"{len(strange)} of its {len(names)} tensors belong to no module of Stable Diffusion, first"
                 f" {strange[0][:80]}: a LoRA for another kind of model.",
                 "Only LoRAs for SD 1.x, 2.x and SDXL are understood.",
             )
+        if len(namings) > 1:
+            raise self.reader.error("it mixes Kohya's names with diffusers'.")
+        (self.naming,) = namings
         self.modules = {module: LoraModule(module, _kind(roles), roles) for module, roles in grouped.items()}
         self._adapter = _adapter(self.reader.header.metadata)
 
@@ -227,7 +236,7 @@ class LoraFile:
             raise self.reader.error(f"a part of {found.label} is missing ({role}).", "Download it again.")
         name = found.names[role]
         tensor = self.reader.tensor(name).float()
-        if not tensor.isfinite().all():
+        if not fits(tensor, "F32"):
             raise self.reader.error(
                 f"{name[:100]} holds NaN or infinite numbers: this LoRA is broken.",
                 "Take an earlier checkpoint of that training.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -24,6 +24,8 @@ class Gpu:
     """Degrees Celsius."""
     watts: float | None
     watts_limit: float | None
+    capability: tuple[int, int] | None = None
+    """CUDA compute capability, major and minor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,12 @@ def _read(nvml: Any, index: int, handle: Any) -> Gpu:
         temperature=told(lambda: int(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))),
         watts=None if used_milliwatts is None else used_milliwatts / 1000,
         watts_limit=None if limit_milliwatts is None else limit_milliwatts / 1000,
+        capability=told(lambda: _pair(nvml.nvmlDeviceGetCudaComputeCapability(handle))),
     )
+
+
+def _pair(numbers: Sequence[int]) -> tuple[int, int]:
+    return int(numbers[0]), int(numbers[1])
 
 
 def _sentence(error: Exception) -> str:

@@ -9,16 +9,18 @@ import argparse
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
 
-from loratui.events import Ended, Event
+from loratui.events import Ended
 from loratui.problems import UserError
 from loratui.trainer.config import ConfigRefusedError, load_config
+from loratui.trainer.process import end_now, own_stdout, sentence
 from loratui.trainer.report import Reporter, line_writer
 from loratui.trainer.stopping import StopRequest
+
+_LESS_MEMORY = "Use a smaller train_batch_size or resolution, or gradient_checkpointing."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,8 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--config_file", type=Path, required=True, help="a Kohya config.toml")
     options = parser.parse_args(arguments)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    emit = line_writer(_own_stdout())
-    stop = StopRequest(at_once=lambda: _end_now(emit))
+    emit = line_writer(own_stdout())
+    stop = StopRequest(at_once=lambda: end_now(emit))
     stop.listen()
     return guarded(options.config_file, Reporter(emit), stop)
 
@@ -49,36 +51,9 @@ def guarded(config_file: Path, report: Reporter, stop: StopRequest) -> int:
     except Exception as error:
         traceback.print_exc()
         with suppress(OSError):
-            report.message("error", _sentence(error))
+            report.message("error", sentence(error, _LESS_MEMORY))
             report.emit(Ended("failed", report.step))
         return 1
-
-
-def _sentence(error: Exception) -> str:
-    first = (str(error).strip().splitlines() or [""])[0][:300]
-    if isinstance(error, ModuleNotFoundError):
-        return f'The package {error.name} is missing. Run: pip install "loratui[train]"'
-    if isinstance(error, MemoryError) or "out of memory" in first.lower() or "can't allocate" in first:
-        return (
-            f"Not enough memory: {first} Use a smaller train_batch_size or resolution, or"
-            " gradient_checkpointing."
-        )
-    return f"The trainer broke off unexpectedly ({type(error).__name__}: {first}). The log has the details."
-
-
-def _own_stdout() -> int:
-    """A descriptor for events alone; what libraries print goes to standard error from now on."""
-    sys.stdout.flush()
-    events = os.dup(1)
-    os.dup2(2, 1)
-    return events
-
-
-def _end_now(emit: Callable[[Event], None]) -> NoReturn:
-    """Leave from inside a signal handler, whatever library is at work: nothing is half written yet."""
-    with suppress(OSError):
-        emit(Ended("stopped", 0))
-    os._exit(0)
 
 
 if __name__ == "__main__":

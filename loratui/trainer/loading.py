@@ -33,7 +33,8 @@ def load(path: Path, family: str, dtype: torch.dtype, configs: Path | None = Non
 
     ``configs`` is a folder of ``unet/config.json`` and so on for a single file; by default one that lies
     beside the file under its name or its family's (``hero/`` or ``sd15/`` for ``hero.safetensors``), as
-    models of unusual width need, else the shipped ones. Raises ``UserError`` when a part is missing, broken or of another shape.
+    models of unusual width need, else the shipped ones. Raises ``UserError`` when a part is missing,
+    broken or of another shape.
     """
     model = _from_folder(path, family, dtype) if path.is_dir() else _from_file(path, family, dtype, configs)
     for part in (model.unet, model.vae, *model.text_encoders):

@@ -128,6 +128,15 @@ class LoratuiApp(App[None]):
         else:
             self.push_screen(screen)
 
+    def _fatal_error(self) -> None:
+        """A fault of ours ends the screens; ``run_app`` hands it on, so that no traceback is shown."""
+        self._close_messages_no_wait()
+
+    @property
+    def fault(self) -> Exception | None:
+        """What ended the screens, when it was not the person."""
+        return self._exception
+
     def action_leave(self) -> None:
         """ctrl+c: what ``q`` means on the screen below any dialog. It never ends a run."""
         for screen in reversed(self.screen_stack):
@@ -150,7 +159,7 @@ def run_app(
 ) -> int:
     """Show the screens until the person leaves. Returns the exit code.
 
-    Raises ``UserError`` when there is no terminal, or no run of that id.
+    Raises ``UserError`` when there is no run of that id, and whatever fault ended the screens.
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         print("loratui: the screens need a terminal. Without one: loratui train FILE", file=sys.stderr)
@@ -163,6 +172,8 @@ def run_app(
     app = LoratuiApp(recipe, run_id, note)
     threading.Thread(target=_end_with_the_terminal, args=(app,), daemon=True).start()
     app.run(mouse=mouse)
+    if app.fault is not None:
+        raise app.fault
     if app.farewell:
         print(app.farewell)
     return app.return_code or 0

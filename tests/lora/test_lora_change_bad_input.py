@@ -163,6 +163,18 @@ def test_half_of_a_lora_and_what_is_none(files: tuple[Path, Path, Path], tmp_pat
     assert "no module of Stable Diffusion" in refused(lambda: merge(base, [(other, 1.0)], out), out)
 
 
+def test_names_that_contradict_each_other(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    base, _, out = files
+    odd = make_lora(tmp_path / "odd.safetensors", {LINEAR: (8, 6)})
+    tensors = load_file(odd)
+    again = "lora_unet_input_blocks_1_1_transformer_blocks_0_attn2_to_k.alpha"
+    save_file(tensors | {again: torch.tensor(1.0)}, odd)
+    assert "the same thing" in refused(lambda: merge(base, [(odd, 1.0)], out), out)
+    dotted = "unet.down_blocks.0.attentions.0.proj_in.lora_A.weight"
+    save_file(tensors | {dotted: torch.ones(2, 8)}, odd)
+    assert "mixes" in refused(lambda: merge(base, [(odd, 1.0)], out), out)
+
+
 LIMITED = """
 import resource, sys
 from pathlib import Path

@@ -92,7 +92,7 @@ def test_a_folder_of_the_fp16_variant_and_the_vae_of_old(tiny_models: Path, tmp_
 def test_a_config_of_another_model_is_refused(tiny_models: Path, tmp_path: Path) -> None:
     to_single_file(tiny_models / "sd15", tmp_path / "one.safetensors")
     with pytest.raises(
-        UserError, match="hidden_size of the text_encoder is 768 there and 32 in the file.*--config"
+        UserError, match=r"hidden_size of the text_encoder is 768 there and 32 in the file.*--config"
     ):
         to_folder(tmp_path / "one.safetensors", tmp_path / "folder")
     assert [path.name for path in tmp_path.iterdir()] == ["one.safetensors"]

@@ -83,7 +83,7 @@ def test_metadata_and_hashes_are_put_right(tmp_path: Path) -> None:
     old = {
         "ss_network_dim": "4",
         "ss_network_alpha": "4.0",
-        "ss_sd_model_name": "x",
+        "ss_sd_model_hash": "x",
         "sshs_model_hash": "old",
     }
     lora = make_lora(tmp_path / "a.safetensors", rank=4, alpha=4.0, metadata=old, dtype=torch.float16)
@@ -93,7 +93,7 @@ def test_metadata_and_hashes_are_put_right(tmp_path: Path) -> None:
         metadata = file.metadata()
         assert {file.get_tensor(name).dtype for name in file.keys()} == {torch.float16}  # noqa: SIM118
     assert (metadata["ss_network_dim"], metadata["ss_network_alpha"]) == ("2", "2")
-    assert metadata["ss_sd_model_name"] == "x"
+    assert metadata["ss_sd_model_hash"] == "x"
     data = out.read_bytes()
     start = 8 + int.from_bytes(data[:8], "little")
     assert metadata["sshs_model_hash"] == hashlib.sha256(data[start:]).hexdigest()

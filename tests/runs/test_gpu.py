@@ -51,6 +51,7 @@ def driver(**changes: Any) -> types.SimpleNamespace:
         "nvmlDeviceGetTemperature": lambda *_: 71,
         "nvmlDeviceGetPowerUsage": unsupported,
         "nvmlDeviceGetEnforcedPowerLimit": lambda _: 250_000,
+        "nvmlDeviceGetCudaComputeCapability": lambda _: [8, 9],
     }
     return types.SimpleNamespace(**values | changes)
 
@@ -58,7 +59,8 @@ def driver(**changes: Any) -> types.SimpleNamespace:
 def test_what_a_gpu_does_not_tell_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", driver())
     reading = gpu.sample()
-    assert reading == gpu.GpuReading((gpu.Gpu(0, "NVIDIA Test", 3 << 30, 8 << 30, 97, 71, None, 250.0),), "")
+    told = gpu.Gpu(0, "NVIDIA Test", 3 << 30, 8 << 30, 97, 71, None, 250.0, (8, 9))
+    assert reading == gpu.GpuReading((told,), "")
 
 
 def test_nvml_is_begun_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,21 +6,28 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pexpect
 import pyte
 
 
 class Terminal:
-    """``loratui ARGUMENTS`` in a terminal of ``columns`` by ``rows`` cells."""
+    """``loratui ARGUMENTS`` in a terminal of ``columns`` by ``rows`` cells. ``program`` replaces the
+    start of Python's command line."""
 
-    def __init__(self, *arguments: str, columns: int = 80, rows: int = 24) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        columns: int = 80,
+        rows: int = 24,
+        program: Sequence[str] = ("-m", "loratui"),
+    ) -> None:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         environment = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8"}
         self.child = pexpect.spawn(
-            sys.executable, ["-m", "loratui", *arguments], dimensions=(rows, columns), env=environment
+            sys.executable, [*program, *arguments], dimensions=(rows, columns), env=environment
         )
 
     @property

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loratui.problems import Problem, UserError
-from loratui.recipe import Recipe
+from loratui.recipe import Precision, Recipe
 
 if TYPE_CHECKING:
     from loratui.dataset.scan import Scan
@@ -33,12 +34,23 @@ def read_model(model: str) -> ModelFile | Problem:
     """What a model is, or why it is none to train on."""
     from loratui.models.inspect import require_base
 
+    precision()  # here, beside the screen: whoever asks again has the answer at once
     try:
         return require_base(Path(model).expanduser())
     except UserError as error:
         return _problem("base.model", error)
     except (OSError, ValueError) as error:
         return Problem("base.model", f"{model}: it cannot be read: {_reason(error)}.", "Check the path.")
+
+
+@cache
+def precision() -> Precision:
+    """The mixed precision that suits this machine's GPUs. The first call loads the driver's library."""
+    from loratui.advice.precision import precision_for
+    from loratui.runs import gpu
+
+    told = [found.capability for found in gpu.sample().gpus if found.capability is not None]
+    return precision_for(min(told, default=None))
 
 
 def read_dataset(folder: str, regularization: str | None, extension: str) -> DatasetFacts | Problem:

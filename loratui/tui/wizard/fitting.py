@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from loratui.advice.network import network_advice
 from loratui.families import FAMILIES
 from loratui.problems import Problem
-from loratui.tui.wizard.facts import DatasetFacts
+from loratui.tui.wizard.facts import DatasetFacts, precision
 from loratui.tui.wizard.lengths import lengths
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def _for_model(state: WizardState, family_name: str) -> dict[str, Any]:
         "training.resolution": (side, side),
         "training.bucket_max": max(1024, side * 2 if side >= 1024 else side),
         "training.bucket_step": 64,
+        "training.precision": precision(),
         "launch.engine": "builtin" if family.builtin else "kohya",
     }
     if "network.rank" not in state.decided and "network.alpha" not in state.decided:

@@ -1,0 +1,36 @@
+"""What every process of this room does the same way: events on standard output, one sentence for a fault."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NoReturn
+
+from loratui.events import Ended, Event
+
+
+def sentence(error: Exception, less_memory: str) -> str:
+    """A fault nobody expected, for a person. ``less_memory`` says what takes less of it."""
+    first = (str(error).strip().splitlines() or [""])[0][:300]
+    if isinstance(error, ModuleNotFoundError):
+        return f'The package {error.name} is missing. Run: pip install "loratui[train]"'
+    if isinstance(error, MemoryError) or "out of memory" in first.lower() or "can't allocate" in first:
+        return f"Not enough memory: {first} {less_memory}"
+    return f"The trainer broke off unexpectedly ({type(error).__name__}: {first}). The log has the details."
+
+
+def own_stdout() -> int:
+    """A descriptor for events alone; what libraries print goes to standard error from now on."""
+    sys.stdout.flush()
+    events = os.dup(1)
+    os.dup2(2, 1)
+    return events
+
+
+def end_now(emit: Callable[[Event], None]) -> NoReturn:
+    """Leave from inside a signal handler, whatever library is at work: nothing is half written yet."""
+    with suppress(OSError):
+        emit(Ended("stopped", 0))
+    os._exit(0)
