@@ -26,7 +26,7 @@ import torch
 from safetensors.torch import save_file
 
 import loratui
-from loratui.lora import layouts
+from loratui.lora import text_layout, unet_layout, vae_layout
 from loratui.lora.checkpoint import UNET, VAE
 from loratui.lora.module_names import Module, kohya_name
 from loratui.lora.streams import Entry, raw_bytes, write
@@ -69,10 +69,10 @@ def shapes() -> dict[str, tuple[int, ...]]:
         unet = UNet2DConditionModel.from_config(config("unet")).state_dict()
         vae = AutoencoderKL.from_config(config("vae")).state_dict()
         text = CLIPTextModel(CLIPTextConfig(**config("text_encoder"))).state_dict()
-    blocks = layouts.attention_blocks(unet)
-    found = {f"{UNET}{layouts.unet_to_sgm(key, 2, blocks)}": tensor for key, tensor in unet.items()}
-    found |= {f"{VAE}{layouts.vae_to_single(key, 4)}": tensor for key, tensor in vae.items()}
-    found |= {f"{_CLIP}{layouts.with_text_model(key)}": tensor for key, tensor in text.items()}
+    blocks = unet_layout.attention_blocks(unet)
+    found = {f"{UNET}{unet_layout.unet_to_sgm(key, 2, blocks)}": tensor for key, tensor in unet.items()}
+    found |= {f"{VAE}{vae_layout.vae_to_single(key, 4)}": tensor for key, tensor in vae.items()}
+    found |= {f"{_CLIP}{text_layout.with_text_model(key)}": tensor for key, tensor in text.items()}
     return {name: tuple(tensor.shape) for name, tensor in found.items()}
 
 
@@ -92,7 +92,7 @@ def make_lora(path: Path, tensors: dict[str, tuple[int, ...]], rank: int) -> int
     found: dict[str, torch.Tensor] = {}
     count = 0
     for name, shape in tensors.items():
-        key = layouts.unet_to_diffusers(name.removeprefix(UNET), 2) if name.startswith(UNET) else None
+        key = unet_layout.unet_to_diffusers(name.removeprefix(UNET), 2) if name.startswith(UNET) else None
         part = "unet"
         if key is None and name.startswith(_CLIP):
             key, part = name.removeprefix(_CLIP), "text_encoder"

@@ -22,11 +22,14 @@ from loratui.problems import Problem, UserError
 _COMMANDS = {
     "info": ("lora", "What a LoRA file is, how it was trained, and what it gives away."),
     "verify": ("lora", "Whether it is sound, how strong it is, and whether it fits a base model."),
+    "try": ("lora_try", "Pictures with and without it on one contact sheet, to choose the epoch."),
+    "proof": ("lora_try", "Prove that diffusers loads it and draws with it what we do."),
     "merge": ("lora_change", "Put LoRAs into a checkpoint, or LoRAs together."),
     "resize": ("lora_change", "To another rank."),
     "extract": ("lora_change", "The difference of two checkpoints, as a LoRA."),
-    "dtype": ("lora_change", "To fp16, bf16 or fp32."),
+    "dtype": ("lora_change", "To fp16, bf16 or float."),
     "convert": ("lora_change", "Kohya's names and diffusers', single files and diffusers folders."),
+    "upload": ("lora_upload", "To the Hugging Face hub with a model card, after a preview."),
 }
 
 _file = click.argument("file", type=click.Path(path_type=Path))

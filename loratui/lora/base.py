@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from loratui.lora import layouts
+from loratui.lora import text_layout, unet_layout
 from loratui.lora.layers import canonical, component
 from loratui.problems import Problem, UserError
 from loratui.tensorfile import Header, Tensor, read_header
@@ -82,7 +82,7 @@ def read_base(path: Path, family: str | None) -> Base:
     if path.is_dir():
         files = list(_folder(path))
         unet = [key for start, _, header in files if start == "lora_unet_" for key in header.tensors]
-        per_block = layouts.diffusers_layers(unet) if unet else 2
+        per_block = unet_layout.diffusers_layers(unet) if unet else 2
         for name, file, header in files:
             layers |= _layers(file, header, _folder_place(name), per_block)
     else:
@@ -132,7 +132,7 @@ def _layers(file: Path, header: Header, place: _Place, per_block: int) -> dict[s
 
 
 def _open_clip_paths(name: str) -> list[tuple[str, int | None]]:
-    return [(path, where.third) for path, where in layouts.open_clip_keys(name) if not where.transposed]
+    return [(path, where.third) for path, where in text_layout.open_clip_keys(name) if not where.transposed]
 
 
 def _layers_per_block(names: Iterable[str]) -> int:
@@ -142,4 +142,4 @@ def _layers_per_block(names: Iterable[str]) -> int:
         for name in names
         if re.search(r"input_blocks\.\d{1,3}\.", name)
     ]
-    return max(layouts.sgm_layers(keys), 1) if keys else 2
+    return max(unet_layout.sgm_layers(keys), 1) if keys else 2

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from loratui.lora import layouts
+from loratui.lora import text_layout, unet_layout, vae_layout
 from loratui.problems import Problem, UserError
 from loratui.tensorfile import Header, Tensor, read_header
 
@@ -83,8 +83,8 @@ def _read_single(path: Path) -> Checkpoint:
             "Name the base model first, then the LoRAs.",
         )
     family = _family(names)
-    layers = layouts.sgm_layers(unet)
-    levels = layouts.vae_levels(name.removeprefix(VAE) for name in names if name.startswith(VAE))
+    layers = unet_layout.sgm_layers(unet)
+    levels = vae_layout.vae_levels(name.removeprefix(VAE) for name in names if name.startswith(VAE))
     places: dict[Key, Place] = {}
     without: list[str] = []
     for name, tensor in names.items():
@@ -100,24 +100,26 @@ def _single_keys(
     name: str, tensor: Tensor, layers: int, levels: int
 ) -> list[tuple[Key, Literal[0, 1, 2] | None, Form]]:
     if name.startswith(UNET):
-        key = layouts.unet_to_diffusers(name.removeprefix(UNET), layers)
+        key = unet_layout.unet_to_diffusers(name.removeprefix(UNET), layers)
         return [(Key("unet", key), None, "same")] if key else []
     if name.startswith(VAE):
-        key = layouts.vae_to_diffusers(name.removeprefix(VAE), levels)
+        key = vae_layout.vae_to_diffusers(name.removeprefix(VAE), levels)
         if key is None:
             return []
-        square = layouts.is_vae_attention_weight(key) and tensor.shape[2:] == (1, 1)
+        square = vae_layout.is_vae_attention_weight(key) and tensor.shape[2:] == (1, 1)
         return [(Key("vae", key), None, "convolution" if square else "same")]
     for prefix in (_CLIP, _CLIP_XL):
         if name.startswith(prefix) and not name.endswith("position_ids"):
-            return [(Key("text_encoder", layouts.with_text_model(name.removeprefix(prefix))), None, "same")]
+            return [
+                (Key("text_encoder", text_layout.with_text_model(name.removeprefix(prefix))), None, "same")
+            ]
     for prefix, part in ((_OPEN_CLIP, "text_encoder"), (_OPEN_CLIP_XL, "text_encoder_2")):
         if name.startswith(prefix):
             if len(tensor.shape) > 0 and tensor.shape[0] % 3 and ".in_proj_" in name:
                 return []
             return [
                 (Key(part, key), place.third, "transposed" if place.transposed else "same")
-                for key, place in layouts.open_clip_keys(name.removeprefix(prefix))
+                for key, place in text_layout.open_clip_keys(name.removeprefix(prefix))
                 if not (part == "text_encoder" and place.transposed)
             ]
     return []
@@ -145,10 +147,10 @@ def _read_folder(path: Path) -> Checkpoint:
                 if name.endswith("position_ids"):
                     without.append(name)
                     continue
-                key = layouts.new_vae_name(name) if part == "vae" else name
+                key = vae_layout.new_vae_name(name) if part == "vae" else name
                 if part.startswith("text"):
-                    key = layouts.with_text_model(name)
-                square = part == "vae" and layouts.is_vae_attention_weight(key) and len(tensor.shape) == 4
+                    key = text_layout.with_text_model(name)
+                square = part == "vae" and vae_layout.is_vae_attention_weight(key) and len(tensor.shape) == 4
                 places[Key(part, key)] = Place(file, name, tensor, None, "convolution" if square else "same")
     unet = [key.name for key in places if key.part == "unet"]
     if "conv_in.weight" not in unet:
@@ -164,7 +166,7 @@ def _read_folder(path: Path) -> Checkpoint:
         deep = places.get(Key("text_encoder", "text_model.encoder.layers.22.layer_norm1.weight"))
         wide = context is not None and context.shape[-1:] == (1024,)
         family = "sd2" if wide or (deep is not None) or _says_gelu(path / "text_encoder") else "sd15"
-    return Checkpoint(path, family, places, headers, layouts.diffusers_layers(unet), tuple(without))
+    return Checkpoint(path, family, places, headers, unet_layout.diffusers_layers(unet), tuple(without))
 
 
 def weight_files(part: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loratui.atomic import new_folder
-from loratui.lora import layouts
+from loratui.lora import text_layout, unet_layout, vae_layout
 from loratui.lora.checkpoint import UNET, VAE, Checkpoint, Key, Place, read_checkpoint
 from loratui.lora.folder_files import configs_for, parts_of, text_layers, write_small_files
 from loratui.lora.streams import WAY_OUT, Entry, Reader, made, refuse_existing, write
@@ -54,8 +54,8 @@ def to_single_file(
     checkpoint = read_checkpoint(folder)
     _check_complete(checkpoint)
     unet = [key.name for key in checkpoint.places if key.part == "unet"]
-    blocks = layouts.attention_blocks(unet)
-    levels = layouts.vae_levels(key.name for key in checkpoint.places if key.part == "vae")
+    blocks = unet_layout.attention_blocks(unet)
+    levels = vae_layout.vae_levels(key.name for key in checkpoint.places if key.part == "vae")
     with ExitStack() as stack:
         readers = {path: stack.enter_context(Reader(path)) for path in checkpoint.headers}
         entries: list[Entry] = []
@@ -130,15 +130,15 @@ def _single_name(
     """The tensor's name in a single file, and which third of it this is."""
     name: str | None
     if key.part == "unet":
-        name = layouts.unet_to_sgm(key.name, checkpoint.layers, blocks)
+        name = unet_layout.unet_to_sgm(key.name, checkpoint.layers, blocks)
         name = name and UNET + name
     elif key.part == "vae":
-        name = layouts.vae_to_single(key.name, levels)
+        name = vae_layout.vae_to_single(key.name, levels)
         name = name and VAE + name
     elif key.part == "text_encoder" and checkpoint.family != "sd2":
         name = _CLIP[checkpoint.family] + key.name
     else:
-        place = layouts.open_clip_place(key.name)
+        place = text_layout.open_clip_place(key.name)
         if place is not None:
             return _OPEN_CLIP[key.part] + place.key, place.third
         name = None
@@ -154,7 +154,7 @@ def _single_entry(reader: Reader, name: str, key: Key, place: Place) -> Entry:
     if key.name == "text_projection.weight":
         return made(name, place.stored.dtype, place.stored.shape[::-1], _turned(reader, place.name))
     shape = place.stored.shape
-    if key.part == "vae" and layouts.is_vae_attention_weight(key.name) and len(shape) == 2:
+    if key.part == "vae" and vae_layout.is_vae_attention_weight(key.name) and len(shape) == 2:
         shape = (*shape, 1, 1)
     return Entry(name, place.stored.dtype, shape, lambda: reader.chunks(place.name))
 

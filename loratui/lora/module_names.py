@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-from loratui.lora.layouts import unet_to_diffusers, unet_to_sgm, with_text_model
+from loratui.lora.text_layout import with_text_model
+from loratui.lora.unet_layout import unet_to_diffusers, unet_to_sgm
 
 Naming = Literal["kohya", "diffusers"]
 

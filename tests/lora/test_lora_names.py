@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import loratui
-from loratui.lora import layouts
+from loratui.lora import unet_layout, vae_layout
 from loratui.lora.folder_files import _SD2
 from loratui.lora.module_names import Module, diffusers_name, kohya_name, read_key
 from loratui.lora.weights import LoraFile
@@ -47,14 +47,14 @@ def test_every_tensor_of_the_real_u_nets_has_its_own_name_there_and_back(
     family: str, count: int, modules: int
 ) -> None:
     keys = unet_shapes(family)
-    blocks, layers = layouts.attention_blocks(keys), layouts.diffusers_layers(keys)
-    names = {key: layouts.unet_to_sgm(key, layers, blocks) for key in keys}
+    blocks, layers = unet_layout.attention_blocks(keys), unet_layout.diffusers_layers(keys)
+    names = {key: unet_layout.unet_to_sgm(key, layers, blocks) for key in keys}
     assert len(set(names.values())) == len(keys) == count
     assert None not in names.values()
     single = [name for name in names.values() if name]
-    assert layouts.sgm_layers(single) == layers == 2
+    assert unet_layout.sgm_layers(single) == layers == 2
     for key, name in names.items():
-        assert name and layouts.unet_to_diffusers(name, layers) == key
+        assert name and unet_layout.unet_to_diffusers(name, layers) == key
     found = 0
     for key, shape in keys.items():
         if key.endswith(".weight") and len(shape) > 1:
@@ -71,10 +71,10 @@ def test_every_tensor_of_the_real_u_nets_has_its_own_name_there_and_back(
 
 def test_every_tensor_of_the_real_vae(tmp_path: Path) -> None:
     keys = vae_shapes()
-    names = {key: layouts.vae_to_single(key, 4) for key in keys}
+    names = {key: vae_layout.vae_to_single(key, 4) for key in keys}
     assert len({name for name in names.values() if name}) == len(keys) == 248
     for key, name in names.items():
-        assert name and layouts.vae_to_diffusers(name, 4) == key
+        assert name and vae_layout.vae_to_diffusers(name, 4) == key
     assert names["decoder.up_blocks.0.upsamplers.0.conv.weight"] == "decoder.up.3.upsample.conv.weight"
     assert names["encoder.mid_block.attentions.0.to_out.0.bias"] == "encoder.mid.attn_1.proj_out.bias"
 
