@@ -29,6 +29,11 @@ def runs_folder() -> Path:
     return home() / "runs"
 
 
+def datasets_folder() -> Path:
+    """The folder that holds layouts made of links for plain folders of pictures."""
+    return home() / "datasets"
+
+
 def presets_folder() -> Path:
     """The shipped presets: inside the package once installed, beside it in a checkout."""
     package = Path(__file__).parent

@@ -372,3 +372,51 @@ def test_config_preview_is_what_the_engine_will_get(
     text = drive(LoratuiApp(demo_recipe), act, (140, 45))
     assert "network_dim = 16" in text
     assert demo.folder().name in text
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_plain_folder_is_arranged_by_one_key_and_left_as_it_is(
+    demo_recipe: Recipe, drive: Any, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    plain = tmp_path / "plain"
+    (Path(demo_recipe.dataset.folder) / "10_ohwx").rename(plain)
+    before = sorted(path.name for path in plain.iterdir())
+    recipe = change(demo_recipe, {"dataset.folder": str(plain)})
+
+    async def act(pilot: Pilot[None]) -> tuple[str, int, str]:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        await pilot.press("enter")  # refused: the sentence names the key
+        await settle(pilot)
+        note, step = field(pilot, "dataset.folder").note, wizard(pilot).step
+        await pilot.press("ctrl+l")
+        await settle(pilot)
+        await settle(pilot)
+        await reach(pilot, 3)
+        return note, step, wizard(pilot).state.recipe.dataset.folder
+
+    note, step, folder = drive(LoratuiApp(recipe), act, size)
+    assert step == 2
+    assert "ctrl+l" in note
+    assert Path(folder) != plain
+    assert sorted(path.name for path in (Path(folder) / "10_ohwx").iterdir()) == before
+    assert sorted(path.name for path in plain.iterdir()) == before
+
+
+def test_a_long_training_does_not_save_every_epoch(demo_recipe: Recipe, drive: Any) -> None:
+    recipe = Recipe(dataset=Dataset(folder=demo_recipe.dataset.folder), steps=Steps(epochs=10))
+
+    async def act(pilot: Pilot[None]) -> list[tuple[int | None, int]]:
+        await replace(pilot, "base.model", demo_recipe.base.model)
+        await settle(pilot)
+        await reach(pilot, 3)
+        seen = []
+        for epochs in ("100", "8"):
+            await replace(pilot, "steps.epochs", epochs)
+            await settle(pilot)
+            decided = wizard(pilot).state.recipe
+            seen.append((decided.steps.epochs, decided.output.save_every_epochs))
+        return seen
+
+    assert drive(LoratuiApp(recipe), act) == [(100, 10), (8, 1)]

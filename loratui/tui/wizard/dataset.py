@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import get_args
 
+from textual import work
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.content import Content
 
+from loratui.problems import Problem
 from loratui.recipe import Purpose
 from loratui.tui.glyphs import glyphs
-from loratui.tui.text import clip, number, plain
+from loratui.tui.text import clip, number, plain, sentence
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.line import Line
 from loratui.tui.widgets.rows import Row, RowList
-from loratui.tui.wizard.facts import DatasetFacts
+from loratui.tui.wizard.facts import DatasetFacts, Unarranged, arrange_links
 from loratui.tui.wizard.pane import StepPane
 
 PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
@@ -43,6 +46,16 @@ class DatasetPane(StepPane):
         "purpose": "What the LoRA shall learn. It sets where rank, rates and length begin;\n"
         "what you set yourself stays as it is.",
     }
+
+    BINDINGS = [
+        Binding(
+            "ctrl+l",
+            "arrange",
+            "arrange with links",
+            id="dataset.arrange",
+            tooltip="Make the 10_name layout out of links, for a plain folder of pictures",
+        )
+    ]
 
     def compose(self) -> ComposeResult:
         yield self.question()
@@ -117,6 +130,24 @@ class DatasetPane(StepPane):
         if not total:
             return "", ""
         return f"found in {found} of {total} captions", "fine" if found == total else "unusual"
+
+    @work(thread=True, exclusive=True, group="arrange")
+    def action_arrange(self) -> None:
+        """Give the trainer a layout of links in place of the plain folder."""
+        if isinstance(self.state.dataset, Unarranged):
+            dataset = self.state.recipe.dataset
+            made = arrange_links(dataset.folder, dataset.trigger)
+            self.app.call_from_thread(self._arranged, made)
+
+    def _arranged(self, made: str | Problem) -> None:
+        field = self.query_one("#dataset-folder", Field)
+        if isinstance(made, Problem):
+            field.show_note(sentence(made), "wrong")
+            return
+        field.put(made)
+        self.state.set("dataset.folder", made)
+        self.post_message(self.Changed())
+        self.query_one(RowList).focus()
 
     def on_row_list_moved(self, event: RowList.Moved) -> None:
         event.stop()

@@ -7,10 +7,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loratui import places
 from loratui.problems import Problem, UserError
 from loratui.recipe import Precision, Recipe
 
 if TYPE_CHECKING:
+    from loratui.dataset.arrange import Arrangement
     from loratui.dataset.scan import Scan
     from loratui.models.inspect import ModelFile
 
@@ -43,6 +45,45 @@ def read_model(model: str) -> ModelFile | Problem:
         return Problem("base.model", f"{model}: it cannot be read: {_reason(error)}.", "Check the path.")
 
 
+@dataclass(frozen=True, slots=True)
+class Unarranged(Problem):
+    """Pictures lie directly in the folder: the trainer would not find them, links can help."""
+
+
+def _unarranged(folder: str) -> Unarranged | None:
+    arrangement = _arrangement(folder)
+    if arrangement is None:
+        return None
+    return Unarranged(
+        "dataset.folder",
+        f"{arrangement.pictures} pictures lie directly in this folder; the trainer wants them in one named"
+        " like 10_name (10 = how often each is shown in an epoch).",
+        "Press ctrl+l: it makes one out of links and leaves yours as it is.",
+    )
+
+
+def arrange_links(folder: str, words: str) -> str | Problem:
+    """Make the layout of links for a plain folder. The folder to train on instead, or what is wrong."""
+    from loratui.dataset import arrange
+
+    arrangement = _arrangement(folder, words)
+    if arrangement is None:
+        return Problem("dataset.folder", f"{folder}: no pictures lie directly in it.", "Give another folder.")
+    try:
+        return str(arrange.make(arrangement))
+    except UserError as error:
+        return _problem("dataset.folder", error)
+
+
+def _arrangement(folder: str, words: str = "") -> Arrangement | None:
+    from loratui.dataset import arrange
+
+    try:
+        return arrange.plan(Path(folder).expanduser(), places.datasets_folder(), words)
+    except UserError:
+        return None
+
+
 @cache
 def precision() -> Precision:
     """The mixed precision that suits this machine's GPUs. The first call loads the driver's library."""
@@ -61,7 +102,7 @@ def read_dataset(folder: str, regularization: str | None, extension: str) -> Dat
     try:
         found = scan(Path(folder).expanduser(), other, extension)
     except UserError as error:
-        return _problem("dataset.folder", error)
+        return _unarranged(folder) or _problem("dataset.folder", error)
     except (OSError, ValueError) as error:
         return Problem("dataset.folder", f"{folder}: it cannot be read: {_reason(error)}.", "Check the path.")
     paths = [picture.caption_path for picture in found.captioned]
@@ -82,7 +123,6 @@ def read_checks(recipe: Recipe) -> tuple[Problem, ...]:
 
 def found_models() -> list[Path]:
     """Base models lying about: below loratui's models folder, the demo's, and in the working folder."""
-    from loratui import places
 
     home = places.home()
     seen: dict[Path, None] = {}

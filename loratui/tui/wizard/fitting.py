@@ -8,7 +8,7 @@ from loratui.advice.network import network_advice
 from loratui.families import FAMILIES
 from loratui.problems import Problem
 from loratui.tui.wizard.facts import DatasetFacts, precision
-from loratui.tui.wizard.lengths import lengths
+from loratui.tui.wizard.lengths import lengths, save_interval
 
 if TYPE_CHECKING:
     from loratui.tui.wizard.state import WizardState
@@ -31,6 +31,10 @@ def fitting(state: WizardState) -> dict[str, Any]:
             changes["output.name"] = suggested_name(state.recipe.dataset.folder)
     if state.recipe.steps.target is not None:
         changes.pop("steps.epochs", None)
+    epochs = state.recipe.steps.epochs if "steps.epochs" in state.decided else changes.get("steps.epochs")
+    if epochs is not None:
+        for key in ("output.save_every_epochs", "samples.every_epochs"):
+            changes[key] = save_interval(epochs)
     return changes
 
 

@@ -17,6 +17,10 @@ _SHOWINGS: dict[Purpose, int] = {
 fluxgym's default to 3200, hollowstrawberry's trainers to 1000-2000 (SDXL) and 2000-12000 (SD 1.5)."""
 
 
+_CHECKPOINTS = 10
+"""Saved in a training: enough to choose the best by eye, as Civitai's trainer keeps."""
+
+
 @dataclass(frozen=True, slots=True)
 class Length:
     """One of the lengths offered."""
@@ -34,6 +38,11 @@ def lengths(purpose: Purpose, pictures_an_epoch: int) -> tuple[Length, ...]:
         Length("Normal", _epochs(normal, pictures_an_epoch), f"what most use for a {purpose}"),
         Length("Thorough", _epochs(normal * 2, pictures_an_epoch), "may learn the pictures by heart"),
     )
+
+
+def save_interval(epochs: int) -> int:
+    """Epochs between two checkpoints."""
+    return max(1, round(epochs / _CHECKPOINTS))
 
 
 def _epochs(showings: float, pictures_an_epoch: int) -> int:

@@ -97,6 +97,7 @@ class WizardState:
         self._put({"steps.epochs": epochs, "steps.target": None})
         self.decided.add("steps.epochs")
         self.typed.pop("steps.epochs", None)
+        self.fit()
 
     def choose_rank(self, rank: int) -> None:
         """A rank; alpha keeps its share of it, unless it was typed."""
