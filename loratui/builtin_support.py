@@ -9,15 +9,29 @@ FAMILIES = frozenset({"sd15", "sdxl"})
 
 OPTIMIZERS = frozenset({"AdamW", "Prodigy"})
 
-SCHEDULES = frozenset({"constant", "constant_with_warmup", "cosine"})
+NETWORK_TYPES = frozenset({"lora", "locon"})
+
+NETWORK_ARGS = frozenset({"conv_dim", "conv_alpha", "rank_dropout", "module_dropout"})
+
+SCHEDULES = frozenset(
+    {"constant", "constant_with_warmup", "cosine", "cosine_with_restarts", "linear", "polynomial"}
+)
 
 KEYS = frozenset(
     {
+        "adaptive_noise_scale",
         "bucket_no_upscale",
         "bucket_reso_steps",
         "cache_latents",
+        "cache_text_encoder_outputs",
+        "caption_dropout_every_n_epochs",
+        "caption_dropout_rate",
         "caption_extension",
+        "caption_prefix",
+        "caption_suffix",
+        "caption_tag_dropout_rate",
         "clip_skip",
+        "debiased_estimation_loss",
         "enable_bucket",
         "flip_aug",
         "gradient_accumulation_steps",
@@ -25,20 +39,30 @@ KEYS = frozenset(
         "keep_tokens",
         "learning_rate",
         "lr_scheduler",
+        "lr_scheduler_num_cycles",
+        "lr_scheduler_power",
         "lr_warmup_steps",
         "max_bucket_reso",
         "max_grad_norm",
+        "max_timestep",
         "max_train_epochs",
         "max_train_steps",
         "min_bucket_reso",
+        "min_snr_gamma",
+        "min_timestep",
         "mixed_precision",
+        "multires_noise_discount",
+        "multires_noise_iterations",
         "network_alpha",
+        "network_args",
         "network_dim",
+        "network_dropout",
         "network_module",
         "network_train_text_encoder_only",
         "network_train_unet_only",
         "network_weights",
         "noise_offset",
+        "noise_offset_random_strength",
         "optimizer_args",
         "optimizer_type",
         "output_dir",
@@ -50,14 +74,19 @@ KEYS = frozenset(
         "resume",
         "sample_at_first",
         "sample_every_n_epochs",
+        "sample_every_n_steps",
         "sample_prompts",
         "save_every_n_epochs",
+        "save_every_n_steps",
         "save_last_n_epochs",
         "save_last_n_epochs_state",
+        "save_last_n_steps",
         "save_model_as",
         "save_precision",
         "save_state",
         "save_state_on_train_end",
+        "scale_v_pred_loss_like_noise_pred",
+        "scale_weight_norms",
         "seed",
         "shuffle_caption",
         "skip_until_initial_step",
@@ -67,6 +96,9 @@ KEYS = frozenset(
         "training_comment",
         "unet_lr",
         "v_parameterization",
+        "v_pred_like_loss",
+        "weighted_captions",
+        "zero_terminal_snr",
     }
 )
 """Keys the builtin trainer obeys."""

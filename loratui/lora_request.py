@@ -59,6 +59,7 @@ class SheetRequest(msgspec.Struct, frozen=True):
     negative: str = ""
     clip_skip: int | None = None
     v_parameterization: bool = False
+    zero_terminal_snr: bool = False
 
 
 class Picture(msgspec.Struct, frozen=True):

@@ -27,8 +27,15 @@ def loaded(code: str) -> set[str]:
         ("import loratui.cli.door", HEAVY | SCREENS),
         ("import loratui.cli.train, loratui.cli.runs, loratui.cli.demo, loratui.cli.facts", HEAVY | SCREENS),
         ("import loratui.cli.lora", HEAVY | SCREENS),
+        ("import loratui.cli.lora_try, loratui.cli.lora_upload", HEAVY | SCREENS | {"huggingface_hub"}),
+        ("import loratui.trainer.contact_sheet, loratui.trainer.proof", HEAVY | SCREENS | {"click"}),
         ("import loratui.trainer.__main__", HEAVY | SCREENS | {"click"}),
         ("import loratui.tui.app", HEAVY),
+        ("import loratui.tui.result.screen", HEAVY),
+        (
+            "from pathlib import Path; from loratui.runs.effect import nothing_in; nothing_in(Path('none'))",
+            HEAVY | SCREENS | {"click"},
+        ),
     ],
 )
 def test_importing_brings_in_no_more_than_it_needs(code: str, absent: set[str]) -> None:

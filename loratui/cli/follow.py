@@ -70,7 +70,7 @@ class _Narrator:
 def hint_line(key: str) -> str:
     """A known issue in one line: cause and fix."""
     row = rule(key)
-    return f"known issue {key}: {row.cause}. Try: {row.fix}" if row else f"known issue {key}"
+    return f"known issue {key}: {row.cause} Try: {row.fix}" if row else f"known issue {key}"
 
 
 def step_line(view: RunView) -> str:

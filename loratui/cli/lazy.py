@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ class LazyGroup(click.Group):
     """Imports a command's module when the command is called.
 
     ``table`` maps a command to its module below ``loratui.cli``, where it is an attribute of the same
-    name, and one line of help.
+    name (``try_`` for ``try``, which is Python's own word), and one line of help.
     """
 
     def __init__(self, *args: Any, table: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
@@ -27,7 +28,7 @@ class LazyGroup(click.Group):
         if cmd_name not in self.table:
             return None
         module = importlib.import_module(f"loratui.cli.{self.table[cmd_name][0]}")
-        command = getattr(module, cmd_name)
+        command = getattr(module, f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name)
         assert isinstance(command, click.Command)
         return command
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from loratui.cli import lora_words
 from loratui.cli.lazy import LazyGroup
 from loratui.cli.options import json_option
 from loratui.cli.output import data, print_json, say
+from loratui.lora import words as lora_words
 from loratui.lora.base import Base, read_base
 from loratui.lora.check import verify as check
 from loratui.lora.info import read_info

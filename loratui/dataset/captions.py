@@ -17,6 +17,20 @@ class CaptionRules:
     """Put the tags (what stands between commas) into a random order."""
     keep_tokens: int = 0
     """This many tags at the front stay where they are."""
+    prefix: str = ""
+    """Put in front, with a blank between; it counts among the tags that are kept."""
+    suffix: str = ""
+    dropout: float = 0.0
+    """The share of showings without any caption."""
+    dropout_every: int = 0
+    """In every n-th epoch all captions are left out; 0 is never."""
+    tag_dropout: float = 0.0
+    """The share of tags left out, those that are kept excepted."""
+
+    @property
+    def varies(self) -> bool:
+        """Whether a caption's own words differ from showing to showing."""
+        return self.shuffle or self.tag_dropout > 0
 
 
 def read_caption(picture: Picture) -> str:
@@ -48,15 +62,23 @@ def read_caption(picture: Picture) -> str:
     return text.replace("\r", "\n").partition("\n")[0].strip()
 
 
-def apply(caption: str, rules: CaptionRules, random: Random) -> str:
-    """The caption as shown this time (train_util.py:880-921).
+def apply(caption: str, rules: CaptionRules, random: Random, epoch: int = 1) -> str:
+    """The caption as shown this time, in an epoch counted from 1 (train_util.py:821-921).
 
-    Unshuffled it is left as it is; shuffled, its tags are joined by a comma and a blank. ``random``
-    is drawn from exactly once, as one ``shuffle``, and only when ``rules.shuffle``.
+    As long as nothing varies its words are left as they are; else its tags are joined by a comma and a
+    blank. ``random`` is drawn from only for what the rules ask: once for dropout, then one ``shuffle``,
+    then once for each tag that may drop out.
     """
-    if not rules.shuffle:
+    caption = " ".join(part for part in (rules.prefix, caption, rules.suffix) if part)
+    dropped = rules.dropout > 0 and random.random() < rules.dropout
+    if dropped or (rules.dropout_every > 0 and epoch % rules.dropout_every == 0):
+        return ""
+    if not rules.varies:
         return caption
     tags = [tag.strip() for tag in caption.strip().split(",")]
     kept, rest = tags[: rules.keep_tokens], tags[rules.keep_tokens :]
-    random.shuffle(rest)
+    if rules.shuffle:
+        random.shuffle(rest)
+    if rules.tag_dropout > 0:
+        rest = [tag for tag in rest if random.random() >= rules.tag_dropout]
     return ", ".join(kept + rest)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from loratui import builtin_support, kohya_config
 from loratui.engines import config
-from loratui.engines.checks import file_problems, passed_on_problems
+from loratui.engines.checks import contradiction_problems, file_problems, passed_on_problems
 from loratui.engines.engine import Command, EngineStatus, Launch
 from loratui.events import PREFIX, Event, decode_event
 from loratui.problems import Problem
@@ -56,7 +56,12 @@ class BuiltinEngine:
 
     def supports(self, recipe: Recipe) -> list[Problem]:
         """Everything that would stop this recipe, from names and headers alone."""
-        problems = [*file_problems(recipe), *passed_on_problems(recipe), *_settings(recipe)]
+        problems = [
+            *file_problems(recipe),
+            *passed_on_problems(recipe),
+            *contradiction_problems(recipe),
+            *_settings(recipe),
+        ]
         status = self.status()
         if not status.ready:
             problems.append(Problem("launch.engine", f"the builtin trainer is {status.detail}.", status.fix))
@@ -84,11 +89,11 @@ def _settings(recipe: Recipe) -> Iterator[Problem]:
             f"the builtin engine does not train {family} models.",
             'Choose engine = "kohya", or a Stable Diffusion 1.x or SDXL model.',
         )
-    if recipe.network.type != "lora":
+    if recipe.network.type not in builtin_support.NETWORK_TYPES:
         yield Problem(
             "network.type",
             f"the builtin engine does not train {recipe.network.type} yet.",
-            'Write type = "lora", or choose engine = "kohya".',
+            'Write type = "lora" or "locon", or choose engine = "kohya".',
         )
     for key, value, known in (
         ("optimizer.name", recipe.optimizer.name, builtin_support.OPTIMIZERS),
@@ -109,6 +114,5 @@ def _settings(recipe: Recipe) -> Iterator[Problem]:
                 "the builtin engine does not know it.",
                 'Remove it, or choose engine = "kohya".',
             )
-    if recipe.base.vae or recipe.base.zero_terminal_snr:
-        key = "base.vae" if recipe.base.vae else "base.zero_terminal_snr"
-        yield Problem(key, "the builtin engine does not know it yet.", 'Choose engine = "kohya".')
+    if recipe.base.vae:
+        yield Problem("base.vae", "the builtin engine does not know it yet.", 'Choose engine = "kohya".')

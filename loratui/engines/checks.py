@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from loratui import kohya_config
+from loratui.advice.contradictions import refusal_problems
 from loratui.dataset.layout import read_layout
 from loratui.engines import config
 from loratui.families import FAMILIES
@@ -58,6 +59,12 @@ def passed_on_problems(recipe: Recipe) -> Iterator[Problem]:
     others = {key: value for key, value in recipe.kohya.items() if key not in said_twice}
     for problem in kohya_config.check(others, config.script_of(recipe)):
         yield Problem(f"kohya.{problem.key}", problem.message, problem.fix)
+
+
+def contradiction_problems(recipe: Recipe) -> Iterator[Problem]:
+    """What contradicts itself so that the recipe's engine would die of it, sometimes after minutes of
+    loading. Looks at no file."""
+    yield from refusal_problems(recipe)
 
 
 def identified(recipe: Recipe) -> Recipe:

@@ -115,12 +115,7 @@ ROWS: tuple[Row, ...] = (
 """Every setting that has a key of its own in Kohya's config. What has not (prompts, network type,
 trained parts, resume) is written by ``to_kohya`` below."""
 
-_MODULES = {
-    "lora": "networks.lora",
-    "locon": "networks.lora",
-    "loha": "lycoris.kohya",
-    "lokr": "lycoris.kohya",
-}
+_LYCORIS = "lycoris.kohya"
 _JOINED_KEYS = {
     "network_module": "network.type",
     "network_args": "network.type, network.conv_rank and network.conv_alpha",
@@ -174,7 +169,8 @@ def _network_keys(recipe: Recipe) -> dict[str, Any]:
     if network.conv_rank is not None:
         arguments.append(f"conv_dim={network.conv_rank}")
         arguments.append(f"conv_alpha={network.conv_alpha or 1:g}")
-    keys: dict[str, Any] = {"network_module": _MODULES[network.type]}
+    own = FAMILIES[recipe.base.family].lora_module if recipe.base.family else "networks.lora"
+    keys: dict[str, Any] = {"network_module": _LYCORIS if network.type in ("loha", "lokr") else own}
     if arguments:
         keys["network_args"] = arguments
     return keys

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from loratui import kohya_config, places
 from loratui.engines import config
-from loratui.engines.checks import file_problems, passed_on_problems
+from loratui.engines.checks import contradiction_problems, file_problems, passed_on_problems
 from loratui.engines.engine import Command, EngineStatus, Launch
 from loratui.engines.kohya_log import KohyaReader
 from loratui.problems import Problem
@@ -45,7 +45,12 @@ class KohyaEngine:
 
     def supports(self, recipe: Recipe) -> list[Problem]:
         """Everything that would stop this recipe, from names, headers and the option table alone."""
-        return [*file_problems(recipe), *passed_on_problems(recipe), *self._settings(recipe)]
+        return [
+            *file_problems(recipe),
+            *passed_on_problems(recipe),
+            *contradiction_problems(recipe),
+            *self._settings(recipe),
+        ]
 
     def _settings(self, recipe: Recipe) -> Iterator[Problem]:
         script = config.script_of(recipe)

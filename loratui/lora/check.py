@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from loratui.lora import numbers
 from loratui.lora.base import Base
@@ -19,6 +20,8 @@ from loratui.lora.zeros import unused_layers, zero_halves
 from loratui.lora_family import family_of_lora
 from loratui.problems import Problem, UserError
 from loratui.tensorfile import Header, read_header
+
+Effect = Literal["fine", "nothing", "burnt", "unknown"]
 
 NOTHING = 2e-4
 """Relative strength (norm of the change over norm of the weights) below which a LoRA does nothing: rounding
@@ -49,6 +52,9 @@ class Report:
     """Modules with a place in the base model; None without one."""
     remarks: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    effect: Effect = "unknown"
+    """What the strength means. The last of ``problems`` says so with ``nothing`` and ``burnt``, the last of
+    ``remarks`` with ``burnt`` when the strength is estimated."""
 
     @property
     def ok(self) -> bool:
@@ -89,6 +95,7 @@ def verify(path: Path, base: Base | None = None) -> Report:
     findings = _Findings()
     strength = None
     matched = None
+    effect: Effect = "unknown"
     try:
         sound = _check_tensors(path, header, modules, findings)
         _check_alphas(modules, factors, findings)
@@ -96,7 +103,7 @@ def verify(path: Path, base: Base | None = None) -> Report:
             matched = fit_problems(modules, family, base, findings.problems, findings.skipped)
         dead = _check_zeros(path, header, modules, findings)
         strength = _measure(path, header, sound, factors, base if matched else None, findings)
-        _judge(strength, all_dead=len(dead) == len(modules), findings=findings)
+        effect = _judge(strength, all_dead=len(dead) == len(modules), findings=findings)
     except OSError as error:
         findings.wrong(f"it cannot be read: {error.strerror or error}.", "Check the disk.")
     return Report(
@@ -110,6 +117,7 @@ def verify(path: Path, base: Base | None = None) -> Report:
         matched,
         tuple(findings.remarks),
         tuple(findings.skipped),
+        effect,
     )
 
 
@@ -218,13 +226,13 @@ def _ratio(change: float, weights: float) -> float:
     return (change / weights) ** 0.5 if weights else 0.0
 
 
-def _judge(strength: Strength | None, *, all_dead: bool, findings: _Findings) -> None:
+def _judge(strength: Strength | None, *, all_dead: bool, findings: _Findings) -> Effect:
     fix = "Check that the learning rates are above 0 and that enough steps were trained."
     if all_dead:
         findings.wrong("this LoRA does nothing: every module has a half of zeros, its strength is 0.", fix)
-        return
+        return "nothing"
     if strength is None:
-        return
+        return "unknown"
     number, guessed = strength.overall_relative, " (estimated)" if strength.estimated else ""
     if number < NOTHING:
         findings.wrong(
@@ -232,7 +240,8 @@ def _judge(strength: Strength | None, *, all_dead: bool, findings: _Findings) ->
             f" less than rounding them to half precision ({NOTHING:.0e}).",
             fix,
         )
-    elif number >= BURNT:
+        return "nothing"
+    if number >= BURNT:
         message = (
             f"this LoRA is burnt: it changes the weights by {number:.2g} times their size{guessed}; "
             f"from {BURNT:g} on nothing of the model is left."
@@ -242,3 +251,5 @@ def _judge(strength: Strength | None, *, all_dead: bool, findings: _Findings) ->
             findings.remarks.append(f"{message} Give --base to be sure. {advice}")
         else:
             findings.wrong(message, advice)
+        return "burnt"
+    return "fine"

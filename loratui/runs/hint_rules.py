@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from statistics import median
 
 from loratui.events import Hint
 from loratui.recipe import Recipe
@@ -49,4 +50,71 @@ def without_effect(recipe: Recipe, steps: int, rates: Mapping[str, float] | None
         NO_EFFECT,
         "quality",
         f"rate {rate:g} x {steps} steps x alpha/rank {strength:g} = {move:.2g}, below {SMALLEST_MOVE:g}",
+    )
+
+
+def nan_words(step: int | None) -> str:
+    """Whose words fit a loss that is NaN from this step on.
+
+    No weight has changed before the first step's loss, so the learning rate is not to blame for it: the
+    latents are (SDXL's VAE overflows in fp16: README of madebyollin/sdxl-vae-fp16-fix).
+    """
+    return "nan_latents" if step is not None and step <= 1 else "loss_nan"
+
+
+SILENT_STEPS = 20
+"""So many times the median step without any sign of life is a hang, not a slow step."""
+
+SHORTEST_SILENCE = 120.0
+"""Seconds that are never called a hang: a network disk, a compilation."""
+
+_STEPS_FOR_A_MEDIAN = 5
+
+
+def no_progress(silent_for: float, step_seconds: Sequence[float], phase: str) -> Hint | None:
+    """A hint when nothing has been heard for far longer than a step takes.
+
+    ``silent_for`` is in seconds since the last step or phase; ``step_seconds`` are those of recent steps.
+    Only the phase ``training`` counts: caching, sampling and saving have no step to compare with.
+    """
+    if phase != "training" or len(step_seconds) < _STEPS_FOR_A_MEDIAN:
+        return None
+    usual = median(step_seconds)
+    if silent_for < max(SHORTEST_SILENCE, SILENT_STEPS * usual):
+        return None
+    return Hint("no_progress", "warning", f"{silent_for:.0f} s of silence; a step takes {usual:.3g} s")
+
+
+CHECKPOINTS_OF_ROOM = 3
+"""So many more checkpoints must fit: one being written beside the one it replaces, and a state."""
+
+
+def disk_low(free: int, checkpoint: int) -> Hint | None:
+    """A hint when the disk will soon be full; both in bytes, ``checkpoint`` the size of the largest yet."""
+    if checkpoint <= 0 or free >= CHECKPOINTS_OF_ROOM * checkpoint:
+        return None
+    return Hint("disk_low", "warning", f"{free / 2**20:.0f} MiB free, {checkpoint / 2**20:.0f} MiB a file")
+
+
+def oom_kill(before: int, now: int) -> Hint | None:
+    """A hint when the kernel killed a process of this cgroup: ``oom_kill`` of memory.events, at the start
+    and now (Linux, Documentation/admin-guide/cgroup-v2.rst)."""
+    return Hint("oom_ram", "fatal", f"memory.events: oom_kill {before} -> {now}") if now > before else None
+
+
+def gpu_throttled(reasons: Sequence[str]) -> Hint | None:
+    """A hint when the GPU names heat or power as the reason of its clocks (nvmlClocksEventReasons*)."""
+    serious = [reason for reason in reasons if "thermal" in reason.lower() or "power brake" in reason.lower()]
+    return Hint("gpu_thermal", "warning", ", ".join(serious)) if serious else None
+
+
+SHARE_OF_OTHERS = 0.1
+
+
+def gpu_shared(held_by_others: int, total: int) -> Hint | None:
+    """A hint when other processes hold a good part of the GPU's memory; both in bytes."""
+    if total <= 0 or held_by_others < SHARE_OF_OTHERS * total:
+        return None
+    return Hint(
+        "gpu_shared", "warning", f"{held_by_others / 2**30:.1f} of {total / 2**30:.1f} GiB is held by others"
     )

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -14,6 +14,7 @@ from loratui import places
 from loratui.events import PREFIX, Hint, Message
 from loratui.recipe import Recipe, flatten
 from loratui.runs.cleaning import Segments
+from loratui.runs.hint_patterns import compiled, prefilter, union
 
 Severity = Literal["fatal", "warning", "quality", "info"]
 
@@ -21,10 +22,12 @@ _LINE_KEPT = 300
 _LOGICAL_LINE = 2_000
 _ECHO_LINES = 200
 
-# A logger's head, as rich draws it or bare, and a rank's name in front of it
+# What stands before a line: a container log's time, a rank's name
+_PREFIX = re.compile(r"^(?:\d{4}-\d\d-\d\dT[\d:.,+]+Z? |\[(?:rank|default)\d+\]:\s?)+")
+# A logger's head, as rich draws it or bare
 _HEAD = re.compile(
-    r"^(?:\[rank\d+\]:\s?)?(?:\[?\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[^ ]*\s+)?"
-    r"\s*(?:INFO|WARNING|ERROR|CRITICAL)(?:\s*:\s*|\s+)|^\[rank\d+\]:\s?"
+    r"^(?:\[?\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[^ ]*\s+|\d\d:\d\d:\d\d-\d{6}\s+)?"
+    r"\s*(?:INFO|WARNING|ERROR|CRITICAL)(?:\s*:\s*|\s+)"
 )
 _SOURCE = re.compile(r"\s{2,}\w+\.py:\d+\s*$")
 _CONTINUATION = re.compile(r"^ {18,}\S")
@@ -33,6 +36,31 @@ _BAR = re.compile(r"(?:[^|]{0,80}\|[^|]{0,40}\| *\d+/\d+ |\d+it )\[[^\]]{0,200}\
 # accelerate repeats a failure together with the whole command line
 _ECHO = re.compile(r"CalledProcessError: Command\b")
 _ECHO_END = re.compile(r"(?:returned non-zero exit status|died with <Signals\.)")
+
+
+# An exception's last line; what follows it may belong to its message, which a terminal may have wrapped
+_EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Invalid|Died)\b(?:: |:?$)")
+_AFTER_MESSAGE = re.compile(r"Traceback |  File |During handling|The above exception|\S+:\d+: \w*Warning")
+_MESSAGE_LINES = 12
+# A line as long as a terminal is wide was cut there; what follows is its rest
+_TERMINAL_WIDTHS = frozenset({80, 100, 120, 132, 160, 200})
+# The statement that raised, as a traceback shows it: all there is of a message when the log was cut
+_RAISE = re.compile(r"^\s{4,}raise (?:\w+\.)*(\w+)\(f?[\"'](.*)$")
+_ASSERT = re.compile(r"^\s{4,}assert .+, f?[\"](.*)$")
+# rich's tracebacks stand in a box, with line numbers and a mark before the statement
+_BOX = re.compile(r"^[│┃](?:[ ❱]*\d+ [│┃])?[ │┃]*(.*?)[ │┃]*$")
+
+
+class After(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Patterns that count only soon after another line: the same exception means different things in
+    different places."""
+
+    line: str
+    """A regular expression that an earlier line, or the same one, must have matched. Without ``^`` it is
+    looked for in indented lines alone: those of a traceback."""
+    patterns: tuple[str, ...]
+    within: int = 0
+    """How many lines earlier at most; 0 for any number."""
 
 
 class HintRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,10 +73,7 @@ class HintRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fix: str
     patterns: tuple[str, ...] = ()
     """Regular expressions, searched in one unwrapped line without its logger's head."""
-    needs: str = ""
-    """A regular expression that an earlier line must have matched."""
-    within: int = 0
-    """How many lines earlier at most; 0 for any number."""
+    after: tuple[After, ...] = ()
     unless: tuple[str, ...] = ()
     """Keys that explain this one: after any of them it is not given."""
     change: dict[str, Any] = {}
@@ -77,6 +102,8 @@ def recipe_changes(row: HintRule, recipe: Recipe) -> dict[str, Any]:
                 continue
             wanted = old * wanted["times"]
             wanted = max(1, int(wanted)) if isinstance(old, int) else wanted
+        elif isinstance(old, tuple):
+            wanted = tuple(wanted)
         if wanted != old:
             changes[key] = wanted
     return changes
@@ -91,24 +118,40 @@ def from_message(message: Message) -> Hint | None:
     return Hint(message.key, row.severity if row else by_level[message.level], message.text[:_LINE_KEPT])
 
 
+class _Row(NamedTuple):
+    rule: HintRule
+    pattern: re.Pattern[str]
+    earlier: int
+    """Which of the matcher's earlier lines it wants; -1 for none."""
+    within: int
+
+
 class HintMatcher:
     """Finds known issues in a stream of output; each key once. Bounded memory; the same bytes cut at any
     place give the same hints."""
 
     def __init__(self, table: Iterable[HintRule] | None = None, seen: Iterable[str] = ()) -> None:
-        self._rows = [
-            (row, re.compile("|".join(row.patterns)), re.compile(row.needs) if row.needs else None)
-            for row in (rules() if table is None else table)
-            if row.patterns
-        ]
-        needs = [row.needs for row, _, _ in self._rows if row.needs]
-        parts = [*(pattern for row, _, _ in self._rows for pattern in row.patterns), *needs]
-        self._any = re.compile("|".join(f"(?:{part})" for part in parts) or r"(?!)")
-        self._needed_at: dict[str, int] = {}
+        self._rows: list[_Row] = []
+        earlier: list[str] = []
+        patterns: list[str] = []
+        for row in rules() if table is None else table:
+            for after in row.after:
+                self._rows.append(_Row(row, compiled(after.patterns), len(earlier), after.within))
+                earlier.append(after.line)
+                patterns += after.patterns
+            if row.patterns:
+                self._rows.append(_Row(row, compiled(row.patterns), -1, 0))
+                patterns += row.patterns
+        self._earlier = [re.compile(pattern) for pattern in earlier]
+        self._may_match = prefilter((*patterns, *(line for line in earlier if line.startswith("^"))))
+        self._may_be_frame = union(line for line in earlier if not line.startswith("^"))
+        self._met_at: dict[int, int] = {}
         self._seen = set(seen)
         self._segments = Segments()
         self._logical = ""
-        self._is_logger_line = False
+        self._kind: Literal["", "logger", "exception"] = ""
+        self._joined = 0
+        self._was_cut = False
         self._echo_left = 0
         self._number = 0
 
@@ -121,6 +164,10 @@ class HintMatcher:
                 text = text[bar.end() :]
             yield from self._line(text)
 
+    def forget(self, keys: Iterable[str]) -> None:
+        """Give these again when they are met again: a new attempt begins."""
+        self._seen.difference_update(keys)
+
     def _line(self, text: str) -> Iterator[Hint]:
         if not text or text.isspace():
             return
@@ -129,9 +176,9 @@ class HintMatcher:
             text = text[match.start() :] if (match := _ECHO_END.search(text)) else ""
             if not text:
                 return
-        line = self._unwrapped(text)
-        if self._any.search(line):
-            yield from self._match(line)
+        for line in self._readings(text):
+            if self._may_match(line) or (line[:1] == " " and self._may_be_frame.search(line)):
+                yield from self._match(line)
 
     def _in_echo(self, text: str) -> bool:
         if _ECHO.search(text):
@@ -141,29 +188,55 @@ class HintMatcher:
         self._echo_left = 0 if _ECHO_END.search(text) else self._echo_left - 1
         return True
 
-    def _unwrapped(self, text: str) -> str:
-        """The logical line this piece belongs to, as far as it is known."""
-        bare = _SOURCE.sub("", text)
-        if self._is_logger_line and _CONTINUATION.match(text) and not _HEAD.match(bare):
-            self._logical = f"{self._logical} {bare.strip()}"[:_LOGICAL_LINE]
-            return self._logical
+    def _readings(self, text: str) -> Iterator[str]:
+        """The logical lines this piece may belong to, as far as they are known."""
+        if text[0] in "│┃" and (inside := _BOX.match(text)):
+            text = f"    {inside[1]}"
+        elif text[0] in "[2" and (prefix := _PREFIX.match(text)):
+            text = text[prefix.end() :]
+        bare = _SOURCE.sub("", text) if text.rstrip()[-1:].isdigit() else text
         head = _HEAD.match(bare)
-        self._is_logger_line = head is not None
-        self._logical = (bare[head.end() :] if head else bare)[:_LOGICAL_LINE].rstrip()
-        return self._logical
+        if self._kind == "logger" and head is None and _CONTINUATION.match(text):
+            self._logical = f"{self._logical} {bare.strip()}"[:_LOGICAL_LINE]
+            yield self._logical
+            return
+        line = (bare[head.end() :] if head else bare)[:_LOGICAL_LINE]
+        was_cut, self._was_cut = self._was_cut, len(text) in _TERMINAL_WIDTHS
+        line = line if self._was_cut else line.rstrip()
+        is_exception = head is None and _EXCEPTION.match(line) is not None
+        belongs = self._kind == "exception" and not (head or is_exception or _AFTER_MESSAGE.match(text))
+        if self._joined < _MESSAGE_LINES and (belongs or (was_cut and self._kind != "logger")):
+            self._joined += 1
+            self._logical += line if was_cut else f" {line.strip()}"
+            self._logical = self._logical[:_LOGICAL_LINE]
+            yield self._logical
+            if belongs:
+                yield line
+                return
+        else:
+            self._logical, self._joined = line, 0
+        self._kind = "logger" if head else "exception" if is_exception else ""
+        yield line
+        if raised := _RAISE.match(line):
+            yield f"{raised[1]}: {raised[2]}"
+        elif asserted := _ASSERT.match(line):
+            yield f"AssertionError: {asserted[1]}"
 
     def _match(self, line: str) -> Iterator[Hint]:
-        for row, _, needs in self._rows:
-            if needs and needs.search(line):
-                self._needed_at[row.key] = self._number
-        for row, pattern, needs in self._rows:
-            if not pattern.search(line) or (needs and not self._was_needed(row)):
+        for index, pattern in enumerate(self._earlier):
+            if pattern.search(line):
+                self._met_at[index] = self._number
+        for row in self._rows:
+            if not row.pattern.search(line) or not self._was_met(row):
                 continue
-            if row.key not in self._seen and self._seen.isdisjoint(row.unless):
-                self._seen.add(row.key)
-                yield Hint(row.key, row.severity, line[:_LINE_KEPT])
+            key = row.rule.key
+            if key not in self._seen and self._seen.isdisjoint(row.rule.unless):
+                self._seen.add(key)
+                yield Hint(key, row.rule.severity, line[:_LINE_KEPT])
             return
 
-    def _was_needed(self, row: HintRule) -> bool:
-        at = self._needed_at.get(row.key)
+    def _was_met(self, row: _Row) -> bool:
+        if row.earlier < 0:
+            return True
+        at = self._met_at.get(row.earlier)
         return at is not None and (not row.within or self._number - at <= row.within)

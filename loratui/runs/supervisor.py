@@ -25,6 +25,7 @@ from loratui.engines.engine import Command, LogReader
 from loratui.events import Hint
 from loratui.problems import Problem, UserError
 from loratui.runs import hint_rules, lock
+from loratui.runs.effect import nothing_in
 from loratui.runs.files import file_size, open_for_append
 from loratui.runs.launch import read_command
 from loratui.runs.layout import Run, Status, read_run_file, read_status, take_requests
@@ -154,6 +155,7 @@ def _conclude(attempt: Attempt, progress: Progress, stop: Stop, out_of_memory: b
     killed = out_of_memory and not stop.asked and code != 0
     if killed or (ending_signal(code) == signal.SIGKILL and not stop.asked):
         progress.add(Hint("oom_ram", "fatal", "the trainer was killed (SIGKILL)"))
+    file_problem = _file_problem(final, attempt.inspect)
     facts = Facts(
         exit_code=-signal.SIGTERM if stop.asked and progress.ended_by_stop else code,
         stop_asked=stop.asked,
@@ -162,7 +164,8 @@ def _conclude(attempt: Attempt, progress: Progress, stop: Stop, out_of_memory: b
         total_steps=status.total_steps,
         finite=progress.finite,
         final_file=str(final or ""),
-        file_problem=_file_problem(final, attempt.inspect),
+        file_problem=file_problem,
+        no_effect=nothing_in(final) if final and not file_problem else "",
         state_saved=progress.state_saved,
         hint=progress.fatal_hint,
         error=progress.last_error,
@@ -170,6 +173,8 @@ def _conclude(attempt: Attempt, progress: Progress, stop: Stop, out_of_memory: b
     )
     state, reason = decide(facts)
     if state == "finished":
+        if facts.no_effect:
+            progress.add(Hint(hint_rules.NO_EFFECT, "quality", facts.no_effect))
         _hint_on_numbers(progress)
     progress.status = msgspec.structs.replace(progress.status, final_file=facts.final_file)
     progress.set_state(state, reason)

@@ -9,6 +9,8 @@ from typing import Literal
 
 _STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGKILL})
 
+_NO_EFFECT_FIX = "Check that the learning rates are above 0 and train again."
+
 _SIGNALS = {
     signal.SIGKILL: "was killed, most likely because the machine ran out of memory (system RAM)",
     signal.SIGTERM: "was told to end (SIGTERM) by something outside loratui",
@@ -35,6 +37,8 @@ class Facts:
     final_file: str = ""
     file_problem: str = ""
     """What is wrong with the final file."""
+    no_effect: str = ""
+    """Why the final file, sound as it is, changes nothing."""
     state_saved: bool = False
     hint: str = ""
     """Cause and fix of the first fatal hint."""
@@ -48,7 +52,10 @@ def decide(facts: Facts) -> tuple[Literal["finished", "stopped", "failed"], str]
     """The final state and its reason in plain words."""
     failure = _failure(facts)
     if not failure:
-        return "finished", f"All {facts.step} steps are done and the LoRA file is whole."
+        done = f"All {facts.step} steps are done and the LoRA file is whole"
+        if facts.no_effect:
+            return "finished", f"{done}, but it does nothing: {facts.no_effect}. {_NO_EFFECT_FIX}"
+        return "finished", f"{done}."
     if facts.stop_asked and (facts.exit_code == 0 or ending_signal(facts.exit_code) in _STOP_SIGNALS):
         return "stopped", _stopped(facts)
     return "failed", failure

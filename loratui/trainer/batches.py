@@ -37,6 +37,21 @@ def batches_per_epoch(buckets: Buckets, batch_size: int) -> int:
     return sum(math.ceil(len(indices) / batch_size) for indices in buckets.values())
 
 
+def batch_starts(buckets: Buckets, batch_size: int) -> list[tuple[Size, int]]:
+    """Each batch's bucket and the place of its first picture there."""
+    return [
+        (bucket, start) for bucket, indices in buckets.items() for start in range(0, len(indices), batch_size)
+    ]
+
+
+def shuffle(order: list[tuple[Size, int]], buckets: Mapping[Size, list[int]], random: Random) -> None:
+    """Shuffle in place the order of batches, then the pictures in each bucket (sd-scripts
+    library/train_util.py:1089-1095)."""
+    random.shuffle(order)
+    for indices in buckets.values():
+        random.shuffle(indices)
+
+
 def epoch_batches(
     buckets: Buckets,
     batch_size: int,
@@ -54,19 +69,14 @@ def epoch_batches(
     same batches by asking again.
     """
     random = Random(seed + epoch)
-    order = [
-        (bucket, start) for bucket, indices in buckets.items() for start in range(0, len(indices), batch_size)
-    ]
-    random.shuffle(order)
-    shuffled = {}
-    for bucket, indices in buckets.items():
-        shuffled[bucket] = list(indices)
-        random.shuffle(shuffled[bucket])
+    order = batch_starts(buckets, batch_size)
+    shuffled = {bucket: list(indices) for bucket, indices in buckets.items()}
+    shuffle(order, shuffled, random)
     return [
         Batch(
             bucket,
             tuple(
-                Shown(index, apply(captions[index], rules, random), flip and random.random() < 0.5)
+                Shown(index, apply(captions[index], rules, random, epoch + 1), flip and random.random() < 0.5)
                 for index in shuffled[bucket][start : start + batch_size]
             ),
         )

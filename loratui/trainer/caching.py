@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from random import Random
+
 import torch
 
+from loratui.dataset.captions import apply
 from loratui.trainer.conditions import Conditions
 from loratui.trainer.config import TrainConfig
 from loratui.trainer.data import Item
@@ -56,13 +60,18 @@ def encode_captions(
             f"{cut} of {len(items)} captions are longer than {longest} tokens; what follows is not seen.",
         )
     trained = any(config.text_encoder_rates)
-    conditions = Conditions(model, config.clip_skip, device, trained=trained)
+    conditions = Conditions(
+        model, config.clip_skip, device, trained=trained, weighted=config.weighted_captions
+    )
     if trained:
         return conditions
     texts = [text for prompt in prompts for text in (prompt.text, prompt.negative)]
-    if not config.shuffle_caption:
-        texts += [item.caption for item in items]
+    rules = config.caption_rules
+    if not rules.varies:
+        plain = replace(rules, dropout=0.0, dropout_every=0)
+        texts += [apply(item.caption, plain, Random()) for item in items]
+        texts += [""] if plain != rules else []
     conditions.remember(texts, lambda done, total: report.progress("caching", done, total, "captions"))
-    if not config.shuffle_caption:
+    if not rules.varies:
         model.text_encoders.clear()
     return conditions

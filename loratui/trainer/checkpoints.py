@@ -28,9 +28,9 @@ def state_path(config: TrainConfig, stem: str) -> Path:
     return Path(config.output_dir).expanduser() / f"{stem}-state"
 
 
-def is_due(every: int | None, epoch: int) -> bool:
-    """Whether something that happens every n epochs happens after ``epoch`` (counted from 1)."""
-    return bool(every) and epoch % (every or 1) == 0
+def is_due(every: int | None, count: int) -> bool:
+    """Whether something that happens every n epochs or steps happens after that many."""
+    return bool(every) and count % (every or 1) == 0
 
 
 def remove_old(config: TrainConfig, epoch: int) -> None:
@@ -44,3 +44,17 @@ def remove_old(config: TrainConfig, epoch: int) -> None:
     kept = config.save_last_n_epochs_state or config.save_last_n_epochs
     if config.save_state and kept and epoch - every * kept > 0:
         shutil.rmtree(state_path(config, epoch_stem(config, epoch - every * kept)), ignore_errors=True)
+
+
+def remove_old_steps(config: TrainConfig, step: int) -> None:
+    """Remove the checkpoint and the state that fall out of save_last_n_steps, which counts steps and not
+    files (library/train_util.py, ``get_remove_step_no``)."""
+    every, kept = config.save_every_n_steps, config.save_last_n_steps
+    if not every or not kept:
+        return
+    last = step - kept - 1
+    old = last - last % every
+    if old > 0:
+        lora_path(config, step_stem(config, old)).unlink(missing_ok=True)
+        if config.save_state:
+            shutil.rmtree(state_path(config, step_stem(config, old)), ignore_errors=True)

@@ -15,12 +15,19 @@ class Conditions:
     """Hands out the condition of a batch of captions."""
 
     def __init__(
-        self, model: BaseModel, clip_skip: int | None, device: torch.device, *, trained: bool
+        self,
+        model: BaseModel,
+        clip_skip: int | None,
+        device: torch.device,
+        *,
+        trained: bool,
+        weighted: bool = False,
     ) -> None:
         self._model = model
         self._clip_skip = clip_skip
         self._device = device
         self._trained = trained
+        self._weighted = weighted
         self._known: dict[str, Condition] = {}
 
     def remember(self, texts: Sequence[str], progress: Callable[[int, int], None]) -> None:
@@ -29,7 +36,7 @@ class Conditions:
         for number, text in enumerate(wanted):
             progress(number, len(wanted))
             with torch.no_grad():
-                found = encode(self._model, [text], self._clip_skip)
+                found = encode(self._model, [text], self._clip_skip, weighted=self._weighted)
             pooled = None if found.pooled is None else found.pooled.cpu()
             self._known[text] = Condition(found.states.cpu(), pooled)
         progress(len(wanted), len(wanted))
@@ -39,4 +46,4 @@ class Conditions:
         if all(caption in self._known for caption in captions):
             return stack([self._known[caption] for caption in captions], self._device)
         with nullcontext() if self._trained else torch.no_grad():
-            return encode(self._model, captions, self._clip_skip)
+            return encode(self._model, captions, self._clip_skip, weighted=self._weighted)

@@ -10,6 +10,7 @@ from typing import Any
 
 from loratui import builtin_support, kohya_config
 from loratui.dataset.buckets import Bucketing
+from loratui.dataset.captions import CaptionRules
 from loratui.families import FAMILIES, Family
 from loratui.problems import Problem, UserError
 from loratui.trainer.base_model import detect_family
@@ -38,11 +39,19 @@ class TrainConfig:
     output_dir: str
     resolution: str
     network_module: str
+    adaptive_noise_scale: float | None
     bucket_no_upscale: bool
     bucket_reso_steps: int
     cache_latents: bool
+    cache_text_encoder_outputs: bool | None
+    caption_dropout_every_n_epochs: int
+    caption_dropout_rate: float
     caption_extension: str
+    caption_prefix: str | None
+    caption_suffix: str | None
+    caption_tag_dropout_rate: float
     clip_skip: int | None
+    debiased_estimation_loss: bool
     enable_bucket: bool
     flip_aug: bool
     gradient_accumulation_steps: int
@@ -50,19 +59,29 @@ class TrainConfig:
     keep_tokens: int
     learning_rate: float
     lr_scheduler: str
+    lr_scheduler_num_cycles: int
+    lr_scheduler_power: float
     lr_warmup_steps: int | float
     max_bucket_reso: int
     max_grad_norm: float
+    max_timestep: int | None
     max_train_epochs: int | None
     max_train_steps: int
     min_bucket_reso: int
+    min_snr_gamma: float | None
+    min_timestep: int | None
     mixed_precision: str
+    multires_noise_discount: float
+    multires_noise_iterations: int | None
     network_alpha: float
+    network_args: list[str] | None
     network_dim: int | None
+    network_dropout: float | None
     network_train_text_encoder_only: bool
     network_train_unet_only: bool
     network_weights: str | None
     noise_offset: float | None
+    noise_offset_random_strength: bool
     optimizer_args: list[str] | None
     optimizer_type: str
     output_name: str | None
@@ -71,14 +90,19 @@ class TrainConfig:
     resume: str | None
     sample_at_first: bool
     sample_every_n_epochs: int | None
+    sample_every_n_steps: int | None
     sample_prompts: str | None
     save_every_n_epochs: int | None
+    save_every_n_steps: int | None
     save_last_n_epochs: int | None
     save_last_n_epochs_state: int | None
+    save_last_n_steps: int | None
     save_model_as: str
     save_precision: str | None
     save_state: bool
     save_state_on_train_end: bool
+    scale_v_pred_loss_like_noise_pred: bool
+    scale_weight_norms: float | None
     seed: int | None
     shuffle_caption: bool
     skip_until_initial_step: bool
@@ -87,6 +111,9 @@ class TrainConfig:
     training_comment: str | None
     unet_lr: float | None
     v_parameterization: bool
+    v_pred_like_loss: float | None
+    weighted_captions: bool
+    zero_terminal_snr: bool
 
     @property
     def facts(self) -> Family:
@@ -111,6 +138,34 @@ class TrainConfig:
     def alpha(self) -> float:
         """Alpha 0 means the rank (networks/lora.py:60)."""
         return self.network_alpha or float(self.rank)
+
+    @property
+    def caption_rules(self) -> CaptionRules:
+        return CaptionRules(
+            self.shuffle_caption,
+            self.keep_tokens,
+            self.caption_prefix or "",
+            self.caption_suffix or "",
+            self.caption_dropout_rate,
+            self.caption_dropout_every_n_epochs,
+            self.caption_tag_dropout_rate,
+        )
+
+    @property
+    def network_arguments(self) -> dict[str, str]:
+        """network_args by name, as text."""
+        pairs = (argument.partition("=") for argument in self.network_args or ())
+        return {name.strip(): value.strip() for name, _, value in pairs}
+
+    @property
+    def convolution(self) -> tuple[int, float] | None:
+        """Rank and alpha of kernels larger than 1x1 (LoCon); None leaves them untrained. Without
+        conv_alpha it is 1 (networks/lora.py:449-456)."""
+        given = self.network_arguments
+        if "conv_dim" not in given:
+            return None
+        rank = int(given["conv_dim"])
+        return rank, float(given.get("conv_alpha", 1.0)) or float(rank)
 
     @property
     def optimizer(self) -> str:
@@ -159,6 +214,11 @@ def load_config(path: Path) -> TrainConfig:
         flat = kohya_config.read(path)
     except UserError as error:
         raise ConfigRefusedError(error.source, *error.problems) from None
+    return checked(flat, path)
+
+
+def checked(flat: Mapping[str, Any], path: Path) -> TrainConfig:
+    """A flat config that came from ``path``. Raises as ``load_config`` does."""
     missing = [key for key in _REQUIRED if not flat.get(key)]
     model = flat.get("pretrained_model_name_or_path")
     if not isinstance(model, str) or not model:
@@ -185,18 +245,19 @@ def _unsupported(flat: Mapping[str, Any], script: str) -> Iterator[Problem]:
         option = kohya_config.option(key, script)
         if option is None or key in known or value == option.default:
             continue
-        if key == "network_args":
-            if value:
-                message = "the builtin trainer knows plain LoRA only, without network_args."
-                yield Problem(key, message, _OTHER_ENGINE)
-            continue
         yield Problem(key, "the builtin trainer cannot do this yet.", _OTHER_ENGINE)
 
 
 def _build(path: Path, family: str, flat: Mapping[str, Any], script: str) -> TrainConfig:
     values = {
-        field.name: flat.get(field.name, kohya_config.default(field.name, script))
+        field.name: flat.get(field.name, _default(field.name, script))
         for field in dataclasses.fields(TrainConfig)
         if field.name not in ("source", "family")
     }
     return TrainConfig(source=path, family=family, **values)
+
+
+def _default(key: str, script: str) -> Any:
+    """None for a key that only the scripts of other families have."""
+    found = kohya_config.option(key, script)
+    return found.default if found else None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from loratui import builtin_support
-from loratui.problems import Problem
+from loratui.problems import Problem, nearest
 
 if TYPE_CHECKING:
     from loratui.trainer.config import TrainConfig
@@ -16,6 +17,8 @@ def contradictions(config: TrainConfig) -> Iterator[Problem]:
     """Every value that is out of range, unknown here, or at odds with another."""
     yield from _choices(config)
     yield from _ranges(config)
+    yield from _network_arguments(config)
+    yield from _objective(config)
     try:
         sides = config.size
     except ValueError:
@@ -30,6 +33,8 @@ def contradictions(config: TrainConfig) -> Iterator[Problem]:
         yield Problem("network_train_text_encoder_only", message, "Remove one of the two.")
     elif config.unet_rate == 0 and not any(config.text_encoder_rates):
         yield Problem("learning_rate", "every learning rate is 0, so nothing would train.", "Raise one.")
+    if config.cache_text_encoder_outputs:
+        yield from _cached_captions(config)
     given = config.text_encoder_lr
     if isinstance(given, list) and len(given) not in (0, 1, len(config.text_encoder_rates)):
         yield Problem("text_encoder_lr", f"{len(given)} rates are given for this model.", "Give one.")
@@ -38,6 +43,17 @@ def contradictions(config: TrainConfig) -> Iterator[Problem]:
         words = ", ".join(f"{rate:g}" for rate in sorted(rates))
         message = f"Prodigy takes one learning rate for everything, and here are {words}."
         yield Problem("optimizer_type", message, "Set them all to 1.0.")
+
+
+def _cached_captions(config: TrainConfig) -> Iterator[Problem]:
+    """What changes from step to step cannot be encoded once (sdxl_train_network.py:35-50)."""
+    key, fix = "cache_text_encoder_outputs", "Remove one of the two."
+    if any(config.text_encoder_rates):
+        yield Problem(key, "the text encoders are trained.", "Remove it, or set network_train_unet_only.")
+    changing = ("shuffle_caption", "caption_dropout_rate", "caption_tag_dropout_rate", "weighted_captions")
+    for other in changing:
+        if getattr(config, other):
+            yield Problem(key, f"contradicts {other}.", fix)
 
 
 def _choices(config: TrainConfig) -> Iterator[Problem]:
@@ -74,6 +90,23 @@ def _ranges(config: TrainConfig) -> Iterator[Problem]:
         ("prior_loss_weight", 0),
         ("save_every_n_epochs", 0),
         ("sample_every_n_epochs", 0),
+        ("sample_every_n_steps", 0),
+        ("save_every_n_steps", 0),
+        ("save_last_n_steps", 0),
+        ("lr_scheduler_num_cycles", 1),
+        ("lr_scheduler_power", 0),
+        ("min_snr_gamma", 0),
+        ("caption_dropout_every_n_epochs", 0),
+        ("caption_dropout_rate", 0),
+        ("caption_tag_dropout_rate", 0),
+        ("min_timestep", 0),
+        ("max_timestep", 1),
+        ("multires_noise_iterations", 0),
+        ("multires_noise_discount", 0),
+        ("network_dropout", 0),
+        ("noise_offset", 0),
+        ("scale_weight_norms", 0),
+        ("v_pred_like_loss", 0),
     ):
         value = getattr(config, key)
         if value is not None and not value >= least:
@@ -85,3 +118,55 @@ def _ranges(config: TrainConfig) -> Iterator[Problem]:
         yield Problem("network_alpha", message, f"Use {config.rank} or less.")
     if "/" in config.name:
         yield Problem("output_name", f"{config.name!r} holds a slash.", "Put folders into output_dir.")
+
+
+def _network_arguments(config: TrainConfig) -> Iterator[Problem]:
+    given = config.network_arguments
+    for name, text in given.items():
+        if name not in builtin_support.NETWORK_ARGS:
+            known = sorted(builtin_support.NETWORK_ARGS)
+            message = f"the builtin trainer knows no {name!r}."
+            fix = nearest(name, known) or f'It knows {", ".join(known)}; or choose engine = "kohya".'
+            yield Problem("network_args", message, fix)
+        elif not _is_number(text, whole=name == "conv_dim"):
+            wanted = "a whole number from 1 up" if name == "conv_dim" else "a number from 0 up"
+            yield Problem("network_args", f"{name}={text} is no sound value.", f"Write {wanted}.")
+        elif name.endswith("dropout") and float(text) >= 1:
+            yield Problem("network_args", f"{name}={text} leaves nothing to train.", "Use less than 1.")
+    if "conv_alpha" in given and "conv_dim" not in given:
+        message = "conv_alpha means nothing without conv_dim."
+        yield Problem("network_args", message, 'Add "conv_dim=4", or remove conv_alpha.')
+    for key in ("caption_dropout_rate", "caption_tag_dropout_rate"):
+        if getattr(config, key) > 1:
+            yield Problem(key, f"{getattr(config, key):g} is more than all.", "Use a share from 0 to 1.")
+    if (config.network_dropout or 0) >= 1:
+        message = f"{config.network_dropout:g} leaves nothing to train."
+        yield Problem("network_dropout", message, "Use less than 1.")
+
+
+def _is_number(text: str, *, whole: bool) -> bool:
+    try:
+        value = int(text) if whole else float(text)
+    except ValueError:
+        return False
+    return value >= (1 if whole else 0) and value < math.inf
+
+
+def _objective(config: TrainConfig) -> Iterator[Problem]:
+    """What sd-scripts refuses or warns of (library/train_util.py, ``verify_training_args``)."""
+    for key in ("scale_v_pred_loss_like_noise_pred", "zero_terminal_snr"):
+        if getattr(config, key) and not config.v_parameterization:
+            message = "is made for models that predict v, and v_parameterization is not set."
+            yield Problem(key, message, "Remove it, or set v_parameterization = true for such a model.")
+    if config.v_pred_like_loss and config.v_parameterization:
+        message = "contradicts v_parameterization, whose loss is that already."
+        yield Problem("v_pred_like_loss", message, "Remove one of the two.")
+    for key in ("adaptive_noise_scale", "noise_offset_random_strength"):
+        if getattr(config, key) and not config.noise_offset:
+            yield Problem(key, "changes noise_offset, which is not set.", "Set noise_offset, or remove it.")
+    least, most = config.min_timestep or 0, config.max_timestep or 1000
+    if most > 1000:
+        yield Problem("max_timestep", f"{most} is above 1000, the last timestep.", "Use 1000 or less.")
+    if least >= most:
+        message = f"{least} is not below max_timestep, {most}."
+        yield Problem("min_timestep", message, "Leave a range between the two.")

@@ -40,9 +40,9 @@ class Drawer:
         self._device: torch.device = accelerator.device
         self._seeds = random.Random()
 
-    def draw(self, report: Reporter, stop: StopRequest, epoch: int, step: int) -> None:
-        """One picture for each prompt; ends early when it is asked to. Raises ``UserError`` when the
-        disk refuses."""
+    def draw(self, report: Reporter, stop: StopRequest, epoch: int | None, step: int) -> None:
+        """One picture for each prompt, named by ``epoch``, else by ``step``; ends early when it is asked to.
+        Raises ``UserError`` when the disk refuses."""
         if not self._prompts:
             return
         vae = self._model.vae.to(self._device)
@@ -68,7 +68,7 @@ class Drawer:
             with torch.no_grad():
                 pixels = decode(vae, latents, self._config.facts.latent_scale)
             folder = Path(self._config.output_dir).expanduser()
-            path = sample_path(folder, self._config.name, epoch, index, seed)
+            path = sample_path(folder, self._config.name, epoch, index, seed, step)
             write_png(path, pixels)
             report.emit(events.Sample(str(path), step, prompt.text))
         vae.to("cpu")

@@ -28,15 +28,26 @@ class BaseModel:
     tokenizers: list[Tokenizer]
 
 
-def load(path: Path, family: str, dtype: torch.dtype, configs: Path | None = None) -> BaseModel:
+def load(
+    path: Path,
+    family: str,
+    dtype: torch.dtype,
+    configs: Path | None = None,
+    *,
+    projection_as_stored: bool = False,
+) -> BaseModel:
     """Load all parts; the VAE stays in float32, which is where half precision turns black.
 
     ``configs`` is a folder of ``unet/config.json`` and so on for a single file; by default one that lies
     beside the file under its name or its family's (``hero/`` or ``sd15/`` for ``hero.safetensors``), as
-    models of unusual width need, else the shipped ones. Raises ``UserError`` when a part is missing,
-    broken or of another shape.
+    models of unusual width need, else the shipped ones. ``projection_as_stored`` repeats what sd-scripts
+    does to SDXL's text projection in a single file (``single_file.open_clip_weights``).
+    Raises ``UserError`` when a part is missing, broken or of another shape.
     """
-    model = _from_folder(path, family, dtype) if path.is_dir() else _from_file(path, family, dtype, configs)
+    if path.is_dir():
+        model = _from_folder(path, family, dtype)
+    else:
+        model = _from_file(path, family, dtype, configs, projection_as_stored)
     for part in (model.unet, model.vae, *model.text_encoders):
         part.requires_grad_(False)
         part.eval()
@@ -72,7 +83,9 @@ def _from_folder(path: Path, family: str, dtype: torch.dtype) -> BaseModel:
         ) from error
 
 
-def _from_file(path: Path, family: str, dtype: torch.dtype, configs: Path | None) -> BaseModel:
+def _from_file(
+    path: Path, family: str, dtype: torch.dtype, configs: Path | None, projection_as_stored: bool
+) -> BaseModel:
     from safetensors.torch import load_file
 
     folder = configs or _configs_beside(path, family) or ASSETS / family
@@ -85,12 +98,13 @@ def _from_file(path: Path, family: str, dtype: torch.dtype, configs: Path | None
         tokenizers = [clip_tokenizer()]
         if family == "sdxl":
             encoders.append(clip_weights(weights, "conditioner.embedders.0.transformer."))
-            encoders.append(open_clip_weights(weights, "conditioner.embedders.1.model."))
+            prefix = "conditioner.embedders.1.model."
+            encoders.append(open_clip_weights(weights, prefix, projection_as_stored=projection_as_stored))
             tokenizers.append(clip_tokenizer().with_pad("!"))
         else:
             encoders.append(clip_weights(weights, "cond_stage_model.transformer."))
         text_encoders = [
-            _text_encoder(kind, tensors, folder / f"text_encoder{number}", dtype)
+            text_encoder(kind, tensors, folder / f"text_encoder{number}", dtype)
             for kind, tensors, number in zip(encoder_classes(), encoders, ("", "_2"), strict=False)
         ]
     except UserError:
@@ -122,7 +136,9 @@ def _part(
     return part
 
 
-def _text_encoder(kind: Any, weights: dict[str, Tensor], folder: Path, dtype: torch.dtype) -> nn.Module:
+def text_encoder(kind: Any, weights: dict[str, Tensor], folder: Path, dtype: torch.dtype) -> nn.Module:
+    """A text encoder of the shape that ``folder``/config.json tells, from transformers' keys. Raises
+    ``ValueError`` when one is missing."""
     from transformers.models.clip.configuration_clip import CLIPTextConfig
 
     encoder: nn.Module = kind(CLIPTextConfig(**json.loads((folder / "config.json").read_text("utf-8"))))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from torch import Tensor
 
 from loratui import events
-from loratui.dataset.captions import CaptionRules
 from loratui.trainer import checkpoints, lora_file, metadata, noise, state
 from loratui.trainer.batches import Batch, Buckets, epoch_batches
 from loratui.trainer.conditions import Conditions
@@ -20,20 +20,14 @@ from loratui.trainer.config import TrainConfig
 from loratui.trainer.data import Item, size_conditions
 from loratui.trainer.drawing import Drawer
 from loratui.trainer.latents import LatentCache
-from loratui.trainer.network import Network
-from loratui.trainer.objective import AverageLoss, loss_of_batch, loss_of_samples, target_of
-from loratui.trainer.optimizers import rate_in_use
+from loratui.trainer.objective import AverageLoss
 from loratui.trainer.report import Reporter
-from loratui.trainer.schedule import Plan, rate_factor, warmup_steps
+from loratui.trainer.schedule import Plan
 from loratui.trainer.state import Progress
+from loratui.trainer.stepping import Fed, NotFiniteError, Stepper
 from loratui.trainer.stopping import StopRequest
-from loratui.trainer.text import predict
 
 Outcome = Literal["finished", "stopped", "failed"]
-
-
-class NotFiniteError(Exception):
-    """The loss, its gradient or the weights are no numbers any more."""
 
 
 @dataclass(slots=True)
@@ -41,19 +35,12 @@ class Training:
     """All parts of a training that is ready to run."""
 
     config: TrainConfig
-    accelerator: Any
-    unet: Any
-    network: Network
-    optimizer: Any
-    group_names: list[str]
-    """Of the optimizer's parameter groups."""
-    base_rates: list[float]
+    stepper: Stepper
     items: list[Item]
     buckets: Buckets
     latents: LatentCache
     conditions: Conditions
     drawer: Drawer
-    schedule: Tensor
     plan: Plan
     seed: int
     report: Reporter
@@ -92,14 +79,12 @@ class Training:
         for epoch in range(start, plan.epochs):
             self.report.emit(events.Epoch(epoch + 1, plan.epochs))
             batches = self._batches(epoch)
-            chunks = [
-                batches[first : first + plan.accumulation]
-                for first in range(0, len(batches), plan.accumulation)
-            ]
+            chunks = plan.chunks(batches)
             for position in range(skipped if epoch == start else 0, len(chunks)):
                 if self.stop.requested:
                     return self._stopped(epoch)
                 self._step(epoch, position * plan.accumulation, chunks[position])
+                self._end_step(epoch + 1)
                 if self.step >= plan.total_steps:
                     break
             self._end_epoch(epoch + 1)
@@ -115,85 +100,82 @@ class Training:
             self.buckets,
             self.config.train_batch_size,
             [item.caption for item in self.items],
-            CaptionRules(self.config.shuffle_caption, self.config.keep_tokens),
+            self.config.caption_rules,
             flip=self.config.flip_aug,
             seed=self.seed,
             epoch=epoch,
         )
 
-    def _step(self, epoch: int, position: int, batches: list[Batch]) -> None:
+    def _step(self, epoch: int, position: int, batches: Sequence[Batch]) -> None:
         begun = time.monotonic()
-        self._set_rates()
-        rates = {
-            name: rate_in_use(group)
-            for name, group in zip(self.group_names, self.optimizer.param_groups, strict=True)
-        }
-        losses = []
-        for batch in batches:
-            with self.accelerator.autocast():
-                loss = self.loss_of(batch)
-            losses.append(float(loss.detach()))
-            if not math.isfinite(losses[-1]):
-                self.report.emit(events.Step(self.step + 1, None, epoch=epoch + 1, finite=False))
-                raise NotFiniteError
-            # A lone last pass of an epoch is divided all the same, as accelerate does it.
-            self.accelerator.backward(loss / self.plan.accumulation)
-        limit = self.config.max_grad_norm or math.inf
-        norm = float(self.accelerator.clip_grad_norm_(self.network.parameters(), limit))
-        # With fp16 the gradient scaler skips such a step and lowers its scale.
-        if not math.isfinite(norm) and self.accelerator.scaler is None:
+        try:
+            done = self.stepper.step(
+                self.step + self.schedule_offset, [partial(self.fed, batch) for batch in batches]
+            )
+        except NotFiniteError:
             self.report.emit(events.Step(self.step + 1, None, epoch=epoch + 1, finite=False))
-            raise NotFiniteError
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+            raise
         self.step += 1
-        for number, loss_value in enumerate(losses):
-            self.average.add(epoch, position + number, loss_value)
+        for number, loss in enumerate(done.losses):
+            self.average.add(epoch, position + number, loss)
         self.report.emit(
             events.Step(
                 self.step,
-                sum(losses) / len(losses),
+                sum(done.losses) / len(done.losses),
                 self.average.mean,
                 epoch + 1,
-                rates,
-                norm if math.isfinite(norm) else None,
+                dict(zip(self.stepper.network.groups, done.rates_in_use, strict=True)),
+                done.norm if math.isfinite(done.norm) else None,
                 time.monotonic() - begun,
             )
         )
 
-    def loss_of(self, batch: Batch) -> Tensor:
-        """The loss of one forward pass, with fresh noise."""
-        config, device = self.config, self.accelerator.device
+    def fed(self, batch: Batch) -> Fed:
+        """A batch with fresh noise and timesteps."""
+        config, device = self.config, self.stepper.accelerator.device
         latents = torch.stack([self.latents.get(shown) for shown in batch.pictures])
         latents = latents.to(device) * config.facts.latent_scale
-        disturbance = noise.draw_noise(latents, config.noise_offset or 0.0)
-        timesteps = noise.draw_timesteps(len(batch.pictures))
-        noisy = noise.add_noise(latents, disturbance, timesteps, self.schedule)
+        disturbance = noise.draw_noise(
+            latents,
+            config.noise_offset or 0.0,
+            adaptive_scale=config.adaptive_noise_scale or 0.0,
+            random_strength=config.noise_offset_random_strength,
+        )
+        if config.multires_noise_iterations:
+            disturbance = noise.multires_noise(
+                disturbance, config.multires_noise_iterations, config.multires_noise_discount
+            )
+        timesteps = noise.draw_timesteps(
+            len(batch.pictures), config.min_timestep or 0, config.max_timestep or noise.TIMESTEPS
+        )
         condition = self.conditions.get([shown.caption for shown in batch.pictures])
         items = [self.items[shown.index] for shown in batch.pictures]
         sizes = [
             size_conditions(item, flipped=shown.flipped)
             for item, shown in zip(items, batch.pictures, strict=True)
         ]
-        answer = predict(
-            self.unet, noisy, timesteps.to(device), condition, torch.tensor(sizes, device=device)
+        return Fed(
+            latents,
+            disturbance,
+            timesteps,
+            condition,
+            torch.tensor(sizes, device=device),
+            torch.tensor([item.weight for item in items], device=device),
         )
-        target = target_of(
-            latents, disturbance, timesteps, self.schedule, v_parameterization=config.v_parameterization
-        )
-        weights = torch.tensor([item.weight for item in items], device=device)
-        return loss_of_batch(loss_of_samples(answer, target), weights)
 
-    def _set_rates(self) -> None:
-        config, total = self.config, self.plan.total_steps
-        factor = rate_factor(
-            config.lr_scheduler,
-            self.step + self.schedule_offset,
-            total,
-            warmup_steps(config.lr_warmup_steps, total),
-        )
-        for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
-            group["lr"] = rate * factor
+    def _end_step(self, epoch: int) -> None:
+        """``epoch`` counts from 1. The last step's file is the final one."""
+        config = self.config
+        if self.step < self.plan.total_steps and checkpoints.is_due(config.save_every_n_steps, self.step):
+            stem = checkpoints.step_stem(config, self.step)
+            self.save_lora(stem, epoch)
+            if config.save_state:
+                self.save_state(stem, epoch)
+            checkpoints.remove_old_steps(config, self.step)
+            self.report.phase("training")
+        # Epochs win over steps, when both are given (library/train_util.py, ``sample_images_common``).
+        if not config.sample_every_n_epochs and checkpoints.is_due(config.sample_every_n_steps, self.step):
+            self.drawer.draw(self.report, self.stop, None, self.step)
 
     def _end_epoch(self, epoch: int) -> None:
         """``epoch`` counts from 1. The last epoch's file is the final one."""
@@ -218,11 +200,11 @@ class Training:
     def save_lora(self, stem: str, epoch: int, *, final: bool = False) -> Path:
         """Write the LoRA. Never writes weights that are no numbers."""
         self.report.phase("saving", f"{stem}.safetensors")
-        if not all(bool(torch.isfinite(weight).all()) for weight in self.network.parameters()):
+        if not all(bool(torch.isfinite(weight).all()) for weight in self.stepper.network.parameters()):
             raise NotFiniteError
         path = checkpoints.lora_path(self.config, stem)
         entries = self.entries | metadata.of_file(self.config, stem, self.step, epoch)
-        lora_file.save(path, self.network.tensors(), entries, self.config.save_precision)
+        lora_file.save(path, self.stepper.network.tensors(), entries, self.config.save_precision)
         self.report.emit(events.Checkpoint(str(path), self.step, epoch, final))
         return path
 
@@ -237,5 +219,5 @@ class Training:
             self.step + self.schedule_offset,
             list(self.average.losses),
         )
-        state.save(path, self.network, self.optimizer, progress)
+        state.save(path, self.stepper.network, self.stepper.optimizer, progress)
         self.report.emit(events.StateSaved(str(path), self.step, epoch))

@@ -52,7 +52,7 @@ def load_into(network: Network, path: Path) -> str:
         raise refusal(path, "only .safetensors files are opened.", "Choose such a file as network_weights.")
     names = read_header(path).tensors
     fitting = 0
-    alphas = set()
+    other_alphas = set()
     with safe_open(path, "pt") as file:
         for name, layer in network.layers.items():
             if f"{name}.lora_down.weight" not in names:
@@ -69,15 +69,17 @@ def load_into(network: Network, path: Path) -> str:
                 with torch.no_grad():
                     weight.copy_(tensor)
             if f"{name}.alpha" in names:
-                alphas.add(float(file.get_tensor(f"{name}.alpha")))
+                alpha = float(file.get_tensor(f"{name}.alpha"))
+                if alpha != layer.alpha:
+                    other_alphas.add((alpha, layer.alpha))
             fitting += 1
     if not fitting:
         raise refusal(
             path, "nothing in it fits this network.", "Choose a LoRA of the same family in Kohya's format."
         )
-    if alphas - {network.alpha}:
-        words = ", ".join(f"{alpha:g}" for alpha in sorted(alphas))
-        return f"{path.name} was made with alpha {words}; it is trained on with alpha {network.alpha:g}."
+    if other_alphas:
+        old, new = sorted(other_alphas)[0]
+        return f"{path.name} was made with alpha {old:g}; it is trained on with alpha {new:g}."
     if fitting < len(network.layers):
         count = len(network.layers)
         return f"{path.name} holds {fitting} of the network's {count} modules; the rest starts fresh."

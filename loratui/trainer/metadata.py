@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from pathlib import Path
 
@@ -15,9 +16,14 @@ from loratui.trainer.schedule import Plan
 _ARCHITECTURES = {"sd15": "stable-diffusion-v1/lora", "sdxl": "stable-diffusion-xl-v1-base/lora"}
 _VERSIONS = {"sd15": "sd_v1", "sdxl": "sdxl_base_v1-0"}
 _COPIED = (
+    "adaptive_noise_scale",
     "bucket_no_upscale",
     "cache_latents",
+    "caption_dropout_every_n_epochs",
+    "caption_dropout_rate",
+    "caption_tag_dropout_rate",
     "clip_skip",
+    "debiased_estimation_loss",
     "enable_bucket",
     "flip_aug",
     "gradient_accumulation_steps",
@@ -28,14 +34,26 @@ _COPIED = (
     "lr_warmup_steps",
     "max_bucket_reso",
     "max_grad_norm",
+    "max_timestep",
     "min_bucket_reso",
+    "min_snr_gamma",
+    "min_timestep",
     "mixed_precision",
+    "multires_noise_discount",
+    "multires_noise_iterations",
+    "network_dropout",
     "network_module",
     "noise_offset",
+    "noise_offset_random_strength",
     "prior_loss_weight",
+    "scale_v_pred_loss_like_noise_pred",
+    "scale_weight_norms",
     "shuffle_caption",
     "training_comment",
     "unet_lr",
+    "v_pred_like_loss",
+    "weighted_captions",
+    "zero_terminal_snr",
 )
 
 
@@ -65,6 +83,8 @@ def of_training(
         "ss_training_started_at": str(started),
         "ss_v2": "False",
     }
+    if config.network_arguments:
+        entries["ss_network_args"] = json.dumps(config.network_arguments)
     if model.is_file():
         entries["ss_sd_model_hash"] = _legacy_hash(model)
     return entries | data.metadata(items, config)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import torch
 from torch import Tensor
 
@@ -17,19 +19,69 @@ def alphas_cumprod() -> Tensor:
     return torch.cumprod(1.0 - betas, dim=0)
 
 
-def draw_timesteps(batch: int) -> Tensor:
-    """[batch] int64 on the CPU, uniform over all timesteps, from torch's global generator."""
-    return torch.randint(0, TIMESTEPS, (batch,), device="cpu")
+def zero_terminal_snr(schedule: Tensor) -> Tensor:
+    """``schedule`` [1000] shifted and stretched so that nothing of the picture is left at the last timestep.
+
+    Algorithm 1 of arXiv:2305.08891. It goes through the betas and back, as the paper does: the last values
+    are so small that the rounding on the way shows.
+    """
+    roots = schedule.sqrt()
+    first, last = roots[0].clone(), roots[-1].clone()
+    roots = (roots - last) * (first / (first - last))
+    shares = roots**2
+    betas = 1 - torch.cat([shares[:1], shares[1:] / shares[:-1]])
+    return torch.cumprod(1.0 - betas, dim=0)
 
 
-def draw_noise(latents: Tensor, offset: float) -> Tensor:
+def signal_to_noise(schedule: Tensor) -> Tensor:
+    """[1000]: the signal-to-noise ratio at each timestep, a / (1 - a)."""
+    return (schedule.sqrt() / (1.0 - schedule).sqrt()) ** 2
+
+
+def draw_timesteps(batch: int, least: int = 0, most: int = TIMESTEPS) -> Tensor:
+    """[batch] int64 on the CPU, uniform from ``least`` to below ``most``, from torch's global generator
+    (sd-scripts library/train_util.py:6062)."""
+    return torch.randint(least, most, (batch,), device="cpu")
+
+
+def draw_noise(
+    latents: Tensor, offset: float, *, adaptive_scale: float = 0.0, random_strength: bool = False
+) -> Tensor:
     """Standard normal noise like ``latents`` [B,C,h,w]; with ``offset``, one value for each sample and
-    channel is added (sd-scripts library/custom_train_functions.py, ``apply_noise_offset``)."""
+    channel is added (sd-scripts library/custom_train_functions.py, ``apply_noise_offset``).
+
+    ``random_strength`` draws the offset between 0 and ``offset``. ``adaptive_scale`` times the size of
+    each channel's mean is added to the offset, which never falls below 0.
+    """
     noise = torch.randn_like(latents)
-    if offset:
-        shape = (latents.shape[0], latents.shape[1], 1, 1)
-        noise = noise + offset * torch.randn(shape, device=latents.device)
-    return noise
+    if not offset:
+        return noise
+    strength = torch.full((1, 1, 1, 1), offset, device=latents.device)
+    if random_strength:
+        strength = strength * torch.rand(1, device=latents.device)
+    if adaptive_scale:
+        means = latents.mean(dim=(2, 3), keepdim=True).abs()
+        strength = (strength + adaptive_scale * means).clamp(min=0.0)
+    shape = (latents.shape[0], latents.shape[1], 1, 1)
+    return noise + strength * torch.randn(shape, device=latents.device)
+
+
+def multires_noise(noise: Tensor, iterations: int, discount: float) -> Tensor:
+    """``noise`` [B,C,h,w] and ever coarser, ever fainter noise laid over it, at unit deviation again
+    (https://wandb.ai/johnowhitaker/multires_noise/reports/Multi-Resolution-Noise-for-Diffusion-Model-Training--VmlldzozNjYyOTU2).
+
+    Layer i has sides smaller by r**i, r drawn between 2 and 4 each time, and strength ``discount**i``.
+    """
+    height, width = noise.shape[2:]
+    for layer in range(iterations):
+        shrink = (2.0 + 2.0 * random.random()) ** layer
+        sides = max(1, int(height / shrink)), max(1, int(width / shrink))
+        coarse = torch.randn((*noise.shape[:2], *sides), device=noise.device)
+        spread = torch.nn.functional.interpolate(coarse, size=(height, width), mode="bilinear")
+        noise = noise + spread * discount**layer
+        if 1 in sides:
+            break
+    return noise / noise.std()
 
 
 def add_noise(latents: Tensor, noise: Tensor, timesteps: Tensor, schedule: Tensor) -> Tensor:

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from loratui.trainer.noise import velocity
 
+_HIGHEST_RATIO = 1000.0
+
 
 def target_of(
     latents: Tensor, noise: Tensor, timesteps: Tensor, schedule: Tensor, *, v_parameterization: bool
@@ -28,6 +30,32 @@ def loss_of_batch(losses: Tensor, weights: Tensor) -> Tensor:
     samples (sd-scripts train_network.py:463-480).
     """
     return (losses * weights).mean()
+
+
+def min_snr_weights(ratios: Tensor, gamma: float, *, v_parameterization: bool) -> Tensor:
+    """[B]: min(snr, gamma) / snr, with v-prediction min(snr, gamma) / (snr + 1) (arXiv:2303.09556;
+    sd-scripts library/custom_train_functions.py:68-77)."""
+    return ratios.clamp(max=gamma) / (ratios + 1 if v_parameterization else ratios)
+
+
+def noise_like_weights(ratios: Tensor) -> Tensor:
+    """[B]: snr / (snr + 1), which makes a v-prediction loss weigh like a noise-prediction loss
+    (custom_train_functions.py:86-92). Ratios stop at 1000."""
+    ratios = ratios.clamp(max=_HIGHEST_RATIO)
+    return ratios / (ratios + 1)
+
+
+def velocity_like_weights(ratios: Tensor, strength: float) -> Tensor:
+    """[B]: 1 + strength * (snr + 1) / snr: the loss and ``strength`` times the loss that v-prediction would
+    have (custom_train_functions.py:95-99)."""
+    return 1 + strength / noise_like_weights(ratios)
+
+
+def debiased_weights(ratios: Tensor, *, v_parameterization: bool) -> Tensor:
+    """[B]: 1 / sqrt(snr), with v-prediction 1 / (snr + 1) (arXiv:2310.08442;
+    custom_train_functions.py:102-110). Ratios stop at 1000."""
+    ratios = ratios.clamp(max=_HIGHEST_RATIO)
+    return 1 / (ratios + 1) if v_parameterization else ratios.rsqrt()
 
 
 class AverageLoss:

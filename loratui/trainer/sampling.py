@@ -97,10 +97,11 @@ def decode(vae: Any, latents: Tensor, scale: float) -> Tensor:
     return ((picture + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).cpu()
 
 
-def sample_path(output_dir: Path, name: str, epoch: int, index: int, seed: int) -> Path:
+def sample_path(output_dir: Path, name: str, epoch: int | None, index: int, seed: int, step: int = 0) -> Path:
     """sd-scripts' own place and name for a sample (library/train_util.py, ``sample_image_inference``)."""
     stamp = time.strftime("%Y%m%d%H%M%S", time.localtime())
-    return output_dir / "sample" / f"{name}_e{epoch:06d}_{index:02d}_{stamp}_{seed}.png"
+    when = f"{step:06d}" if epoch is None else f"e{epoch:06d}"
+    return output_dir / "sample" / f"{name}_{when}_{index:02d}_{stamp}_{seed}.png"
 
 
 def write_png(path: Path, pixels: Tensor) -> None:

@@ -14,19 +14,20 @@ import torch
 from loratui import events
 from loratui.atomic import ensure_writable
 from loratui.problems import Problem, UserError
-from loratui.trainer import checkpoints, data, lora_file, metadata, noise, optimizers, state
+from loratui.trainer import checkpoints, data, lora_file, metadata, optimizers, state
+from loratui.trainer.assembly import network_on, parameter_groups
 from loratui.trainer.batches import batches_per_epoch
 from loratui.trainer.caching import encode_captions, encode_dataset_pictures
 from loratui.trainer.config import TrainConfig
 from loratui.trainer.drawing import Drawer
 from loratui.trainer.loading import BaseModel, diffusers_classes, encoder_classes, load
 from loratui.trainer.loop import Training
-from loratui.trainer.network import Network, attach, text_targets, unet_targets
 from loratui.trainer.objective import AverageLoss
 from loratui.trainer.prompts import Prompt, read_prompts
 from loratui.trainer.report import Reporter
 from loratui.trainer.schedule import plan
 from loratui.trainer.state import Progress
+from loratui.trainer.stepping import Diffusion, Stepper
 from loratui.trainer.stopping import StopRequest
 
 _DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -82,22 +83,18 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest) -> Trainin
     report.phase("network", f"rank {config.rank}, alpha {config.alpha:g}")
     model.unet.to(accelerator.device)
     _seed_all(seed)
-    network = _network(config, model, accelerator.device)
+    network = network_on(config, model, accelerator.device)
     if config.network_weights:
         remark = lora_file.load_into(network, Path(config.network_weights).expanduser())
         if remark:
             report.message("warning", remark)
-    names = list(network.groups)
-    rates = [_rates(config)[name] for name in names]
-    groups = [
-        {"params": network.parameters(name), "lr": rate} for name, rate in zip(names, rates, strict=True)
-    ]
+    groups = parameter_groups(config, network)
     optimizer = accelerator.prepare(optimizers.create(config, groups))
     if progress is not None:
         state.load(Path(config.resume or "").expanduser(), network, optimizer)
     if config.gradient_checkpointing:
         _checkpoint_gradients(config, model)
-    schedule = noise.alphas_cumprod()
+    diffusion = Diffusion.of(config, accelerator.device)
     report.emit(
         events.Planned(
             totals.total_steps,
@@ -109,18 +106,21 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest) -> Trainin
     )
     return Training(
         config=config,
-        accelerator=accelerator,
-        unet=model.unet,
-        network=network,
-        optimizer=optimizer,
-        group_names=names,
-        base_rates=rates,
+        stepper=Stepper(
+            config,
+            accelerator,
+            model.unet,
+            network,
+            optimizer,
+            [group["lr"] for group in groups],
+            diffusion,
+            totals.total_steps,
+        ),
         items=items,
         buckets=buckets,
         latents=latents,
         conditions=conditions,
-        drawer=Drawer(config, model, conditions, prompts, schedule, accelerator),
-        schedule=schedule.to(accelerator.device),
+        drawer=Drawer(config, model, conditions, prompts, diffusion.signal, accelerator),
         plan=totals,
         seed=seed,
         report=report,
@@ -165,7 +165,7 @@ def _seed_all(seed: int) -> None:
 
 
 def _prompts(config: TrainConfig) -> list[Prompt]:
-    wanted = config.sample_at_first or config.sample_every_n_epochs
+    wanted = config.sample_at_first or config.sample_every_n_epochs or config.sample_every_n_steps
     if not config.sample_prompts or not wanted:
         return []
     return read_prompts(Path(config.sample_prompts).expanduser(), config.size)
@@ -194,27 +194,6 @@ def _first_step(
             " when this state was saved. Training goes on at the same step.",
         )
     return progress.current_step
-
-
-def _rates(config: TrainConfig) -> dict[str, float]:
-    """Learning rates by group, text encoders first (networks/lora.py:1148-1240); untrained parts left out."""
-    names = ("text_encoder", "text_encoder_2")
-    rates = dict(zip(names, config.text_encoder_rates, strict=False)) | {"unet": config.unet_rate}
-    return {name: rate for name, rate in rates.items() if rate}
-
-
-def _network(config: TrainConfig, model: BaseModel, device: torch.device) -> Network:
-    targets = {}
-    prefixes = ("lora_te1", "lora_te2") if config.family == "sdxl" else ("lora_te",)
-    wanted = _rates(config)
-    for group, prefix, encoder in zip(
-        ("text_encoder", "text_encoder_2"), prefixes, model.text_encoders, strict=False
-    ):
-        if group in wanted:
-            targets[group] = text_targets(encoder, prefix)
-    if "unet" in wanted:
-        targets["unet"] = unet_targets(model.unet, sgm=config.family == "sdxl")
-    return attach(targets, config.rank, config.alpha, device)
 
 
 def _checkpoint_gradients(config: TrainConfig, model: BaseModel) -> None:

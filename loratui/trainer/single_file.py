@@ -27,9 +27,15 @@ def clip_weights(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor
     }
 
 
-def open_clip_weights(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def open_clip_weights(
+    weights: Mapping[str, Tensor], prefix: str, *, projection_as_stored: bool = False
+) -> dict[str, Tensor]:
     """OpenCLIP: q, k and v lie in one tensor; the projection is applied from the right there
-    (open_clip model.py, ``x @ self.text_projection``), so it is turned over for a linear layer."""
+    (open_clip model.py, ``x @ self.text_projection``), so it is turned over for a linear layer.
+
+    ``projection_as_stored`` leaves it as it lies, which is how sd-scripts trains
+    (library/sdxl_model_util.py:99); programs that draw pictures turn it over.
+    """
     found: dict[str, Tensor] = {}
     for key, tensor in weights.items():
         if not key.startswith(prefix):
@@ -38,7 +44,7 @@ def open_clip_weights(weights: Mapping[str, Tensor], prefix: str) -> dict[str, T
         if name == "logit_scale":
             continue
         if name == "text_projection":
-            found["text_projection.weight"] = tensor.T.contiguous()
+            found["text_projection.weight"] = tensor if projection_as_stored else tensor.T.contiguous()
             continue
         for old, new in _OPEN_CLIP:
             name = name.replace(old, new)

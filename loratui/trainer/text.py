@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from loratui.trainer.caption_weights import parse
 from loratui.trainer.loading import BaseModel
 
 
@@ -21,27 +22,62 @@ class Condition:
     """[B,P]; SDXL only."""
 
 
-def encode(model: BaseModel, prompts: Sequence[str], clip_skip: int | None) -> Condition:
-    """Run the text encoders on their own device.
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A batch of prompts as one text encoder takes them."""
+
+    ids: Tensor
+    """[B,77] int64."""
+    weights: Tensor | None = None
+    """[B,77]; None where every token weighs 1."""
+
+
+def tokenize(model: BaseModel, prompts: Sequence[str], *, weighted: bool = False) -> list[Tokens]:
+    """The prompts for each text encoder. ``weighted`` reads brackets as weights (``caption_weights``)."""
+    if not weighted:
+        return [
+            Tokens(torch.tensor([tokenizer.encode(prompt) for prompt in prompts]))
+            for tokenizer in model.tokenizers
+        ]
+    found = []
+    for tokenizer in model.tokenizers:
+        rows = [tokenizer.encode_pieces(parse(prompt)) for prompt in prompts]
+        ids, weights = torch.tensor([row[0] for row in rows]), torch.tensor([row[1] for row in rows])
+        found.append(Tokens(ids, weights))
+    return found
+
+
+def encode(
+    model: BaseModel, prompts: Sequence[str], clip_skip: int | None, *, weighted: bool = False
+) -> Condition:
+    """Run the text encoders on their own device."""
+    return encode_tokens(model, tokenize(model, prompts, weighted=weighted), clip_skip)
+
+
+def encode_tokens(model: BaseModel, tokens: Sequence[Tokens], clip_skip: int | None) -> Condition:
+    """What the text encoders make of their tokens.
 
     SD 1.x: the last layer, or with clip_skip n >= 2 the n-th from the end, then the final norm
     (sd-scripts library/strategy_sd.py:67). SDXL: the last but one of each without norm, side by side,
-    and the second's pooled projection; clip_skip means nothing there (strategy_sdxl.py:126).
+    and the second's pooled projection; clip_skip means nothing there (strategy_sdxl.py:126). Weights
+    multiply the states of their tokens, and nothing is evened out afterwards (strategy_sd.py:96).
     """
     states: list[Tensor] = []
     pooled: Tensor | None = None
-    for number, (encoder, tokenizer) in enumerate(zip(model.text_encoders, model.tokenizers, strict=True)):
-        ids = torch.tensor([tokenizer.encode(prompt) for prompt in prompts], device=encoder.device)
-        output = encoder(ids, output_hidden_states=True, return_dict=True)
+    for number, (encoder, given) in enumerate(zip(model.text_encoders, tokens, strict=True)):
+        output = encoder(given.ids.to(encoder.device), output_hidden_states=True, return_dict=True)
         if model.family == "sdxl":
-            states.append(output.hidden_states[-2])
+            own = output.hidden_states[-2]
             if number == 1:
                 pooled = output.text_embeds
         elif clip_skip is None or clip_skip < 2:
-            states.append(output.last_hidden_state)
+            own = output.last_hidden_state
         else:
             norm = getattr(encoder, "text_model", encoder).final_layer_norm
-            states.append(norm(output.hidden_states[-clip_skip]))
+            own = norm(output.hidden_states[-clip_skip])
+        if given.weights is not None:
+            own = own * given.weights.to(own.device, own.dtype).unsqueeze(2)
+        states.append(own)
     return Condition(torch.cat(states, dim=-1), pooled)
 
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import gzip
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 from tokenizers import Regex, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as Backend
 
+from loratui import clip_tokens
+from loratui.clip_tokens import END as END
+from loratui.clip_tokens import START as START
+from loratui.clip_tokens import byte_alphabet as byte_alphabet
 from loratui.problems import refusal
 
 ASSETS = Path(__file__).parent / "assets"
 LENGTH = 77
 """Tokens in one prompt, with one for its start and at least one for its end."""
-START, END = "<|startoftext|>", "<|endoftext|>"
 _WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
@@ -34,6 +37,13 @@ class Tokenizer:
         numbers = [self.start, *words, self.end]
         return numbers + [self.pad] * (LENGTH - len(numbers))
 
+    def encode_pieces(self, pieces: Sequence[tuple[str, float]]) -> tuple[list[int], list[float]]:
+        """77 numbers and their weights for pieces of text that weigh differently; the rest weighs 1."""
+        pairs = [(number, weight) for text, weight in pieces for number in self.tokens(text)][: LENGTH - 2]
+        rest = LENGTH - 1 - len(pairs)
+        numbers = [self.start, *(number for number, _ in pairs), self.end, *[self.pad] * (rest - 1)]
+        return numbers, [1.0, *(weight for _, weight in pairs), *[1.0] * rest]
+
     def tokens(self, text: str) -> list[int]:
         """The words' tokens alone, however many."""
         numbers: list[int] = self._backend.encode(text, add_special_tokens=False).ids
@@ -48,14 +58,6 @@ class Tokenizer:
         if number is None:
             raise ValueError(f"the vocabulary has no {token}")
         return int(number)
-
-
-def byte_alphabet() -> list[str]:
-    """The printable character that stands for each byte, in the order of CLIP's vocabulary
-    (openai/CLIP clip/simple_tokenizer.py, ``bytes_to_unicode``)."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return [chr(byte) for byte in printable] + [chr(256 + index) for index in range(len(others))]
 
 
 def build(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> Backend:
@@ -85,16 +87,7 @@ def build(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> Backend:
 @cache
 def clip_tokenizer() -> Tokenizer:
     """The tokenizer of SD 1.x and SDXL: 49,408 entries, from the shipped vocabulary."""
-    with gzip.open(ASSETS / "bpe_simple_vocab_16e6.txt.gz", "rt", encoding="utf-8") as file:
-        lines = file.read().split("\n")[1 : 49152 - 256 - 2 + 1]
-    merges = []
-    for line in lines:
-        left, right = line.split()
-        merges.append((left, right))
-    alphabet = byte_alphabet()
-    entries = [*alphabet, *(f"{letter}</w>" for letter in alphabet), *("".join(pair) for pair in merges)]
-    entries += [START, END]
-    return Tokenizer(build({entry: number for number, entry in enumerate(entries)}, merges))
+    return Tokenizer(build(clip_tokens.vocabulary(), list(clip_tokens.merges())))
 
 
 def read_tokenizer(folder: Path) -> Tokenizer:

@@ -40,6 +40,9 @@ class RunsScreen(Screen[None]):
         Binding(
             "r", "again", "resume / again", id="runs.again", tooltip="Resume it, or open its recipe again"
         ),
+        Binding(
+            "v", "result", "result", id="runs.result", tooltip="How good its files are; once it has ended"
+        ),
         Binding("question_mark,f1", "help", "help", id="runs.help", tooltip="This help"),
         Binding("q", "leave", "quit", id="runs.quit", tooltip="Quit; runs go on"),
     ]
@@ -54,7 +57,12 @@ class RunsScreen(Screen[None]):
         yield RowList(id="runs")
         yield Line(id="runs-about")
         yield KeyBar(
-            ("enter", "open"), ("n", "new run"), ("r", "resume / again"), ("?", "help"), ("q", "quit")
+            ("enter", "open"),
+            ("n", "new run"),
+            ("r", "resume / again"),
+            ("v", "result"),
+            ("?", "help"),
+            ("q", "quit"),
         )
 
     def on_mount(self) -> None:
@@ -119,6 +127,23 @@ class RunsScreen(Screen[None]):
         chosen = self._chosen()
         if chosen is not None:
             self.app.show_run(store.Run(chosen.id, Path(chosen.folder)))  # type: ignore[attr-defined]
+
+    def action_result(self) -> None:
+        chosen = self._chosen()
+        if chosen is None:
+            return
+        from loratui.runs.follow import RunFollower
+        from loratui.tui.help import TextScreen
+        from loratui.tui.result.screen import ResultScreen
+
+        run = store.Run(chosen.id, Path(chosen.folder))
+        view = RunFollower(run).poll()
+        if chosen.state not in ENDED:
+            self.app.push_screen(TextScreen("Not yet", "This run goes on. enter watches it."))
+        elif view.checkpoints or view.final_file:
+            self.app.push_screen(ResultScreen(run, view))
+        else:
+            self.app.push_screen(TextScreen("Nothing to look at", "This run saved no LoRA. enter says why."))
 
     def action_new(self) -> None:
         self.app.show_wizard(None)  # type: ignore[attr-defined]

@@ -111,6 +111,7 @@ def test_bad_files_get_one_sentence(
 def test_the_list_of_commands(loratui: Any) -> None:
     result = loratui("lora", "--help")
     assert result.returncode == 0
-    for command in ("info", "verify", "merge", "resize", "extract", "dtype", "convert"):
+    looks, changes = ("info", "verify", "try", "proof"), ("merge", "resize", "extract", "dtype", "convert")
+    for command in (*looks, *changes, "upload"):
         assert f"\n  {command}" in result.stdout
     assert loratui("lora", "inof").returncode == 2

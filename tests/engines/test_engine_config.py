@@ -128,6 +128,20 @@ def test_the_words_people_know() -> None:
     assert flat["output_dir"] == str(RUN / "checkpoints")
 
 
+@pytest.mark.parametrize(
+    ("family", "kind", "module"),
+    [
+        ("sdxl", "lora", "networks.lora"),
+        ("flux", "lora", "networks.lora_flux"),
+        ("sd3", "lora", "networks.lora_sd3"),
+        ("sdxl", "lokr", "lycoris.kohya"),
+    ],
+)
+def test_each_family_has_its_own_lora_module(family: Any, kind: Any, module: str) -> None:
+    recipe = Recipe(base=Base(model="m", family=family), network=Network(type=kind))
+    assert kohya_config.flatten(config.to_kohya(recipe, RUN))["network_module"] == module
+
+
 def test_prompts_are_lines_that_cannot_break_out() -> None:
     recipe = minimal(samples=Samples(prompts=("a cat\nin a hat", "b"), negative="blur\n", seed=7, steps=9))
     assert config.prompt_lines(recipe).splitlines() == [

@@ -138,6 +138,21 @@ def test_exit_0_with_nan_is_hinted(begin: Begin, verdict: Verdict) -> None:
     assert [event.key for event in events(run) if isinstance(event, Hint)] == ["loss_nan"]
 
 
+def test_a_lora_of_zeros_is_finished_and_said_to_do_nothing(begin: Begin, verdict: Verdict) -> None:
+    run = begin("plan(1); step(1); save(0.0)")
+    status = verdict(run)
+    assert status.state == "finished"
+    assert "does nothing: its only module" in status.reason
+    (hint,) = [event for event in events(run) if isinstance(event, Hint)]
+    assert (hint.key, hint.severity) == ("no_effect", "quality")
+    assert "strength is 0" in hint.line
+
+
+def test_a_lora_that_does_something_gets_no_such_hint(begin: Begin, verdict: Verdict) -> None:
+    run = begin("plan(1); step(1); save(0.5)")
+    assert verdict(run).reason == "All 1 steps are done and the LoRA file is whole."
+
+
 def test_a_trainer_killed_from_outside(begin: Begin, verdict: Verdict, until: Until) -> None:
     run = begin(PATIENT)
     status = running(run, until)

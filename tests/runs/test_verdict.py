@@ -19,6 +19,13 @@ def test_a_finished_run() -> None:
     assert decide(replace(GOOD, total_steps=None))[0] == "finished"
 
 
+def test_a_finished_run_whose_lora_does_nothing() -> None:
+    state, reason = decide(replace(GOOD, no_effect="all its 3 modules hold a half of zeros, strength 0"))
+    assert state == "finished"
+    assert "does nothing: all its 3 modules" in reason
+    assert "learning rates" in reason
+
+
 @pytest.mark.parametrize(
     ("facts", "words"),
     [

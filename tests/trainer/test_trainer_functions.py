@@ -87,8 +87,8 @@ def test_other_schedules() -> None:
     assert [rate_factor("constant", step, 9, 5) for step in (0, 8)] == [1.0, 1.0]
     assert [rate_factor("constant_with_warmup", step, 9, 4) for step in (0, 1, 4, 8)] == [0, 0.25, 1, 1]
     assert (warmup_steps(0.25, 40), warmup_steps(7, 40), warmup_steps(0, 40)) == (10, 7, 0)
-    with pytest.raises(ValueError, match="polynomial"):
-        rate_factor("polynomial", 0, 1, 0)
+    with pytest.raises(ValueError, match="sawtooth"):
+        rate_factor("sawtooth", 0, 1, 0)
 
 
 @pytest.mark.parametrize(

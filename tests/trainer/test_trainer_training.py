@@ -21,21 +21,23 @@ from loratui.trainer.stopping import StopRequest
 from loratui.trainer.text import Condition, encode, predict
 
 KOHYA_KEY = re.compile(
-    r"lora_(unet_(down|up|mid)_block\w+|unet_(in|out)put_blocks_\w+|unet_middle_block_1_\w+"
+    r"lora_(unet_(down|up|mid)_block\w+|unet_(in|out)put_blocks_\w+|unet_middle_block_[012]_\w+"
     r"|te[12]?_text_model_encoder_layers_\d+_(self_attn_(q|k|v|out)_proj|mlp_fc[12]))"
     r"\.(lora_down\.weight|lora_up\.weight|alpha)"
 )
 
 
-def rebuilt(model: BaseModel, path: Path) -> Network:
+def rebuilt(model: BaseModel, path: Path, convolution: tuple[int, float] | None) -> Network:
     """Our own layers on every part, with a file's weights."""
     prefixes = ("lora_te1", "lora_te2") if model.family == "sdxl" else ("lora_te",)
     targets = {
         prefix: text_targets(encoder, prefix)
         for prefix, encoder in zip(prefixes, model.text_encoders, strict=True)
     }
-    targets["unet"] = unet_targets(model.unet, sgm=model.family == "sdxl")
-    network = attach(targets, 4, 2.0, torch.device("cpu"))
+    targets["unet"] = unet_targets(
+        model.unet, sgm=model.family == "sdxl", convolutions=convolution is not None
+    )
+    network = attach(targets, 4, 2.0, torch.device("cpu"), convolution)
     assert lora_file.load_into(network, path) == ""
     return network
 
@@ -48,11 +50,17 @@ def answer(unet: Any, condition: Condition) -> torch.Tensor:
         return predict(unet, noisy, torch.tensor([300]), condition, sizes)
 
 
+@pytest.mark.parametrize("convolution", [None, (2, 1.0)])
 @pytest.mark.parametrize("family", ["sd15", "sdxl"])
 def test_the_file_works_in_diffusers_as_it_did_in_training(
-    family: str, train: Any, tiny_models: dict[str, Path], tmp_path: Path
+    family: str,
+    convolution: tuple[int, float] | None,
+    train: Any,
+    tiny_models: dict[str, Path],
+    tmp_path: Path,
 ) -> None:
-    told = train(family, network_train_unet_only=None, text_encoder_lr=1e-2)
+    arguments = [f"conv_dim={convolution[0]}", f"conv_alpha={convolution[1]}"] if convolution else []
+    told = train(family, network_train_unet_only=None, text_encoder_lr=1e-2, network_args=arguments)
     assert told.code == 0, told.events
     path = tmp_path / "out" / "tiny.safetensors"
     assert told.of(events.Ended) == [events.Ended("finished", 3, str(path))]
@@ -63,12 +71,14 @@ def test_the_file_works_in_diffusers_as_it_did_in_training(
         {"unet", "te"} if family == "sd15" else {"unet", "te1", "te2"}
     )
     assert told.of(events.Step)[0].rates.keys() >= {"unet", "text_encoder"}
+    kernels = {tuple(tensor.shape[2:]) for key, tensor in load_file(path).items() if "lora_down" in key}
+    assert ((3, 3) in kernels) == (convolution is not None)
 
     model = load(tiny_models[family], family, torch.float32)
     with torch.no_grad():
         plain = encode(model, ["ohwx"], None)
         base = answer(model.unet, plain)
-        network = rebuilt(model, path)
+        network = rebuilt(model, path, convolution)
         condition = encode(model, ["ohwx"], None)
         ours = answer(model.unet, condition)
     assert (condition.states - plain.states).abs().max() > 1e-3

@@ -48,6 +48,13 @@ class TrainingScreen(Screen[None]):
             "c", "view('chart')", "chart", id="run.chart", tooltip="The chart on the whole screen, and back"
         ),
         Binding("h", "hints", "hints", id="run.hints", tooltip="Known troubles and what to do"),
+        Binding(
+            "v",
+            "result",
+            "result",
+            id="run.result",
+            tooltip="How good the saved files are; once it has ended",
+        ),
         Binding("p", "paths", "paths", id="run.paths", tooltip="Where the files are"),
         Binding(
             "r",
@@ -188,12 +195,14 @@ class TrainingScreen(Screen[None]):
         ended = self.view.state in ENDED
         if ended:
             keys = [("q", "leave"), ("r", "resume" if self._resumable else "again")]
+            keys += [("v", "result")] if self.view.checkpoints or self.view.final_file else []
         else:
             keys = [("q", "leave (run goes on)"), ("S", "stop")]
         full = "l" if self.has_class("-log") else "c" if self.has_class("-chart") else ""
         hints = "hints !" if self.view.hints else "hints"
         keys += [("l", "panel" if full == "l" else "log"), ("c", "panel" if full == "c" else "chart")]
-        keys += [("h", hints), ("p", "paths"), ("?", "help"), ("esc", "runs")]
+        paths, rest = [("p", "paths")], [("?", "help"), ("esc", "runs")]
+        keys += [("h", hints), *(rest + paths if ended else paths + rest)]  # the result says the paths too
         self.query_one(KeyBar).show(keys)
 
     # Keys
@@ -217,6 +226,12 @@ class TrainingScreen(Screen[None]):
         from loratui.tui.training.hint_table import page
 
         self.app.push_screen(TextScreen("Known troubles", page(self.view, self.size.width - 4)))
+
+    def action_result(self) -> None:
+        if self.view.state in ENDED and (self.view.checkpoints or self.view.final_file):
+            from loratui.tui.result.screen import ResultScreen
+
+            self.app.push_screen(ResultScreen(self.run_shown, self.view))
 
     def action_paths(self) -> None:
         from loratui.tui.help import TextScreen

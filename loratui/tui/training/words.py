@@ -7,6 +7,7 @@ from pathlib import Path
 from textual.content import Content
 
 from loratui.events import ENDED, RunState
+from loratui.runs.hint_rules import NO_EFFECT
 from loratui.runs.view import RunView
 from loratui.tui import text
 from loratui.tui.glyphs import glyphs
@@ -171,7 +172,12 @@ def verdict(view: RunView) -> str:
             fell = (
                 f"; loss {text.loss(first)} at first, {text.loss(last)} at the end" if first and last else ""
             )
-            return f"{glyphs().fine} Finished: {text.number(view.step, 'step')}{fell}."
+            done = f"Finished: {text.number(view.step, 'step')}{fell}."
+            idle = next((hint for hint in view.hints if hint.key == NO_EFFECT), None)
+            if idle is not None:
+                why = text.clip(text.plain(idle.line), 200)
+                return f"{glyphs().unusual} {done} But it will hardly show: {why}."
+            return f"{glyphs().fine} {done}"
         case "stopped":
             return f"{glyphs().unusual} Stopped after {reached}. {reason}".rstrip()
         case "failed":
@@ -184,9 +190,14 @@ def verdict(view: RunView) -> str:
 
 def way_on(view: RunView, trigger: str, resumable: bool) -> str:
     """What to do or press next."""
+    if view.state == "finished" and any(hint.key == NO_EFFECT for hint in view.hints):
+        return "v shows how strong it is; h says what to do; r opens its recipe again to change it."
     if view.state == "finished":
         word = f" and write {text.clip(text.plain(trigger), 30)} in the prompt" if trigger else ""
-        return f"Next: copy it into your image program's LoRA folder{word}. r trains it again with changes."
+        return (
+            f"Next: copy it into your image program's LoRA folder{word}."
+            " v shows how good it is; r trains it again with changes."
+        )
     if resumable:
         return "r resumes from the last saved state; l shows the log."
     if view.state == "failed":

@@ -1,11 +1,12 @@
-"""A LoRA file in words: plain lines for a terminal."""
+"""A LoRA file in words: plain lines, for the command line and the screens."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from loratui.families import FAMILIES
-from loratui.lora.check import Report
+from loratui.lora.check import BURNT, NOTHING, Report
+from loratui.lora.hashes import Hashes
 from loratui.lora.info import LoraInfo
 from loratui.lora.measure import Strength
 from loratui.lora.metadata import Training
@@ -25,9 +26,8 @@ _TAGS_SHOWN = 12
 
 def info_lines(info: LoraInfo) -> Iterator[str]:
     """What ``lora info`` prints."""
-    family = FAMILIES[info.family].title if info.family in FAMILIES else info.family
-    yield f"{_TYPES.get(info.type, info.type)} for {family or 'an unknown family'} ({info.family_evidence})"
-    yield f"{'rank':<14}{_or_unknown(info.rank)}, alpha {_alpha(info)}"
+    yield f"{title(info)} ({info.family_evidence})"
+    yield f"{'rank':<14}{rank_and_alpha(info)}"
     yield f"{'modules':<14}{info.modules} in {_NAMINGS[info.naming]}, {info.tensors} tensors"
     yield f"{'size':<14}{_size(info.bytes)}, {info.dtype}"
     if len({(block.ranks, block.alphas) for block in info.blocks}) > 1:
@@ -37,16 +37,54 @@ def info_lines(info: LoraInfo) -> Iterator[str]:
     yield f"{'sha256':<14}{hashes.sha256}"
     yield f"{'short hashes':<14}AutoV1 {hashes.autov1}, AutoV2 {hashes.autov2}, AutoV3 {hashes.autov3}"
     if hashes.sshs_matches is False:
-        yield (
-            f"{'':<14}its metadata names another hash ({_one_line(hashes.sshs_model_hash or '')[:12]}):"
-            " WebUIs show that one, Civitai AutoV3"
-        )
+        yield f"{'':<14}{other_hash(hashes)}"
     if info.leaks:
         yield "what its metadata gives away:"
         for leak in info.leaks:
             yield f"  {_one_line(leak.key)}: {leak.what} ({leak.example})"
     else:
         yield "its metadata gives nothing away"
+
+
+def title(info: LoraInfo) -> str:
+    """What it is and for which family: ``LoRA for SDXL``."""
+    family = FAMILIES[info.family].title if info.family in FAMILIES else info.family
+    return f"{_TYPES.get(info.type, info.type)} for {family or 'an unknown family'}"
+
+
+def rank_and_alpha(info: LoraInfo) -> str:
+    """``16, alpha 8``: what most modules have."""
+    return f"{_or_unknown(info.rank)}, alpha {_alpha(info)}"
+
+
+def other_hash(hashes: Hashes) -> str:
+    """What is to be known when the metadata names another hash than the tensors have."""
+    stored = _one_line(hashes.sshs_model_hash or "")[:12]
+    return f"its metadata names another hash ({stored}): WebUIs show that one, Civitai AutoV3"
+
+
+def verdict(report: Report) -> tuple[str, str]:
+    """The judgement in a word or two, and in a sentence with the number."""
+    told = report.effect == "nothing" or (
+        report.effect == "burnt" and not (report.strength and report.strength.estimated)
+    )
+    faults = report.problems[:-1] if told else report.problems
+    if faults:
+        return ("has faults" if report.modules else "unusable"), _sentence(faults[0].message)
+    if told:
+        return ("does nothing" if report.effect == "nothing" else "burnt"), _sentence(
+            report.problems[-1].message
+        )
+    if report.strength is None:
+        return "whole", "It is whole and holds finite numbers; how strong it is was not measured."
+    if report.effect == "burnt":
+        return "burnt?", _sentence(report.remarks[-1])
+    number = report.strength.overall_relative
+    guessed = " (estimated)" if report.strength.estimated else ""
+    return "fine", (
+        f"Fine: it changes the weights by {number:.2g} of their size{guessed}."
+        f" Below {NOTHING:.0e} it would do nothing, from {BURNT:g} on it would be burnt."
+    )
 
 
 def report_lines(report: Report) -> Iterator[str]:
@@ -66,11 +104,18 @@ def chart(strength: Strength) -> Iterator[str]:
     """The strength by block as bars, the strongest as long as the space."""
     sure = "estimated; --base makes it exact" if strength.estimated else "of the weights it changes"
     yield f"strength {strength.overall:.3g}, relative {strength.overall_relative:.2g} ({sure})"
+    for row in bars(strength):
+        yield f"  {row}"
+
+
+def bars(strength: Strength, length: int = _BAR, full: str = "#") -> Iterator[str]:
+    """A row for each block: name, norm of the change, its share of the weights' norm, a bar of ``full`` of at
+    most ``length``."""
     highest = max(strength.blocks.values(), default=0.0)
     width = max(map(len, strength.blocks), default=0)
     for name, norm in strength.blocks.items():
-        bar = "#" * round(_BAR * norm / highest) if highest else ""
-        yield f"  {name:<{width}}  {norm:>9.3g}  {strength.relative[name]:>8.2g}  {bar}".rstrip()
+        bar = full * round(length * norm / highest) if highest else ""
+        yield f"{name:<{width}}  {norm:>9.3g}  {strength.relative[name]:>8.2g}  {bar}".rstrip()
 
 
 def _training_lines(training: Training) -> Iterator[str]:
@@ -128,6 +173,10 @@ def _or_unknown(value: int | None) -> str:
 
 def _size(size: int) -> str:
     return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _one_line(text: str) -> str:

@@ -1,0 +1,144 @@
+"""A training step of the builtin trainer beside its floor, in the same process.
+
+    python benchmarks/trainer.py [--side 128] [--batch 1] [--rank 16] [--rounds 5] [--threads N]
+
+The floor is one forward and backward pass through the frozen U-Net without any LoRA, the gradient taken
+with respect to its input; ours is a whole optimizer step with AdamW through the same function that
+training calls. The U-Net has the size of Stable Diffusion 1.5 and random weights made on the spot (3.4 GB in
+float32). Rounds alternate, so that both meet the same machine. Prints one JSON object with medians and their
+ratio; exits 1 above the goal of 1.10.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+
+from loratui import kohya_config
+from loratui.trainer import optimizers
+from loratui.trainer.assembly import network_on, parameter_groups
+from loratui.trainer.config import TrainConfig, load_config
+from loratui.trainer.loading import BaseModel, diffusers_classes
+from loratui.trainer.stepping import Diffusion, Fed, Stepper
+from loratui.trainer.text import Condition, predict
+from loratui.trainer.tiny_model import make
+from loratui.trainer.tokenizer import ASSETS
+
+GOAL = 1.10
+
+
+def config_for(rank: int, side: int, batch: int) -> TrainConfig:
+    """A plain config; its base model is a tiny one, looked at for its family only."""
+    with tempfile.TemporaryDirectory() as folder:
+        make(Path(folder) / "model")
+        values = {
+            "pretrained_model_name_or_path": str(Path(folder) / "model"),
+            "train_data_dir": folder,
+            "output_dir": folder,
+            "resolution": f"{side},{side}",
+            "network_module": "networks.lora",
+            "network_dim": rank,
+            "network_alpha": rank / 2,
+            "network_train_unet_only": True,
+            "train_batch_size": batch,
+            "learning_rate": 1e-4,
+        }
+        path = Path(folder) / "config.toml"
+        path.write_text(kohya_config.dumps({"all": values}))
+        return load_config(path)
+
+
+def seconds(work: Callable[[], object], device: torch.device) -> float:
+    """How long it takes: seconds of the processor, which other programs on the machine do not change; on
+    a GPU those of the clock, with everything done."""
+    clock = time.perf_counter if device.type == "cuda" else time.process_time
+    begun = clock()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return clock() - begun
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--side", type=int, default=128, help="pixels")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--rank", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    accelerator = Accelerator(mixed_precision="no")
+    device = accelerator.device
+    config = config_for(options.rank, options.side, options.batch)
+    unet_class, _ = diffusers_classes()
+    unet = unet_class.from_config(unet_class.load_config(ASSETS / "sd15" / "unet")).to(device)
+    unet.requires_grad_(False).eval()
+
+    small = options.side // 8
+    latents, noise = torch.randn(2, options.batch, 4, small, small, device=device)
+    condition = Condition(torch.randn(options.batch, 77, 768, device=device))
+    timesteps = torch.full((options.batch,), 500)
+    weights, sizes = torch.ones(options.batch, device=device), torch.zeros(options.batch, 6, device=device)
+    fed = Fed(latents, noise, timesteps, condition, sizes, weights)
+
+    def floor() -> None:
+        noisy = latents.detach().requires_grad_()
+        answer = predict(unet, noisy, timesteps.to(device), condition, None)
+        torch.autograd.backward(torch.nn.functional.mse_loss(answer, noise))
+
+    # The floor goes first in each round with the LoRA's layers taken off, and ours with them on.
+    network = network_on(config, BaseModel("sd15", unet, None, [], []), device)
+    targets = [module for module in unet.modules() if "forward" in vars(module)]
+    patched = {module: module.forward for module in targets}
+    groups = parameter_groups(config, network)
+    optimizer = accelerator.prepare(optimizers.create(config, groups))
+    rates = [group["lr"] for group in groups]
+    stepper = Stepper(
+        config, accelerator, unet, network, optimizer, rates, Diffusion.of(config, device), 1000
+    )
+
+    times: dict[str, list[float]] = {"floor": [], "ours": []}
+    for number in range(options.rounds + 1):
+        for module in targets:
+            del module.forward
+        floor_seconds = seconds(floor, device)
+        for module, forward in patched.items():
+            module.forward = forward
+        our_seconds = seconds(partial(stepper.step, number, [lambda: fed]), device)
+        if number:  # the first round warms up
+            times["floor"].append(floor_seconds)
+            times["ours"].append(our_seconds)
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    found = {
+        "device": device.type,
+        "threads": options.threads,
+        "side": options.side,
+        "batch": options.batch,
+        "rank": options.rank,
+        "modules": len(network.layers),
+        "floor_s": round(medians["floor"], 4),
+        "ours_s": round(medians["ours"], 4),
+        "ratio": round(medians["ours"] / medians["floor"], 4),
+        "goal": GOAL,
+    }
+    if device.type == "cuda":
+        found["peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
+    print(json.dumps(found, indent=1))
+    return 0 if medians["ours"] <= GOAL * medians["floor"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

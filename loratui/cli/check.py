@@ -1,0 +1,131 @@
+"""``loratui check``: is this dataset ready to be trained on?"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from loratui.cli.options import json_option
+from loratui.cli.output import data, print_json
+from loratui.dataset.checks import Report, Wishes
+from loratui.dataset.checks import check as run_check
+from loratui.dataset.finding import Finding, number
+from loratui.dataset.folder_checks import printable
+from loratui.dataset.probing import Progress
+from loratui.families import FAMILIES
+from loratui.recipe.document import FamilyName, Purpose
+
+_SHOWN_FILES = 3
+_SHOWN_GROUPS = 5
+_BAR = 30
+
+_CHECKLIST = (
+    ("every picture opens", {"image_unreadable", "image_truncated", "image_zero_bytes", "image_bomb"}),
+    ("every picture has a caption", {"caption_missing", "caption_empty", "caption_not_utf8"}),
+    ("only folders named N_name", {"folder_no_repeats", "folder_is_leaf", "folder_empty"}),
+    ("no folders inside them", {"folder_nested"}),
+    ("enough pictures", {"few_images"}),
+)
+"""What a person wants to know before paying for a GPU, and the findings that deny it."""
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--trigger", default="", metavar="WORD", help="The trigger word that captions shall hold.")
+@click.option("--reg", type=click.Path(path_type=Path), help="The folder of regularization pictures.")
+@click.option(
+    "--purpose",
+    type=click.Choice(get_args(Purpose)),
+    default="character",
+    show_default=True,
+    help="What the LoRA shall learn; it sets how many pictures are few or many.",
+)
+@click.option(
+    "--family",
+    type=click.Choice(list(FAMILIES)),
+    help="The base model's family; sets sizes and caption style.",
+)
+@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, help="The batch size.")
+@json_option
+def check(
+    folder: Path,
+    trigger: str,
+    reg: Path | None,
+    purpose: Purpose,
+    family: FamilyName | None,
+    batch: int,
+    as_json: bool,
+) -> None:
+    """Look for everything that would spoil training on DIR: a folder of N_name folders, a plain folder of
+    pictures, or a .zip or .tar of either. Nothing is changed. Ends with 1 when something must be mended."""
+    wishes = Wishes(trigger, purpose, family, batch, reg)
+    report = run_check(folder.expanduser(), wishes, on_progress=_progress)
+    _end_progress()
+    if as_json:
+        print_json(
+            {
+                "images": report.images,
+                "captions": report.captions,
+                "findings": [asdict(finding) for finding in report.findings],
+            }
+        )
+    else:
+        _tell(report)
+    raise click.exceptions.Exit(1 if report.has_errors else 0)
+
+
+def _progress(progress: Progress) -> None:
+    if sys.stderr.isatty() and (progress.done % 16 == 0 or progress.done == progress.total):
+        what = "reading files" if progress.stage == "files" else "looking at pictures"
+        print(f"\r\x1b[K{what} {progress.done:,} of {progress.total:,}", end="", file=sys.stderr, flush=True)
+
+
+def _end_progress() -> None:
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _tell(report: Report) -> None:
+    data(f"{number(report.images, 'picture')}, {number(report.captions, 'caption')}")
+    if report.buckets:
+        most = max(report.buckets.values())
+        data("")
+        for (width, height), count in report.buckets.items():
+            data(f"  {width:>5} x {height:<5} {count:>6,}  {'#' * max(1, round(_BAR * count / most))}")
+    shown: dict[str, int] = {}
+    for finding in report.findings:
+        shown[finding.code] = shown.get(finding.code, 0) + 1
+        if shown[finding.code] <= _SHOWN_GROUPS:
+            _tell_one(finding)
+    for code, count in shown.items():
+        if count > _SHOWN_GROUPS:
+            data("")
+            data(f"  and {count - _SHOWN_GROUPS:,} more of {code} (all with --json)")
+    data("")
+    codes = {finding.code for finding in report.findings}
+    for words, denied_by in _CHECKLIST:
+        data(f"  [{'no' if codes & denied_by else 'ok'}] {words}")
+    if report.kind == "plain":
+        data("  A plain folder of pictures: the wizard makes the 10_name folder for it, out of links.")
+    data("")
+    errors = sum(finding.severity == "error" for finding in report.findings)
+    if errors:
+        data(f"Not ready: {number(errors, 'error')} to mend first.")
+    elif report.findings:
+        data("Ready to train. The findings above cost quality, not the run.")
+    else:
+        data("Ready to train: nothing wrong was found.")
+
+
+def _tell_one(finding: Finding) -> None:
+    data("")
+    data(f"{finding.severity.upper()} {finding.code}: {finding.message}")
+    for name in finding.files[:_SHOWN_FILES]:
+        data(f"    {printable(name)}")
+    if len(finding.files) > _SHOWN_FILES:
+        data(f"    and {len(finding.files) - _SHOWN_FILES:,} more")
+    data(f"  > {finding.fix}")

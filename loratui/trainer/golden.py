@@ -1,0 +1,202 @@
+"""Replay optimizer steps recorded from sd-scripts, and say how far this trainer is from them.
+
+``python -m loratui.trainer.golden DIR [--json]`` replays every configuration below DIR, beside which the
+folder ``common`` lies. Each starts from the recorded weights and is fed the recorded latents, noise and
+timesteps; everything else is the trainer's own: text encoding, schedules, loss, clipping, optimizer.
+
+Errors are the largest relative ones of a whole run; ``weights`` is the L2 error of the final LoRA divided
+by its change. Exit codes: 0 within the limits, 1 not, 2 nothing to replay.
+
+SDXL: sd-scripts loads the text projection of a single file unturned (``single_file.open_clip_weights``);
+training does not follow it there, the replay does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from loratui.problems import UserError, refusal
+from loratui.trainer import lora_file, optimizers
+from loratui.trainer.assembly import network_on, parameter_groups, trained_rates
+from loratui.trainer.data import Item, size_conditions
+from loratui.trainer.loading import BaseModel, load
+from loratui.trainer.recorded_order import captions_follow, items_by_name, order_follows
+from loratui.trainer.recording import Recording, change_error, find, read, relative_error
+from loratui.trainer.schedule import plan
+from loratui.trainer.stepping import Diffusion, Fed, NotFiniteError, Stepped, Stepper
+from loratui.trainer.text import encode_tokens
+
+LIMITS = {"loss": 1e-5, "grad_norm": 1e-5, "lr": 1e-5, "weights": 5e-4}
+_CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How one configuration came out."""
+
+    name: str
+    loss: float
+    grad_norm: float
+    lr: float
+    weights: float
+    captions_equal: bool
+    order_equal: bool
+
+    @property
+    def within(self) -> bool:
+        """Whether it is as good as equal."""
+        # Written so that NaN is not within.
+        errors = all(getattr(self, key) <= limit for key, limit in LIMITS.items())
+        return errors and self.captions_equal and self.order_equal
+
+
+def replay(recording: Recording) -> Replayed:
+    """Run one recorded training again. Raises ``UserError`` when its files do not fit."""
+    from accelerate import Accelerator
+
+    config = recording.config
+    model = load(
+        Path(config.pretrained_model_name_or_path), config.family, torch.float32, projection_as_stored=True
+    )
+    items = items_by_name(recording)
+    order_equal = order_follows(recording, items)
+    captions_equal = captions_follow(recording, items, model)
+    network = network_on(config, model, _CPU)
+    remark = lora_file.load_into(network, recording.start_weights)
+    if remark:
+        raise refusal(recording.folder, f"its start weights do not fit: {remark}", "Copy it again.")
+    start = {name: tensor.clone() for name, tensor in network.tensors().items()}
+    accelerator = Accelerator(mixed_precision="no", cpu=True)
+    groups = parameter_groups(config, network)
+    optimizer = accelerator.prepare(optimizers.create(config, groups))
+    per_epoch = len(recording.facts["batches_before_shuffle"])
+    totals = plan(
+        per_epoch, config.gradient_accumulation_steps, config.max_train_steps, config.max_train_epochs
+    )
+    stepper = Stepper(
+        config,
+        accelerator,
+        model.unet,
+        network,
+        optimizer,
+        [group["lr"] for group in groups],
+        Diffusion.of(config, _CPU),
+        totals.total_steps,
+    )
+    errors: dict[str, list[float]] = {"loss": [], "grad_norm": [], "lr": []}
+    numbers = range(len(recording.passes))
+    chunks = [
+        chunk for first in numbers[::per_epoch] for chunk in totals.chunks(numbers[first : first + per_epoch])
+    ]
+    if len(chunks) != len(recording.steps):
+        raise refusal(recording.folder, "it has more or fewer steps than its config.", "Copy it again.")
+    for done, (chunk, wanted) in enumerate(zip(chunks, recording.steps, strict=True)):
+        found = stepper.step(done, [partial(_fed, recording, model, items, number) for number in chunk])
+        for key, error in _errors(recording, found, chunk, wanted).items():
+            errors[key].append(error)
+    from safetensors.torch import load_file
+
+    final = load_file(recording.folder / "final_lora.safetensors")
+    return Replayed(
+        recording.folder.name,
+        max(errors["loss"]),
+        max(errors["grad_norm"]),
+        max(errors["lr"]),
+        change_error(network.tensors(), final, start),
+        captions_equal,
+        order_equal,
+    )
+
+
+def _replay_or_say_why(folder: Path, common: Path) -> Replayed:
+    try:
+        return replay(read(folder, common))
+    except UserError as error:
+        print(error, file=sys.stderr)
+    except NotFiniteError:
+        print(f"{folder}: the loss is no number.", file=sys.stderr)
+    none = float("inf")
+    return Replayed(folder.name, none, none, none, none, captions_equal=False, order_equal=False)
+
+
+def _fed(recording: Recording, model: BaseModel, items: dict[str, Item], number: int) -> Fed:
+    """One forward pass as recorded; conditions, sizes and weights are worked out here."""
+    config, entry = recording.config, recording.passes[number]
+    text_trained = any(name != "unet" for name in trained_rates(config))
+    with nullcontext() if text_trained else torch.no_grad():
+        condition = encode_tokens(model, recording.tokens(number), config.clip_skip)
+    shown = [items[image] for image in entry["images"]]
+    sizes = [
+        size_conditions(item, flipped=flipped) for item, flipped in zip(shown, entry["flipped"], strict=True)
+    ]
+    return Fed(
+        recording.tensor(number, "latents"),
+        recording.tensor(number, "noise"),
+        recording.tensor(number, "timesteps"),
+        condition,
+        torch.tensor(sizes, dtype=torch.float32),
+        torch.tensor([item.weight for item in shown], dtype=torch.float32),
+    )
+
+
+def _errors(
+    recording: Recording, found: Stepped, chunk: Sequence[int], wanted: dict[str, object]
+) -> dict[str, float]:
+    losses = [float(recording.tensor(number, "loss")) for number in chunk]
+    groups = wanted["groups"]
+    assert isinstance(groups, list)
+    pairs = zip(found.losses, losses, strict=True)
+    rates = zip(found.rates, [group["lr"] for group in groups], strict=True)
+    # A step that ends with another pass than recorded is no equal step, whatever its numbers.
+    misplaced = wanted["after_micro"] != chunk[-1]
+    return {
+        "loss": max(relative_error(mine, theirs) for mine, theirs in pairs),
+        "grad_norm": float("inf")
+        if misplaced
+        else relative_error(found.norm, float(str(wanted["grad_norm_before_clip"]))),
+        "lr": max(relative_error(mine, theirs) for mine, theirs in rates),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m loratui.trainer.golden", description=__doc__)
+    parser.add_argument("folder", type=Path, help="the folder of recorded configurations")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(arguments)
+    # As the recordings were made: sums in another order are other sums.
+    torch.set_num_threads(1)
+    folder: Path = options.folder.absolute()
+    results = []
+    try:
+        for configuration in find(folder):
+            results.append(_replay_or_say_why(configuration, folder.parent / "common"))
+            if not options.json:
+                print(_line(results[-1]), flush=True)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if options.json:
+        rows = [asdict(result) for result in results]
+        print(json.dumps({"configurations": rows}, indent=1))
+    return 0 if all(result.within for result in results) else 1
+
+
+def _line(result: Replayed) -> str:
+    errors = "  ".join(f"{key} {getattr(result, key):.1e}" for key in LIMITS)
+    words = [f"captions {'equal' if result.captions_equal else 'DIFFER'}"]
+    words += [f"order {'equal' if result.order_equal else 'DIFFERS'}"]
+    return f"{'ok  ' if result.within else 'FAIL'} {result.name}: {errors}  {', '.join(words)}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

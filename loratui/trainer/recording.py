@@ -1,0 +1,112 @@
+"""Optimizer steps recorded from sd-scripts, as files on disk; the format is told in the recordings' own
+README (``common/README.md``)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from loratui import kohya_config
+from loratui.problems import refusal
+from loratui.trainer.config import TrainConfig, checked
+from loratui.trainer.text import Tokens
+
+_PATHS = ("pretrained_model_name_or_path", "train_data_dir", "reg_data_dir", "network_weights")
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One configuration."""
+
+    folder: Path
+    common: Path
+    """The folder of models, pictures and start weights that all configurations share."""
+    config: TrainConfig
+    facts: dict[str, Any]
+    """record.json."""
+    tensors: dict[str, Tensor]
+    """record.safetensors."""
+
+    @property
+    def passes(self) -> list[dict[str, Any]]:
+        """What is known of each forward pass beside its tensors."""
+        found: list[dict[str, Any]] = self.facts["micro_steps"]
+        return found
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        """What is known of each optimizer step."""
+        found: list[dict[str, Any]] = self.facts["optimizer_steps"]
+        return found
+
+    def tensor(self, number: int, name: str) -> Tensor:
+        """One tensor of a forward pass, counted from 0."""
+        return self.tensors[f"micro.{number:03d}.{name}"]
+
+    def tokens(self, number: int) -> list[Tokens]:
+        """What each text encoder was given in a forward pass."""
+        prefix = f"micro.{number:03d}."
+        if f"{prefix}weighted_input_ids" in self.tensors:
+            ids, weights = self.tensor(number, "weighted_input_ids"), self.tensor(number, "token_weights")
+            return [Tokens(ids.flatten(1).long(), weights.flatten(1))]
+        names = ("input_ids_1", "input_ids_2") if self.config.family == "sdxl" else ("input_ids",)
+        return [Tokens(self.tensor(number, name).flatten(1).long()) for name in names]
+
+    @property
+    def start_weights(self) -> Path:
+        """The LoRA the run began with."""
+        own = self.folder / "initial_lora.safetensors"
+        return own if own.is_file() else Path(str(self.config.network_weights))
+
+
+def find(folder: Path) -> list[Path]:
+    """The configuration folders below ``folder``. Raises ``UserError`` when there is none."""
+    found = sorted(path.parent for path in folder.rglob("record.safetensors"))
+    if not found:
+        raise refusal(folder, "no recorded steps lie below this folder.", "Name the folder that holds them.")
+    return found
+
+
+def read(folder: Path, common: Path) -> Recording:
+    """One configuration; paths in its config.toml are meant from the folder that holds ``common``.
+
+    Raises ``UserError`` when something is missing or the trainer cannot do what the config asks for.
+    """
+    from safetensors.torch import load_file
+
+    path = folder / "config.toml"
+    flat = kohya_config.read(path)
+    for key in _PATHS:
+        if flat.get(key):
+            flat[key] = str((common.parent / flat[key]).resolve())
+    config = checked(flat | {"output_dir": str(folder)}, path)
+    try:
+        facts = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+        tensors = load_file(folder / "record.safetensors")
+    except (OSError, ValueError) as error:
+        raise refusal(folder, f"the recording cannot be read: {error}.", "Copy it again.") from None
+    return Recording(folder, common, config, facts, tensors)
+
+
+def relative_error(found: float, wanted: float) -> float:
+    """How far ``found`` is from ``wanted``, relative to it; an expected 0 must be met exactly."""
+    if wanted == 0:
+        return 0.0 if found == 0 else float("inf")
+    return abs(found - wanted) / abs(wanted)
+
+
+def change_error(found: dict[str, Tensor], wanted: dict[str, Tensor], start: dict[str, Tensor]) -> float:
+    """L2 norm of the error of final weights, divided by that of their change since the start."""
+
+    def norm(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
+        parts = [(one[name].double() - other[name].double()).flatten() for name in wanted]
+        return float(torch.cat(parts).norm())
+
+    if found.keys() != wanted.keys():
+        return float("inf")
+    return norm(found, wanted) / norm(wanted, start)

@@ -1,0 +1,156 @@
+"""One optimizer step: from what the U-Net is fed to changed weights.
+
+Training and the replay of recorded steps (``golden``) both go through here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from loratui.trainer import noise, objective
+from loratui.trainer.config import TrainConfig
+from loratui.trainer.network import Network
+from loratui.trainer.optimizers import rate_in_use
+from loratui.trainer.schedule import rate_factor, warmup_steps
+from loratui.trainer.text import Condition, predict
+
+
+class NotFiniteError(Exception):
+    """The loss, its gradient or the weights are no numbers any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diffusion:
+    """The tables of a training, [1000] each."""
+
+    signal: Tensor
+    """Share of the picture left at each timestep; rescaled with zero_terminal_snr."""
+    ratios: Tensor
+    """Signal-to-noise ratios that losses are weighed by: always those of the table before it was
+    rescaled, as sd-scripts computes them first (train_network.py:249-251)."""
+
+    @staticmethod
+    def of(config: TrainConfig, device: torch.device) -> Diffusion:
+        """The tables that a config asks for."""
+        plain = noise.alphas_cumprod()
+        signal = noise.zero_terminal_snr(plain) if config.zero_terminal_snr else plain
+        return Diffusion(signal.to(device), noise.signal_to_noise(plain).to(device))
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """All that one forward pass depends on."""
+
+    latents: Tensor
+    """[B,4,h,w], scaled."""
+    noise: Tensor
+    """[B,4,h,w]."""
+    timesteps: Tensor
+    """[B] int64."""
+    condition: Condition
+    sizes: Tensor
+    """[B,6]; SDXL's size conditions."""
+    weights: Tensor
+    """[B]; 1, or prior_loss_weight for a regularization picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """What a step was like."""
+
+    losses: list[float]
+    """One for each forward pass."""
+    rates: list[float]
+    """Learning rate used for each parameter group, Prodigy's d not counted in."""
+    rates_in_use: list[float]
+    """The same with it."""
+    norm: float
+    """Of the gradient before it was clipped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stepper:
+    """The parts that a step moves."""
+
+    config: TrainConfig
+    accelerator: Any
+    unet: Any
+    network: Network
+    optimizer: Any
+    base_rates: Sequence[float]
+    diffusion: Diffusion
+    total_steps: int
+
+    def step(self, done: int, passes: Sequence[Callable[[], Fed]]) -> Stepped:
+        """One optimizer step over the passes that are accumulated for it, after ``done`` steps of the
+        learning rate schedule. Raises ``NotFiniteError`` before the weights change."""
+        self._set_rates(done)
+        groups = self.optimizer.param_groups
+        rates, in_use = [float(group["lr"]) for group in groups], [rate_in_use(group) for group in groups]
+        losses = []
+        for feed in passes:
+            with self.accelerator.autocast():
+                loss = self.loss(feed())
+            losses.append(float(loss.detach()))
+            if not math.isfinite(losses[-1]):
+                raise NotFiniteError
+            # A lone last pass of an epoch is divided all the same, as accelerate does it.
+            self.accelerator.backward(loss / self.config.gradient_accumulation_steps)
+        limit = self.config.max_grad_norm or math.inf
+        norm = float(self.accelerator.clip_grad_norm_(self.network.parameters(), limit))
+        # With fp16 the gradient scaler skips such a step and lowers its scale.
+        if not math.isfinite(norm) and self.accelerator.scaler is None:
+            raise NotFiniteError
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.config.scale_weight_norms:
+            for layer in self.network.layers.values():
+                layer.limit_norm(self.config.scale_weight_norms)
+        return Stepped(losses, rates, in_use, norm)
+
+    def loss(self, fed: Fed) -> Tensor:
+        """The scalar that is minimised."""
+        config, signal = self.config, self.diffusion.signal
+        noisy = noise.add_noise(fed.latents, fed.noise, fed.timesteps, signal)
+        timesteps = fed.timesteps.to(noisy.device)
+        answer = predict(self.unet, noisy, timesteps, fed.condition, fed.sizes)
+        target = objective.target_of(
+            fed.latents, fed.noise, fed.timesteps, signal, v_parameterization=config.v_parameterization
+        )
+        losses = objective.loss_of_samples(answer, target)
+        return objective.loss_of_batch(losses * self.timestep_weights(timesteps), fed.weights)
+
+    def timestep_weights(self, timesteps: Tensor) -> Tensor:
+        """[B]: what the loss of each sample is multiplied by for its timestep."""
+        config, v = self.config, self.config.v_parameterization
+        ratios = self.diffusion.ratios[timesteps]
+        weights = torch.ones_like(ratios)
+        if config.min_snr_gamma:
+            weights = weights * objective.min_snr_weights(ratios, config.min_snr_gamma, v_parameterization=v)
+        if config.scale_v_pred_loss_like_noise_pred:
+            weights = weights * objective.noise_like_weights(ratios)
+        if config.v_pred_like_loss:
+            weights = weights * objective.velocity_like_weights(ratios, config.v_pred_like_loss)
+        if config.debiased_estimation_loss:
+            weights = weights * objective.debiased_weights(ratios, v_parameterization=v)
+        return weights
+
+    def _set_rates(self, done: int) -> None:
+        config, total = self.config, self.total_steps
+        factor = rate_factor(
+            config.lr_scheduler,
+            done,
+            total,
+            warmup_steps(config.lr_warmup_steps, total),
+            cycles=config.lr_scheduler_num_cycles,
+            power=config.lr_scheduler_power,
+            rate=config.learning_rate,
+        )
+        for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
+            group["lr"] = rate * factor

@@ -1,0 +1,1 @@
+"""What a run made: its files, how good they are, what to do with them."""

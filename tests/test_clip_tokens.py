@@ -1,0 +1,42 @@
+"""The pure-Python count of CLIP tokens against the tokenizer that trains."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loratui import clip_tokens
+from loratui.trainer.tokenizer import clip_tokenizer
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("", 0),
+        ("a cat", 2),
+        ("ohwx, 1girl, solo", 6),
+        ("it's 2026!!", 7),
+        ("  blanks\t\n only between  ", 3),
+        ("<|endoftext|> cat", 7),
+        ("a\x1fcat", 3),
+    ],
+)
+def test_known_counts(text: str, tokens: int) -> None:
+    assert clip_tokens.count(text) == len(clip_tokenizer().tokens(text)) == tokens
+
+
+WORDS = st.sampled_from(
+    ["1girl", "long_hair", "ohwx", "don't", "猫", "Ünïcode", "½", "résumé", "😀", "e\u0301", "..."]
+)
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(codec="utf-8", max_codepoint=0x2FF)) | st.lists(WORDS).map(", ".join))
+def test_any_text_counts_the_same(text: str) -> None:
+    assert clip_tokens.count(text) == len(clip_tokenizer().tokens(text))
+
+
+def test_a_long_caption() -> None:
+    text = ", ".join(["red hat", "blue eyes", "standing on one leg"] * 60)
+    assert clip_tokens.count(text) == len(clip_tokenizer().tokens(text)) > 225
