@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import loratui
+from loratui.diffusers_folder import model_index
 from loratui.lora.checkpoint import Checkpoint, Key
 from loratui.problems import Problem, UserError
 
@@ -106,7 +107,7 @@ def write_small_files(
     if zero_terminal_snr:
         scheduler["rescale_betas_zero_snr"] = True
     _write(out / "scheduler" / "scheduler_config.json", scheduler)
-    _write(out / "model_index.json", _index(family, str(scheduler["_class_name"])))
+    _write(out / "model_index.json", model_index(family, str(scheduler["_class_name"])))
 
 
 def _scheduler(family: str, prediction: str | None) -> dict[str, Any]:
@@ -162,29 +163,6 @@ def _write_tokenizer(folder: Path, pad_token: str) -> None:
         folder / "tokenizer_config.json",
         {"tokenizer_class": "CLIPTokenizer", "model_max_length": 77, "do_lower_case": True, **marks},
     )
-
-
-def _index(family: str, scheduler: str) -> dict[str, Any]:
-    index: dict[str, Any] = {
-        "_class_name": "StableDiffusionPipeline",
-        "unet": ["diffusers", "UNet2DConditionModel"],
-        "vae": ["diffusers", "AutoencoderKL"],
-        "text_encoder": ["transformers", "CLIPTextModel"],
-        "tokenizer": ["transformers", "CLIPTokenizer"],
-        "scheduler": ["diffusers", scheduler],
-    }
-    if family == "sdxl":
-        return index | {
-            "_class_name": "StableDiffusionXLPipeline",
-            "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"],
-            "tokenizer_2": ["transformers", "CLIPTokenizer"],
-            "force_zeros_for_empty_prompt": True,
-        }
-    return index | {
-        "safety_checker": [None, None],
-        "feature_extractor": [None, None],
-        "requires_safety_checker": False,
-    }
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from loratui.atomic import new_folder
+from loratui.diffusers_folder import model_index
 from loratui.families import FAMILIES
 from loratui.problems import UserError
 from loratui.trainer.loading import diffusers_classes, encoder_classes
@@ -75,7 +76,7 @@ def make(folder: Path, family: str = "sd15", seed: int = 0) -> None:
             encoder.save_pretrained(temporary / f"text_encoder{suffix}")
             _write_tokenizer(temporary / f"tokenizer{suffix}", "!" if number else END)
         _write_json(temporary / "scheduler" / "scheduler_config.json", _SCHEDULER)
-        _write_json(temporary / "model_index.json", _index(family))
+        _write_json(temporary / "model_index.json", model_index(family, "DDPMScheduler"))
 
 
 def _vae(vae_class: Any, latent_scale: float) -> Any:
@@ -146,29 +147,6 @@ def _write_tokenizer(folder: Path, pad_token: str) -> None:
         folder / "tokenizer_config.json",
         {"tokenizer_class": "CLIPTokenizer", "model_max_length": LENGTH, "do_lower_case": True, **marks},
     )
-
-
-def _index(family: str) -> dict[str, Any]:
-    index: dict[str, Any] = {
-        "_class_name": "StableDiffusionPipeline",
-        "unet": ["diffusers", "UNet2DConditionModel"],
-        "vae": ["diffusers", "AutoencoderKL"],
-        "text_encoder": ["transformers", "CLIPTextModel"],
-        "tokenizer": ["transformers", "CLIPTokenizer"],
-        "scheduler": ["diffusers", "DDPMScheduler"],
-    }
-    if family == "sdxl":
-        return index | {
-            "_class_name": "StableDiffusionXLPipeline",
-            "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"],
-            "tokenizer_2": ["transformers", "CLIPTokenizer"],
-            "force_zeros_for_empty_prompt": True,
-        }
-    return index | {
-        "safety_checker": [None, None],
-        "feature_extractor": [None, None],
-        "requires_safety_checker": False,
-    }
 
 
 def _write_json(path: Path, content: Any) -> None:
