@@ -22,13 +22,14 @@ def again(app: App[None], run: Run, state: RunState, refuse: Callable[[UserError
         app.run_worker(lambda: _resume(app, run, refuse), thread=True, exclusive=True, group="resume")
         return
     from loratui.engines import config
+    from loratui.tui.wizard.state import REVIEW
 
     try:
         recipe = config.load(run.recipe)
     except UserError as error:
         refuse(error)
         return
-    app.show_wizard(recipe, step=5)  # type: ignore[attr-defined]
+    app.show_wizard(recipe, step=REVIEW)  # type: ignore[attr-defined]
 
 
 def _resume(app: App[None], run: Run, refuse: Callable[[UserError], None]) -> None:

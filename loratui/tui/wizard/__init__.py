@@ -1,1 +1,1 @@
-"""Five steps over one recipe."""
+"""Questions, and one page of answers, over one recipe."""

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
 
 from loratui.problems import Problem
-from loratui.recipe import Purpose
 from loratui.tui.glyphs import glyphs
 from loratui.tui.text import clip, number, plain, sentence
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.line import Line
-from loratui.tui.widgets.rows import Row, RowList
 from loratui.tui.wizard.facts import DatasetFacts, Unarranged, arrange_links
 from loratui.tui.wizard.pane import StepPane
 
-PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
-_WORDS: dict[Purpose, str] = {
-    "character": "a person or a figure",
-    "style": "how things are drawn",
-    "concept": "a pose, an idea",
-    "object": "a thing, a piece of clothing",
-    "trial": "only to see that it works",
-}
-
 
 class DatasetPane(StepPane):
-    """A folder, what was found in it, the trigger word and the purpose."""
+    """A folder, and what was found in it."""
 
     NUMBER = 2
     QUESTION = "Where are the pictures?"
@@ -41,10 +28,6 @@ class DatasetPane(StepPane):
         "dataset-folder": "The folder that holds folders named like 10_name, not 10_name itself.\n"
         "10 is how often each picture is shown in an epoch.\n"
         "Captions lie beside the pictures: cat.png and cat.txt.",
-        "dataset-trigger": "The word that calls the LoRA up in a prompt. Choose one no model knows (ohwx)\n"
-        "and write it into every caption. A style may do without.",
-        "purpose": "What the LoRA shall learn. It sets where rank, rates and length begin;\n"
-        "what you set yourself stays as it is.",
     }
 
     BINDINGS = [
@@ -66,16 +49,9 @@ class DatasetPane(StepPane):
             placeholder="the folder that holds 10_name folders",
         )
         yield Line(id="dataset-facts", classes="facts")
-        yield Field("dataset.trigger", "Trigger word", self.state.text("dataset.trigger"), placeholder="none")
-        yield Line("  What shall it learn?", classes="heading")
-        rows: list[Row] = [((f"{word:<12}", "strong"), (_WORDS[word], "dim")) for word in PURPOSES]
-        yield RowList(rows, PURPOSES.index(self.state.recipe.dataset.purpose), id="purpose")
 
     def focus_first(self) -> None:
-        if self.state.recipe.dataset.folder:
-            self.query_one(RowList).focus()
-        else:
-            self.query_one("#dataset-folder", Field).enter()
+        self.query_one("#dataset-folder", Field).enter()
 
     def show_facts(self) -> None:
         self.query_one("#dataset-facts", Line).show(self._facts())
@@ -122,15 +98,6 @@ class DatasetPane(StepPane):
         lines[-1] = (lines[-1][0].rstrip("\n"), lines[-1][1])
         return Content.assemble(*lines)
 
-    def note(self, field: Field) -> tuple[str, str]:
-        trigger = self.state.recipe.dataset.trigger
-        if field.key != "dataset.trigger" or not trigger or not isinstance(self.state.dataset, DatasetFacts):
-            return "", ""
-        found, total = self.state.dataset.with_word(trigger), len(self.state.dataset.captions)
-        if not total:
-            return "", ""
-        return f"found in {found} of {total} captions", "fine" if found == total else "unusual"
-
     @work(thread=True, exclusive=True, group="arrange")
     def action_arrange(self) -> None:
         """Give the trainer a layout of links in place of the plain folder."""
@@ -146,10 +113,4 @@ class DatasetPane(StepPane):
             return
         field.put(made)
         self.state.set("dataset.folder", made)
-        self.post_message(self.Changed())
-        self.query_one(RowList).focus()
-
-    def on_row_list_moved(self, event: RowList.Moved) -> None:
-        event.stop()
-        self.state.set("dataset.purpose", PURPOSES[event.index])
         self.post_message(self.Changed())

@@ -1,4 +1,4 @@
-"""Step 3: how long, and what is drawn on the way."""
+"""Step 5: how long, and what is drawn on the way."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MANY_VIEWS = 300
 class LengthPane(StepPane):
     """Quick, normal, thorough or a number of epochs; the exact count; sample prompts."""
 
-    NUMBER = 3
+    NUMBER = 5
     QUESTION = "How long should it train?"
     HELP_TEXTS = {
         "": "One step looks at one batch of pictures; one epoch shows every picture as often as its\n"

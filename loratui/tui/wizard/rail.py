@@ -48,11 +48,15 @@ def _chosen(state: WizardState, step: int) -> str:
             return family.title if family else ""
         case 2 if isinstance(state.dataset, DatasetFacts):
             return number(len(state.dataset.scan.train_pictures), "picture")
-        case 3 if state.count is not None:
-            return number(state.count.total_steps, "step")
+        case 3:
+            return recipe.dataset.purpose
         case 4:
+            return plain(recipe.dataset.trigger)
+        case 5 if state.count is not None:
+            return number(state.count.total_steps, "step")
+        case 6:
             return f"{recipe.network.rank} / alpha {recipe.network.alpha:g}"
-        case 5:
+        case 7:
             return plain(recipe.output.name)
         case _:
             return ""

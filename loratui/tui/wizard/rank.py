@@ -1,4 +1,4 @@
-"""Step 4: how much the LoRA may learn, and how fast."""
+"""Step 6: how much the LoRA may learn, and how fast."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RANKS = (4, 8, 16, 32, 64, 128)
 class RankPane(StepPane):
     """Ranks with what they cost, alpha, and the learning rate."""
 
-    NUMBER = 4
+    NUMBER = 6
     QUESTION = "How much may the LoRA learn?"
     HELP_TEXTS = {
         "": "Rank is how much the LoRA can hold: more learns more, and more of what you do not want.\n"

@@ -1,4 +1,4 @@
-"""Step 5: everything decided, once more, and what would still stop it."""
+"""Step 7: everything decided, once more, and what would still stop it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from loratui.tui.widgets.rows import Row, RowList
 from loratui.tui.wizard import draft
 from loratui.tui.wizard.facts import DatasetFacts
 from loratui.tui.wizard.pane import StepPane
+from loratui.tui.wizard.state import REVIEW
 
 if TYPE_CHECKING:
     from loratui.recipe import Recipe
@@ -33,11 +34,11 @@ _MOST_PROBLEMS = 4
 class ReviewPane(StepPane):
     """The name, the decisions, the engine's checks, and the command that does the same."""
 
-    NUMBER = 5
+    NUMBER = 7
     QUESTION = "Ready? This is what will be trained."
     HELP_TEXTS = {
         "": "Enter starts the run. It goes on when you close this window or lose the connection.\n"
-        "c shows the config.toml the trainer gets; 1 to 4 go back to a step; nothing is lost on the way.",
+        "c shows the config.toml the trainer gets; 1 to 6 go back to a step; nothing is lost on the way.",
         "output-name": "The name of the LoRA file. A run never overwrites another: each has its own folder.",
         "engines": "Both engines read the same config.toml. The builtin one comes with loratui and trains\n"
         "Stable Diffusion 1.x and SDXL; kohya needs a checkout of sd-scripts and trains every family.",
@@ -76,7 +77,7 @@ class ReviewPane(StepPane):
         signs = glyphs()
         if self.state.wanted_checks is not None:
             return Content(f"  checking{signs.more}")
-        problems = [problem for step in range(1, 6) for problem in self.state.problems(step)]
+        problems = [problem for step in range(1, REVIEW + 1) for problem in self.state.problems(step)]
         if not problems:
             engine = self.state.recipe.launch.engine
             return Content.assemble(
@@ -113,7 +114,7 @@ def decisions(recipe: Recipe, pictures: str, steps: str) -> str:
             _joined(pictures, clip(plain(recipe.dataset.trigger), 16)),
         ),
         (
-            "3 Steps",
+            "5 Steps",
             steps or length,
             _joined(
                 length if steps else "",
@@ -121,7 +122,7 @@ def decisions(recipe: Recipe, pictures: str, steps: str) -> str:
                 f"{samples} samples" if samples else "no samples",
             ),
         ),
-        ("4 Rank", f"{network.rank}, alpha {network.alpha:g}", f"{optimizer.name} {optimizer.unet_rate:g}"),
+        ("6 Rank", f"{network.rank}, alpha {network.alpha:g}", f"{optimizer.name} {optimizer.unet_rate:g}"),
     )
     return "\n".join(f"  {name:<10} {value:<35} {more}".rstrip() for name, value, more in rows)
 

@@ -1,4 +1,4 @@
-"""Five steps over one recipe. Enter always means next."""
+"""Some steps over one recipe. Enter always means next."""
 
 from __future__ import annotations
 
@@ -30,13 +30,16 @@ if TYPE_CHECKING:
 Start = Callable[[Recipe, int | None], "Run"]
 """Starts a recipe of so many planned steps, or raises ``UserError``."""
 
-_PANES = {
-    1: "model.ModelPane",
-    2: "dataset.DatasetPane",
-    3: "length.LengthPane",
-    4: "rank.RankPane",
-    5: "review.ReviewPane",
-}
+_PANES = (
+    "model.ModelPane",
+    "dataset.DatasetPane",
+    "purpose.PurposePane",
+    "trigger.TriggerPane",
+    "length.LengthPane",
+    "rank.RankPane",
+    "review.ReviewPane",
+)
+"""By step, below this package."""
 _SAVE_AFTER = 0.3
 """Seconds of quiet before the draft is written."""
 
@@ -108,7 +111,7 @@ class WizardScreen(Screen[None]):
         self._arrive()
 
     def _new_pane(self, step: int) -> StepPane:
-        module, _, name = _PANES[step].partition(".")
+        module, _, name = _PANES[step - 1].partition(".")
         kind = getattr(importlib.import_module(f"loratui.tui.wizard.{module}"), name)
         pane = kind(self.state)
         assert isinstance(pane, StepPane)
@@ -183,7 +186,7 @@ class WizardScreen(Screen[None]):
                 return self.state.wanted_model is None
             case 2:
                 return self.state.wanted_dataset is None
-            case 5:
+            case step if step == REVIEW:
                 return self.state.wanted_checks is None
             case _:
                 return True

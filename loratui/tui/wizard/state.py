@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     from loratui.advice.steps import StepCount
     from loratui.models.inspect import ModelFile
 
-STEPS = ("Model", "Dataset", "Steps", "Rank", "Review")
+STEPS = ("Model", "Dataset", "Purpose", "Trigger", "Steps", "Rank", "Review")
 REVIEW = len(STEPS)
 
 Kind = Literal["text", "whole", "number"]
 
-_STEP_OF_SECTION = {
+_STEP_OF = {
     "base": 1,
     "dataset": 2,
-    "steps": 3,
-    "samples": 3,
-    "network": 4,
-    "optimizer": 4,
-    "training": 4,
-    "output": 5,
-    "launch": 5,
-    "kohya": 5,
+    "dataset.purpose": 3,
+    "dataset.trigger": 4,
+    "steps": 5,
+    "samples": 5,
+    "network": 6,
+    "optimizer": 6,
+    "training": 6,
 }
-_STEP_OF_CONFIG_KEY = {"train_data_dir": 2, "reg_data_dir": 2, "max_train_epochs": 3, "max_train_steps": 3}
+"""By section, or by dotted key where a key has a step of its own."""
+_STEP_OF_CONFIG_KEY = {"train_data_dir": 2, "reg_data_dir": 2, "max_train_epochs": 5, "max_train_steps": 5}
 
 _OF_A_MODEL = frozenset(
     {
@@ -208,7 +208,7 @@ class WizardState:
 
 
 def _step(key: str) -> int:
-    return _STEP_OF_SECTION.get(key.partition(".")[0], REVIEW)
+    return _STEP_OF.get(key) or _STEP_OF.get(key.partition(".")[0], REVIEW)
 
 
 def _value(key: str, text: str, kind: Kind) -> Any:
