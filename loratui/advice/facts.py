@@ -30,9 +30,11 @@ class DatasetFacts:
         )
 
     def steps_per_epoch(self, recipe: Recipe) -> int:
-        """Optimizer steps; a bucket's last batch may be small, and is a batch all the same."""
+        """Optimizer steps; a bucket's last batch may be small, and is a batch all the same. Batches are
+        dealt out to all processes."""
         batches = sum(math.ceil(images / recipe.steps.batch_size) for images in self.buckets)
-        return max(1, math.ceil(batches / recipe.steps.accumulation))
+        of_each = math.ceil(batches / recipe.launch.num_processes)
+        return max(1, math.ceil(of_each / recipe.steps.accumulation))
 
     def total_steps(self, recipe: Recipe) -> int:
         """Optimizer steps of the whole run; epochs win over a target."""

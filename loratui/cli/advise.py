@@ -97,7 +97,7 @@ def _family(recipe: Recipe) -> str:
 def _count(recipe: Recipe) -> tuple[StepCount | None, list[str]]:
     flat = kohya_config.flatten(config.to_kohya(recipe, Path()))
     try:
-        counted = count_config(flat, config.script_of(recipe))
+        counted = count_config(flat, config.script_of(recipe), recipe.launch.num_processes)
     except UserError as error:
         return None, [f"The pictures could not be counted: {error}"]
     return counted, [str(problem) for problem in counted.problems]

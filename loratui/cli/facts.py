@@ -22,7 +22,7 @@ def steps(file: Path, as_json: bool) -> None:
     """The exact number of steps FILE (a recipe or a Kohya config.toml) will train, before anything starts."""
     recipe = config.load(file)
     flat = kohya_config.flatten(config.to_kohya(recipe, Path()))
-    count = count_config(flat, config.script_of(recipe))
+    count = count_config(flat, config.script_of(recipe), recipe.launch.num_processes)
     if as_json:
         print_json(asdict(count))
     else:

@@ -9,7 +9,7 @@ import click
 from loratui.cli.follow import follow, result
 from loratui.cli.options import detach_option, engine_option, json_option
 from loratui.cli.output import data, print_json, say
-from loratui.engines import config
+from loratui.engines import config, kohya_launch
 from loratui.engines.registry import engine
 from loratui.problems import UserError
 from loratui.recipe import Recipe, change, check
@@ -48,6 +48,7 @@ def start(recipe: Recipe, source: str) -> Run:
 
 def finish(run: Run, *, detach: bool, as_json: bool) -> None:
     """Follow a started run to its end and exit 0 when it finished, 1 when not; or leave it alone."""
+    _tell_other_machines(run)
     if detach:
         if as_json:
             print_json({"run": run.id, "folder": str(run.folder), "verdict": "running"})
@@ -62,6 +63,18 @@ def finish(run: Run, *, detach: bool, as_json: bool) -> None:
     elif view.final_file and view.state == "finished":
         data(view.final_file)
     raise click.exceptions.Exit(0 if view.state == "finished" else 1)
+
+
+def _tell_other_machines(run: Run) -> None:
+    """What to type on each of them, when the run is shared by several machines."""
+    commands = kohya_launch.commands_elsewhere(launch.read_command(run))
+    if not commands:
+        return
+    say("Machine 0 waits for the others. The base model, the pictures, this run's folder and sd-scripts must")
+    say("lie there under the same paths. Then type, on machine")
+    for rank, words in commands.items():
+        say(f"  {rank}:  {words}")
+    say("or, where loratui is there too: loratui train FILE --set launch.machine_rank=N")
 
 
 @click.command()

@@ -114,5 +114,11 @@ def _settings(recipe: Recipe) -> Iterator[Problem]:
                 "the builtin engine does not know it.",
                 'Remove it, or choose engine = "kohya".',
             )
+    if recipe.launch.num_processes > 1:
+        yield Problem(
+            "launch.num_processes",
+            f"the builtin engine trains on one GPU, not on {recipe.launch.num_processes}.",
+            'Write num_processes = 1, or choose engine = "kohya".',
+        )
     if recipe.base.vae:
         yield Problem("base.vae", "the builtin engine does not know it yet.", 'Choose engine = "kohya".')

@@ -136,6 +136,15 @@ class Launch(Section, frozen=True, kw_only=True):
     """What runs it."""
 
     engine: EngineName = "builtin"
+    num_processes: _Positive = 1
+    """GPUs at work, over all machines, as accelerate counts them. Each takes a batch of its own."""
+    num_machines: _Positive = 1
+    machine_rank: _Natural = 0
+    """Which of the machines this is; 0 is the one that writes the LoRA."""
+    main_process_ip: str = ""
+    """The address under which the others reach machine 0."""
+    main_process_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] | None = None
+    """29500 when absent, which is torch's own default; on a single machine any free port."""
 
 
 class Recipe(Section, frozen=True, kw_only=True):

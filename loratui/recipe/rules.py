@@ -7,9 +7,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from loratui.problems import Problem
-from loratui.recipe.document import Dataset, Network, Optimizer, Output, Recipe, Steps, Training
+from loratui.recipe.document import (
+    Dataset,
+    Launch,
+    Network,
+    Optimizer,
+    Output,
+    Recipe,
+    Steps,
+    Training,
+)
 
 PICKLED_SUFFIXES = frozenset({".ckpt", ".pt", ".pth", ".bin"})
+
+_ADDRESS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?")
+"""A host name or an IP address of either kind; nothing that a shell or an option parser could take amiss."""
 
 _FILE_NAME = re.compile(r"[^\x00-\x1f\x7f/\\]{1,100}")
 
@@ -24,6 +36,7 @@ def check(recipe: Recipe) -> list[Problem]:
         *_optimizer(recipe.optimizer),
         *_training(recipe.training),
         *_output(recipe.output),
+        *_launch(recipe.launch),
     ]
 
 
@@ -113,4 +126,30 @@ def _output(output: Output) -> Iterator[Problem]:
             "output.name",
             f"{output.name!r} cannot be a file name.",
             "Use letters, digits, - and _, at most 100 of them.",
+        )
+
+
+def _launch(launch: Launch) -> Iterator[Problem]:
+    """accelerate starts ``num_processes // num_machines`` processes on each machine, and says nothing of a
+    rest (accelerate/utils/launch.py, ``prepare_multi_gpu_env``)."""
+    machines = launch.num_machines
+    if launch.num_processes % machines:
+        more = launch.num_processes + machines - launch.num_processes % machines
+        yield Problem(
+            "launch.num_processes",
+            f"{launch.num_processes} GPUs cannot be shared evenly among {machines} machines.",
+            f"num_processes counts the GPUs of all machines: write {more}.",
+        )
+    if launch.machine_rank >= machines:
+        yield Problem(
+            "launch.machine_rank",
+            f"machine {launch.machine_rank} is not one of {machines}, which are numbered from 0.",
+            f"Write a number from 0 to {machines - 1}." if machines > 1 else "Write 0, or num_machines = 2.",
+        )
+    if machines > 1 and not _ADDRESS.fullmatch(launch.main_process_ip):
+        said = f"{launch.main_process_ip!r} is no address" if launch.main_process_ip else "it is missing"
+        yield Problem(
+            "launch.main_process_ip",
+            f"{said}; {machines} machines must know where machine 0 is.",
+            'Write its address, for example main_process_ip = "10.0.0.4" (hostname -I shows it there).',
         )

@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from loratui import recipe
-from loratui.engines import registry
+from loratui.engines import kohya_launch, registry
 from loratui.engines.engine import Command, LogReader
 from loratui.events import Hint
 from loratui.problems import Problem, UserError
@@ -169,10 +169,11 @@ def _conclude(attempt: Attempt, progress: Progress, stop: Stop, out_of_memory: b
         state_saved=progress.state_saved,
         hint=progress.fatal_hint,
         error=progress.last_error,
+        written_elsewhere=kohya_launch.writes_elsewhere(attempt.command),
         out_of_memory=killed,
     )
     state, reason = decide(facts)
-    if state == "finished":
+    if state == "finished" and not facts.written_elsewhere:
         if facts.no_effect:
             progress.add(Hint(hint_rules.NO_EFFECT, "quality", facts.no_effect))
         _hint_on_numbers(progress)

@@ -44,6 +44,8 @@ class Facts:
     """Cause and fix of the first fatal hint."""
     error: str = ""
     """The trainer's last error message."""
+    written_elsewhere: bool = False
+    """This machine helped: another one writes the LoRA file, and knows how far the run came."""
     out_of_memory: bool = False
     """The kernel says it killed a process here for want of RAM."""
 
@@ -51,6 +53,8 @@ class Facts:
 def decide(facts: Facts) -> tuple[Literal["finished", "stopped", "failed"], str]:
     """The final state and its reason in plain words."""
     failure = _failure(facts)
+    if not failure and facts.written_elsewhere:
+        return "finished", "This machine's part is done. The LoRA file is on machine 0, whose run judges it."
     if not failure:
         done = f"All {facts.step} steps are done and the LoRA file is whole"
         if facts.no_effect:
@@ -85,6 +89,8 @@ def _failure(facts: Facts) -> str:
     if not facts.finite:
         default = " Start again with a learning rate ten times lower, or with bf16."
         return f"The loss is not a number (NaN), so the LoRA is dead.{why or default}"
+    if facts.written_elsewhere:
+        return ""
     if not facts.final_file:
         return f"The trainer ended at {_where(facts)} without writing a LoRA.{why}"
     if facts.file_problem:

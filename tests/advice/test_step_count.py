@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loratui.advice.facts import DatasetFacts
 from loratui.advice.steps import BucketCount, StepCount, count, count_config
 from loratui.dataset.buckets import Bucketing, place
 from loratui.dataset.regularization import used_repeats
 from loratui.dataset.scan import Picture, Scan
 from loratui.problems import UserError
+from loratui.recipe import Launch, Recipe, Steps
 from tests.support.pictures import Entry, make_dataset, squares
 
 PORTRAIT, LANDSCAPE, TALL, WIDE = (448, 576), (576, 448), (384, 640), (640, 384)
@@ -277,6 +279,10 @@ def test_processes_share_the_batches(processes: int, batches: int, steps: int) -
     pictures = tuple(Picture(Path(f"{n}.png"), 512, 512, 1, None, "", False) for n in range(10))
     found = count(Scan(Path(), pictures, (), ()), Bucketing((512, 512)), 2, 2, 4, None, processes)
     assert (found.batches_per_epoch, found.steps_per_epoch, found.total_steps) == (batches, steps, 4 * steps)
+    recipe = Recipe(
+        steps=Steps(epochs=4, batch_size=2, accumulation=2), launch=Launch(num_processes=processes)
+    )
+    assert DatasetFacts.of(found).total_steps(recipe) == found.total_steps
 
 
 @st.composite

@@ -19,6 +19,15 @@ def test_a_finished_run() -> None:
     assert decide(replace(GOOD, total_steps=None))[0] == "finished"
 
 
+def test_a_machine_that_only_helped() -> None:
+    helped = replace(GOOD, step=0, final_file="", written_elsewhere=True)
+    state, reason = decide(helped)
+    assert state == "finished"
+    assert "machine 0" in reason
+    assert decide(replace(helped, exit_code=1))[0] == "failed"
+    assert decide(replace(helped, finite=False))[0] == "failed"
+
+
 def test_a_finished_run_whose_lora_does_nothing() -> None:
     state, reason = decide(replace(GOOD, no_effect="all its 3 modules hold a half of zeros, strength 0"))
     assert state == "finished"

@@ -166,9 +166,11 @@ class WizardState:
         """The exact number of steps; None until the pictures are known."""
         if not isinstance(self.dataset, DatasetFacts) or self.wanted_dataset is not None:
             return None
-        key = (self._dataset_key, self.recipe.training, self.recipe.steps, self.recipe.base.family)
+        recipe = self.recipe
+        processes = recipe.launch.num_processes
+        key = (self._dataset_key, recipe.training, recipe.steps, recipe.base.family, processes)
         if key != self._count_key:
-            self._count_key, self._count = key, _count(self.recipe, self.dataset)
+            self._count_key, self._count = key, _count(recipe, self.dataset)
         return self._count
 
     # What follows
@@ -245,6 +247,7 @@ def _count(recipe: Recipe, dataset: DatasetFacts) -> StepCount:
         steps.accumulation,
         steps.epochs,
         steps.target,
+        recipe.launch.num_processes,
         divisor=family.bucket_step if family else 1,
     )
 
