@@ -117,11 +117,9 @@ def _model(recipe: Recipe) -> ModelFacts:
 def _machine() -> tuple[MachineFacts | None, str]:
     """The GPU a training would take: the first that CUDA_VISIBLE_DEVICES leaves."""
     reading = gpu.sample()
-    if not reading.gpus:
-        return None, reading.sentence
-    first = os.environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0].strip()
-    wanted = int(first) if first.isdecimal() else 0
-    chosen = next((one for one in reading.gpus if one.index == wanted), reading.gpus[0])
+    chosen = gpu.first_visible(reading, os.environ)
+    if chosen is None:
+        return None, reading.sentence or gpu.NO_GPU
     free = (chosen.total_bytes - chosen.used_bytes) / 2**30
     return MachineFacts(chosen.name, free, chosen.capability), ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -46,6 +46,15 @@ def sample() -> GpuReading:
         return _sample()
     except Exception as error:
         return GpuReading((), _sentence(error))
+
+
+def first_visible(reading: GpuReading, environment: Mapping[str, str]) -> Gpu | None:
+    """The GPU a training would take: the first that CUDA_VISIBLE_DEVICES leaves; None without one."""
+    first = environment.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0].strip()
+    if first == "-1" or not reading.gpus:
+        return None
+    wanted = int(first) if first.isdecimal() else 0
+    return next((one for one in reading.gpus if one.index == wanted), reading.gpus[0])
 
 
 def _sample() -> GpuReading:

@@ -29,6 +29,7 @@ from loratui.runs.effect import nothing_in
 from loratui.runs.files import file_size, open_for_append
 from loratui.runs.launch import read_command
 from loratui.runs.layout import Run, Status, read_run_file, read_status, take_requests
+from loratui.runs.measuring import Meter, keep
 from loratui.runs.process import identify, out_of_memory_kills
 from loratui.runs.progress import Progress
 from loratui.runs.stopping import Signals, Stop
@@ -91,16 +92,19 @@ def supervise(attempt: Attempt, reader: LogReader, ready: Callable[[], None] = l
 
 def _run(attempt: Attempt, progress: Progress, signals: Signals) -> None:
     oom_kills, stop = out_of_memory_kills(), Stop(attempt.grace)
+    meter = Meter()
     trainer = _start(attempt, progress)
     if trainer is None:
         return
     try:
-        _watch(attempt, progress, trainer, signals, stop)
+        _watch(attempt, progress, trainer, signals, stop, meter)
     finally:
         code = trainer.finish()
     progress.read_rest()
     progress.status = msgspec.structs.replace(progress.status, exit_code=code)
     _conclude(attempt, progress, stop, out_of_memory_kills() > oom_kills)
+    if progress.status.state in ("finished", "stopped"):
+        keep(attempt.run, meter)
 
 
 def _start(attempt: Attempt, progress: Progress) -> TrainerProcess | None:
@@ -120,7 +124,12 @@ def _start(attempt: Attempt, progress: Progress) -> TrainerProcess | None:
 
 
 def _watch(
-    attempt: Attempt, progress: Progress, trainer: TrainerProcess, signals: Signals, stop: Stop
+    attempt: Attempt,
+    progress: Progress,
+    trainer: TrainerProcess,
+    signals: Signals,
+    stop: Stop,
+    meter: Meter,
 ) -> None:
     """Until the trainer has ended."""
     run, warned = attempt.run, False
@@ -138,6 +147,7 @@ def _watch(
         if not warned and file_size(run.output) > LOG_WARNING:
             warned = True
             progress.add(_log_is_large())
+        meter.look()
         progress.save()
         if not more:
             signals.wait(PACE)
