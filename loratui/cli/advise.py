@@ -26,6 +26,7 @@ from loratui.cli.options import json_option
 from loratui.cli.output import data, print_json, say
 from loratui.engines import config
 from loratui.engines.checks import identified
+from loratui.engines.current_set import on_current_steps
 from loratui.models.inspect import inspect, require_base
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe, flatten
@@ -95,7 +96,7 @@ def _family(recipe: Recipe) -> str:
 
 
 def _count(recipe: Recipe) -> tuple[StepCount | None, list[str]]:
-    flat = kohya_config.flatten(config.to_kohya(recipe, Path()))
+    flat = kohya_config.flatten(config.to_kohya(on_current_steps(recipe), Path()))
     try:
         counted = count_config(flat, config.script_of(recipe), recipe.launch.num_processes)
     except UserError as error:

@@ -9,6 +9,7 @@ from typing import get_args
 
 import click
 
+from loratui.cli.dataset_step import current_step
 from loratui.cli.options import json_option
 from loratui.cli.output import data, print_json
 from loratui.dataset.checks import Report, Wishes
@@ -63,7 +64,7 @@ def check(
     """Look for everything that would spoil training on DIR: a folder of N_name folders, a plain folder of
     pictures, or a .zip or .tar of either. Nothing is changed. Ends with 1 when something must be mended."""
     wishes = Wishes(trigger, purpose, family, batch, reg)
-    report = run_check(folder.expanduser(), wishes, on_progress=_progress)
+    report = run_check(current_step(folder.expanduser()), wishes, on_progress=_progress)
     _end_progress()
     if as_json:
         print_json(

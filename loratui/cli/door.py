@@ -20,6 +20,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "rerun": ("runs", "The same recipe once more, with changes."),
     "logs": ("runs", "What a run's trainer printed."),
     "check": ("check", "Everything in a folder of pictures that would spoil training on it."),
+    "dataset": ("dataset", "Mend a dataset: duplicates, formats, captions; with a preview and an undo."),
     "steps": ("facts", "The exact number of steps, before anything starts."),
     "advise": ("advise", "What to set and why; the memory, time and money it takes."),
     "diagnose": ("diagnose", "What went wrong, from the log of any sd-scripts or builtin run."),

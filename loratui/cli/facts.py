@@ -12,6 +12,7 @@ from loratui.advice.steps import count_config
 from loratui.cli.options import json_option
 from loratui.cli.output import data, print_json, say
 from loratui.engines import config
+from loratui.engines.current_set import on_current_steps
 from loratui.models.inspect import inspect
 
 
@@ -20,7 +21,7 @@ from loratui.models.inspect import inspect
 @json_option
 def steps(file: Path, as_json: bool) -> None:
     """The exact number of steps FILE (a recipe or a Kohya config.toml) will train, before anything starts."""
-    recipe = config.load(file)
+    recipe = on_current_steps(config.load(file))
     flat = kohya_config.flatten(config.to_kohya(recipe, Path()))
     count = count_config(flat, config.script_of(recipe), recipe.launch.num_processes)
     if as_json:

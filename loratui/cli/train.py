@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from loratui.cli.dataset_step import current_step
 from loratui.cli.follow import follow, result
 from loratui.cli.options import detach_option, engine_option, json_option
 from loratui.cli.output import data, print_json, say
@@ -93,4 +94,6 @@ def train(
     Ctrl+C leaves; the run goes on.
     """
     recipe = with_settings(config.load(file), settings, engine_name)
+    if recipe.dataset.folder:
+        current_step(Path(recipe.dataset.folder))
     finish(start(recipe, str(file)), detach=detach, as_json=as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +46,7 @@ def plan(source: Path, datasets: Path, words: str = "") -> Arrangement | None:
     if not pictures:
         return None
     captions = {Path(name).stem + suffix for name in pictures for suffix in CAPTION_SUFFIXES} & entries
-    mark = hashlib.sha256(str(source).encode("utf-8", "surrogateescape")).hexdigest()[:8]
-    folder = datasets / f"{_safe(source.name) or 'pictures'}-{mark}"
+    folder = datasets / mark(source)
     subset = folder / f"{REPEATS}_{_safe(words) or _safe(source.name) or 'pictures'}"
     return Arrangement(source, folder, subset, (*pictures, *sorted(captions)), len(pictures))
 
@@ -69,6 +69,12 @@ def make(arrangement: Arrangement) -> Path:
             f"Make a folder like {REPEATS}_name yourself and move the pictures and captions into it.",
         ) from None
     return arrangement.folder
+
+
+def mark(source: Path) -> str:
+    """A folder name that stands for one folder of this machine and no other."""
+    number = hashlib.sha256(os.fsencode(source)).hexdigest()[:8]
+    return f"{_safe(source.name) or 'pictures'}-{number}"
 
 
 def _safe(words: str) -> str:

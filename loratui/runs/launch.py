@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from loratui import recipe as recipes
+from loratui.engines.current_set import on_current_steps
 from loratui.engines.engine import Command, Engine, Launch
 from loratui.events import StateSaved
 from loratui.problems import Problem, UserError
@@ -41,7 +42,8 @@ class LaunchFile(msgspec.Struct, frozen=True):
 def start(recipe: Recipe, engine: Engine, total_steps: int | None = None) -> Run:
     """Start a new run; it goes on without us. ``total_steps`` is the planned count, where the recipe names
     only epochs. Raises ``UserError`` when the engine refuses the recipe, or nothing could be started."""
-    recipe = recipes.resolve_paths(recipe, Path.cwd())
+    # The run's own recipe names the step, so that resuming and running again train on the same set.
+    recipe = on_current_steps(recipes.resolve_paths(recipe, Path.cwd()))
     problems = engine.supports(recipe)
     if problems:
         raise UserError("", *problems)

@@ -76,10 +76,10 @@ def arrange_links(folder: str, words: str) -> str | Problem:
 
 
 def _arrangement(folder: str, words: str = "") -> Arrangement | None:
-    from loratui.dataset import arrange
+    from loratui.dataset import arrange, history
 
     try:
-        return arrange.plan(Path(folder).expanduser(), places.datasets_folder(), words)
+        return arrange.plan(history.current(Path(folder).expanduser()), places.datasets_folder(), words)
     except UserError:
         return None
 
@@ -96,11 +96,14 @@ def precision() -> Precision:
 
 def read_dataset(folder: str, regularization: str | None, extension: str) -> DatasetFacts | Problem:
     """What lies in a folder, or why nothing can be trained on it."""
+    from loratui.dataset import history
     from loratui.dataset.scan import scan
 
-    other = Path(regularization).expanduser() if regularization else None
     try:
-        found = scan(Path(folder).expanduser(), other, extension)
+        # What was mended counts; a plain folder's own steps are arranged from there as well.
+        given = history.current(Path(folder).expanduser())
+        other = history.current(Path(regularization).expanduser()) if regularization else None
+        found = scan(given, other, extension)
     except UserError as error:
         return _unarranged(folder) or _problem("dataset.folder", error)
     except (OSError, ValueError) as error:
@@ -111,10 +114,11 @@ def read_dataset(folder: str, regularization: str | None, extension: str) -> Dat
 
 def read_checks(recipe: Recipe) -> tuple[Problem, ...]:
     """What the chosen engine has against this recipe."""
+    from loratui.engines.current_set import on_current_steps
     from loratui.engines.registry import engine
 
     try:
-        return tuple(engine(recipe.launch.engine).supports(recipe))
+        return tuple(engine(recipe.launch.engine).supports(on_current_steps(recipe)))
     except UserError as error:
         return error.problems
     except (OSError, ValueError) as error:

@@ -1,0 +1,22 @@
+"""``loratui dataset``: everything that mends a dataset."""
+
+from __future__ import annotations
+
+import click
+
+from loratui.cli.lazy import LazyGroup
+
+_COMMANDS = {
+    "history": ("dataset_history", "The steps of a dataset, and which of them counts."),
+    "undo": ("dataset_history", "Go back to the step before."),
+    "redo": ("dataset_history", "Go forward again."),
+    "refresh": ("dataset_history", "Take in what you changed in your own folder since."),
+}
+
+
+@click.group(cls=LazyGroup, table=_COMMANDS)
+def dataset() -> None:
+    """Mend a dataset. Your folder stays as it is: each operation makes a new one beside it, in
+    DIR.steps, and what is trained on is DIR.steps/current. Every command shows first what it would do;
+    --yes does it; loratui dataset undo DIR takes it back.
+    """
