@@ -7,9 +7,9 @@ import time
 from typing import Any
 
 from loratui.cli.output import say
-from loratui.events import ENDED
+from loratui.events import ENDED, Hint
 from loratui.runs.follow import RunFollower
-from loratui.runs.hints import rule
+from loratui.runs.hints import rule_for
 from loratui.runs.store import Run
 from loratui.runs.view import RunView
 
@@ -20,7 +20,7 @@ _LINE_SECONDS = 2.0
 def follow(run: Run) -> RunView:
     """Print what happens until the run ends, and return how it ended. Ctrl+C leaves; the run goes on."""
     follower = RunFollower(run)
-    narrator = _Narrator()
+    narrator = _Narrator(run)
     try:
         while True:
             view = follower.poll()
@@ -36,7 +36,8 @@ def follow(run: Run) -> RunView:
 class _Narrator:
     """Says each new thing once, and steps every few seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, run: Run) -> None:
+        self._run = run
         self._phase = ""
         self._step = 0
         self._spoke_at = -math.inf
@@ -61,16 +62,18 @@ class _Narrator:
             say(f"saved {checkpoint.path}")
         self._files = len(view.checkpoints)
         for hint in view.hints[self._hints :]:
-            say(hint_line(hint.key))
+            say(hint_line(hint))
         self._hints = len(view.hints)
         if ended:
             say(f"{view.state}{f': {view.reason}' if view.reason else ''}")
+            if any(hint.severity == "fatal" for hint in view.hints):
+                say(f"What can be done about it: loratui fix {self._run.id}")
 
 
-def hint_line(key: str) -> str:
+def hint_line(hint: Hint) -> str:
     """A known issue in one line: cause and fix."""
-    row = rule(key)
-    return f"known issue {key}: {row.cause} Try: {row.fix}" if row else f"known issue {key}"
+    row = rule_for(hint)
+    return f"known issue {hint.key}: {row.cause} Try: {row.fix}" if row else f"known issue {hint.key}"
 
 
 def step_line(view: RunView) -> str:

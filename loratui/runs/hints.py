@@ -78,6 +78,8 @@ class HintRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Keys that explain this one: after any of them it is not given."""
     change: dict[str, Any] = {}
     """Recipe changes by dotted key: a value, or ``{times = factor}``."""
+    install: tuple[str, ...] = ()
+    """What ``pip install`` would mend it with, where a package is the trouble."""
 
 
 @cache
@@ -90,6 +92,17 @@ def rules() -> tuple[HintRule, ...]:
 def rule(key: str) -> HintRule | None:
     """The row of a key."""
     return next((row for row in rules() if row.key == key), None)
+
+
+_FIRST_STEP = re.compile(r"^step [01]:|from the first step on|\| *[01]/\d+ \[[^\[]*\]\s*$")
+
+
+def rule_for(hint: Hint) -> HintRule | None:
+    """The row whose words fit a hint: its own, but for a loss that is NaN from the first step on. No weight
+    has changed by then, so the rate is not to blame (``hint_rules.nan_words``)."""
+    if hint.key == "loss_nan" and _FIRST_STEP.search(hint.line):
+        return rule("nan_latents")
+    return rule(hint.key)
 
 
 def recipe_changes(row: HintRule, recipe: Recipe) -> dict[str, Any]:

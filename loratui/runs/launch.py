@@ -53,9 +53,10 @@ def start(recipe: Recipe, engine: Engine, total_steps: int | None = None) -> Run
     return run
 
 
-def resume(run: Run, engine: Engine) -> Run:
-    """Go on with a run from its newest saved state, in the same folder. Raises ``UserError`` when it is still
-    running, or has no state."""
+def resume(run: Run, engine: Engine, changed: Recipe | None = None) -> Run:
+    """Go on with a run from its newest saved state, in the same folder. ``changed`` is the recipe to go on
+    with, where it is another; the one before is kept beside it. Raises ``UserError`` when the run is still
+    running, has no state, or when the engine refuses the changed recipe."""
     status = read_status(run) or Status("lost")
     if is_alive(run, status):
         raise UserError("", Problem("", f"{run.id} is still running.", f"See it: loratui attach {run.id}"))
@@ -69,7 +70,12 @@ def resume(run: Run, engine: Engine) -> Run:
                 f"Start it over with: loratui rerun {run.id}",
             ),
         )
-    recipe = recipes.loads(_read(run.recipe), str(run.recipe))
+    recipe = changed or recipes.loads(_read(run.recipe), str(run.recipe))
+    if changed is not None:
+        problems = engine.supports(changed)
+        if problems:
+            raise UserError("", *problems)
+        _replace_recipe(run, changed, status.attempt)
     take_requests(run)  # a stop meant for the last attempt
     status = msgspec.structs.replace(
         status, state="starting", reason="", attempt=status.attempt + 1, supervisor=None, trainer=None
@@ -77,6 +83,21 @@ def resume(run: Run, engine: Engine) -> Run:
     _prepare(run, lambda: engine.prepare(recipe, run.folder, resume=state), status)
     spawn(run)
     return run
+
+
+def _replace_recipe(run: Run, changed: Recipe, attempt: int) -> None:
+    """Keep the recipe of the attempt that ended, and write down the one to go on with."""
+    about = store.read_run_file(run)
+    try:
+        replace_file(run.folder / f"recipe-attempt{attempt}.toml", run.recipe.read_bytes())
+        replace_file(run.recipe, recipes.dumps(changed).encode())
+        if about is not None:
+            about = msgspec.structs.replace(about, summary=store.summarize(changed))
+            replace_file(run.run_file, msgspec.json.format(msgspec.json.encode(about)))
+    except OSError as error:
+        raise UserError(
+            str(run.folder), Problem("", f"the changed recipe cannot be written: {error.strerror}.")
+        ) from None
 
 
 def newest_state(run: Run) -> Path | None:

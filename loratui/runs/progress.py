@@ -109,7 +109,7 @@ class Progress:
             self._dirty = True
 
     def _note_hint(self, hint: Hint) -> None:
-        row = hints.rule(hint.key)
+        row = hints.rule_for(hint)
         if hint.severity == "fatal" and not self.fatal_hint:
             self.fatal_hint = f"{row.cause} {row.fix}" if row else hint.line
 
@@ -180,11 +180,12 @@ class Progress:
 
 
 def _so_far(run: Run) -> tuple[int, set[str]]:
-    """The next sequence number, and the hints given in earlier attempts."""
+    """The next sequence number, and the hints given in earlier attempts. A fatal one ended its attempt: it is
+    given again when it ends another."""
     next_seq, hinted = 0, set()
     for record in RecordReader(run.events).poll():
         next_seq = record.seq + 1
-        if isinstance(record.event, Hint):
+        if isinstance(record.event, Hint) and record.event.severity != "fatal":
             hinted.add(record.event.key)
     return next_seq, hinted
 

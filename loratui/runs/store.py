@@ -17,6 +17,7 @@ from loratui import places
 from loratui.events import RunState
 from loratui.problems import Problem, UserError
 from loratui.recipe import EngineName, Recipe, dumps
+from loratui.runs import lock
 from loratui.runs.files import PRIVATE_FOLDER, replace_file
 from loratui.runs.layout import Run, RunFile, Status, read_run_file, read_status, write_status
 from loratui.runs.liveness import state
@@ -29,6 +30,7 @@ __all__ = [
     "all_runs",
     "create",
     "find",
+    "is_kept",
     "read_run_file",
     "read_status",
     "state",
@@ -126,6 +128,11 @@ def summary(run: Run) -> RunSummary:
     if about is None:
         raise UserError(str(run.folder), Problem("", "this is not a run's folder.", "See: loratui runs"))
     return _summary(run, about)
+
+
+def is_kept(run: Run) -> bool:
+    """Whether a supervisor, or the guard it leaves behind, still holds this run's lock."""
+    return bool(lock.is_held(run.lock))
 
 
 def _summary(run: Run, about: RunFile) -> RunSummary:

@@ -52,6 +52,8 @@ class RunView:
     states: tuple[StateSaved, ...] = ()
     samples: tuple[Sample, ...] = ()
     hints: tuple[Hint, ...] = ()
+    hinted_at: dict[str, float] = field(default_factory=dict)
+    """When each hint was last met, by key; wall clock, seconds since 1970."""
     messages: tuple[Message, ...] = ()
     """The last few."""
     messages_seen: int = 0
@@ -71,6 +73,7 @@ class RunFold:
         self._states: list[StateSaved] = []
         self._samples: list[Sample] = []
         self._hints: dict[str, Hint] = {}
+        self._hinted_at: dict[str, float] = {}
         self._messages: list[Message] = []
         self._messages_seen = 0
         self._elapsed: float | None = None
@@ -97,6 +100,7 @@ class RunFold:
             states=tuple(self._states),
             samples=tuple(self._samples),
             hints=tuple(self._hints.values()),
+            hinted_at=dict(self._hinted_at),
             messages=tuple(self._messages),
             messages_seen=self._messages_seen,
             losses=self._losses,
@@ -137,6 +141,7 @@ class RunFold:
                 self._samples.append(sample)
             case Hint() as hint:
                 self._hints.setdefault(hint.key, hint)
+                self._hinted_at[hint.key] = record.t
             case Message() as message:
                 self._messages = [*self._messages[1 - KEPT_MESSAGES :], message]
                 self._messages_seen += 1

@@ -24,10 +24,11 @@ class Glyphs:
     between: str
     running: str
     times: str
+    becomes: str
 
 
-UNICODE = Glyphs(True, "✓", "x", "!", "█", "░", "…", "·", "▶", "×")
-ASCII = Glyphs(False, "+", "x", "!", "#", "-", "~", "-", ">", "x")
+UNICODE = Glyphs(True, "✓", "x", "!", "█", "░", "…", "·", "▶", "×", "→")
+ASCII = Glyphs(False, "+", "x", "!", "#", "-", "~", "-", ">", "x", ">")
 
 
 def choose(environment: Mapping[str, str], encoding: str) -> Glyphs:

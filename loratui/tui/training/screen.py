@@ -19,13 +19,14 @@ from loratui.runs.follow import LogTail, RunFollower
 from loratui.runs.store import Run, read_run_file
 from loratui.runs.view import RunView
 from loratui.tui import text
-from loratui.tui.training import about, gpu_words, words
+from loratui.tui.training import about, gpu_words, keys, words
 from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line
 from loratui.tui.widgets.loss_chart import LossChart
 
 if TYPE_CHECKING:
     from loratui.runs.gpu import GpuReading
+    from loratui.runs.hint_states import Decision
 
 POLL = 0.5
 """Seconds between looks while the terminal has the focus."""
@@ -47,6 +48,7 @@ class TrainingScreen(Screen[None]):
         Binding(
             "c", "view('chart')", "chart", id="run.chart", tooltip="The chart on the whole screen, and back"
         ),
+        Binding("f", "fix", "fix", id="run.fix", tooltip="What can be done about a known trouble, and do it"),
         Binding("h", "hints", "hints", id="run.hints", tooltip="Known troubles and what to do"),
         Binding(
             "v",
@@ -177,7 +179,7 @@ class TrainingScreen(Screen[None]):
         if self.has_class("-tall"):
             from loratui.tui.training.hint_table import table
 
-            self.query_one("#hints", Line).show(table(view, width - 2, HINT_ROWS))
+            self.query_one("#hints", Line).show(table(view, width - 2, HINT_ROWS, self._decided()))
         trigger = self._recipe.dataset.trigger if self._recipe else ""
         self.query_one("#notice", Line).show(
             words.notice(view, self.run_shown.folder, self._note, trigger, self._resumable)
@@ -192,18 +194,8 @@ class TrainingScreen(Screen[None]):
             self.call_after_refresh(self.query_one(Log).scroll_end, animate=False)
 
     def _show_keys(self) -> None:
-        ended = self.view.state in ENDED
-        if ended:
-            keys = [("q", "leave"), ("r", "resume" if self._resumable else "again")]
-            keys += [("v", "result")] if self.view.checkpoints or self.view.final_file else []
-        else:
-            keys = [("q", "leave (run goes on)"), ("S", "stop")]
         full = "l" if self.has_class("-log") else "c" if self.has_class("-chart") else ""
-        hints = "hints !" if self.view.hints else "hints"
-        keys += [("l", "panel" if full == "l" else "log"), ("c", "panel" if full == "c" else "chart")]
-        paths, rest = [("p", "paths")], [("?", "help"), ("esc", "runs")]
-        keys += [("h", hints), *(rest + paths if ended else paths + rest)]  # the result says the paths too
-        self.query_one(KeyBar).show(keys)
+        self.query_one(KeyBar).show(keys.keys(self.view, resumable=self._resumable, full=full))
 
     # Keys
 
@@ -225,7 +217,18 @@ class TrainingScreen(Screen[None]):
         from loratui.tui.help import TextScreen
         from loratui.tui.training.hint_table import page
 
-        self.app.push_screen(TextScreen("Known troubles", page(self.view, self.size.width - 4)))
+        body = page(self.view, self.size.width - 4, self._decided())
+        self.app.push_screen(TextScreen("Known troubles", body))
+
+    def _decided(self) -> dict[str, Decision]:
+        from loratui.runs.hint_states import decisions
+
+        return decisions(self.run_shown) if self.view.hints else {}
+
+    def action_fix(self) -> None:
+        from loratui.tui.training.mending import mend
+
+        mend(self.app, self.run_shown, self.view, self._gpus, self._say)
 
     def action_result(self) -> None:
         if self.view.state in ENDED and (self.view.checkpoints or self.view.final_file):

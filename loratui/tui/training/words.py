@@ -198,8 +198,12 @@ def way_on(view: RunView, trigger: str, resumable: bool) -> str:
             f"Next: copy it into your image program's LoRA folder{word}."
             " v shows how good it is; r trains it again with changes."
         )
+    if resumable and any(hint.severity == "fatal" for hint in view.hints):
+        return "f mends what stopped it; r resumes from the last saved state as it was; l shows the log."
     if resumable:
         return "r resumes from the last saved state; l shows the log."
+    if view.state == "failed" and view.hints:
+        return "f shows what can be done about it and does it; l shows the log; r opens its recipe again."
     if view.state == "failed":
         return "h says what known troubles look like; l shows the log; r opens its recipe again to change it."
     return "No state was saved. r opens its recipe again."
