@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from loratui import kohya_checkout
 from loratui.recipe import EngineName
 from loratui.runs.hints import HintRule
 
@@ -57,9 +58,7 @@ def trainer_python(engine: EngineName) -> Path | None:
     """The Python that runs this engine's trainer."""
     if engine == "builtin":
         return Path(sys.executable)
-    from loratui.engines import kohya
-
-    return kohya._python(kohya.checkout())
+    return kohya_checkout.find().python
 
 
 def _generic(line: str, engine: EngineName, python: Path) -> Installation | None:
@@ -70,9 +69,7 @@ def _generic(line: str, engine: EngineName, python: Path) -> Installation | None
     if not package:
         return None
     if engine == "kohya":
-        from loratui.engines import kohya
-
-        folder = kohya.checkout()
+        folder = kohya_checkout.find().folder
         if (folder / "requirements.txt").is_file():
             return Installation(_pip(python, ("-r", "requirements.txt")), folder)
     return Installation(_pip(python, (package,)))

@@ -106,6 +106,7 @@ def test_sd_scripts_packages_go_into_its_own_environment(
     python = tmp_path / "venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text("")
+    python.chmod(0o755)
     (tmp_path / "venv/lib/python3.10/site-packages/pip").mkdir(parents=True)
     (tmp_path / "venv/lib/python3.10/site-packages/pip/__main__.py").write_text("")
     (tmp_path / "requirements.txt").write_text("toml\n")
