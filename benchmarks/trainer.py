@@ -26,10 +26,10 @@ from accelerate import Accelerator
 
 from loratui import kohya_config
 from loratui.trainer import optimizers
-from loratui.trainer.assembly import network_on, parameter_groups
+from loratui.trainer.assembly import network_on, stepper_for
 from loratui.trainer.config import TrainConfig, load_config
 from loratui.trainer.loading import BaseModel, diffusers_classes
-from loratui.trainer.stepping import Diffusion, Fed, Stepper
+from loratui.trainer.stepping import Fed
 from loratui.trainer.text import Condition, predict
 from loratui.trainer.tiny_model import make
 from loratui.trainer.tokenizer import ASSETS
@@ -103,12 +103,7 @@ def main() -> int:
     network = network_on(config, BaseModel("sd15", unet, None, [], []), device)
     targets = [module for module in unet.modules() if "forward" in vars(module)]
     patched = {module: module.forward for module in targets}
-    groups = parameter_groups(config, network)
-    optimizer = accelerator.prepare(optimizers.create(config, groups))
-    rates = [group["lr"] for group in groups]
-    stepper = Stepper(
-        config, accelerator, unet, network, optimizer, rates, Diffusion.of(config, device), 1000
-    )
+    stepper = stepper_for(config, optimizers.choose(config), accelerator, unet, network, 1000)
 
     times: dict[str, list[float]] = {"floor": [], "ours": []}
     for number in range(options.rounds + 1):

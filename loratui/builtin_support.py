@@ -7,15 +7,25 @@ from __future__ import annotations
 
 FAMILIES = frozenset({"sd15", "sdxl"})
 
-OPTIMIZERS = frozenset({"AdamW", "Prodigy"})
-
 NETWORK_TYPES = frozenset({"lora", "locon"})
 
 NETWORK_ARGS = frozenset({"conv_dim", "conv_alpha", "rank_dropout", "module_dropout"})
 
 SCHEDULES = frozenset(
-    {"constant", "constant_with_warmup", "cosine", "cosine_with_restarts", "linear", "polynomial"}
+    {
+        "constant",
+        "constant_with_warmup",
+        "cosine",
+        "cosine_with_min_lr",
+        "cosine_with_restarts",
+        "inverse_sqrt",
+        "linear",
+        "piecewise_constant",
+        "polynomial",
+        "warmup_stable_decay",
+    }
 )
+"""Beside these, ``adafactor`` and ``adafactor:RATE`` go with the optimizer of that name."""
 
 KEYS = frozenset(
     {
@@ -38,9 +48,14 @@ KEYS = frozenset(
         "gradient_checkpointing",
         "keep_tokens",
         "learning_rate",
+        "lr_decay_steps",
         "lr_scheduler",
+        "lr_scheduler_args",
+        "lr_scheduler_min_lr_ratio",
         "lr_scheduler_num_cycles",
         "lr_scheduler_power",
+        "lr_scheduler_timescale",
+        "lr_scheduler_type",
         "lr_warmup_steps",
         "max_bucket_reso",
         "max_grad_norm",
@@ -95,6 +110,8 @@ KEYS = frozenset(
         "train_data_dir",
         "training_comment",
         "unet_lr",
+        "use_8bit_adam",
+        "use_lion_optimizer",
         "v_parameterization",
         "v_pred_like_loss",
         "weighted_captions",

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from loratui import builtin_support, kohya_config
+from loratui import builtin_optimizers, builtin_support, kohya_config
 from loratui.engines import config
 from loratui.engines.checks import contradiction_problems, file_problems, passed_on_problems
 from loratui.engines.engine import Command, EngineStatus, Launch
 from loratui.events import PREFIX, Event, decode_event
-from loratui.problems import Problem
+from loratui.problems import Problem, nearest
 from loratui.recipe import EngineName, Recipe
+from loratui.recipe.document import Optimizer
 
 _REQUIRED = ("torch", "diffusers", "transformers", "accelerate", "safetensors")
 _LONGEST_LINE = 1 << 20
@@ -95,16 +96,7 @@ def _settings(recipe: Recipe) -> Iterator[Problem]:
             f"the builtin engine does not train {recipe.network.type} yet.",
             'Write type = "lora" or "locon", or choose engine = "kohya".',
         )
-    for key, value, known in (
-        ("optimizer.name", recipe.optimizer.name, builtin_support.OPTIMIZERS),
-        ("optimizer.schedule", recipe.optimizer.schedule, builtin_support.SCHEDULES),
-    ):
-        if value.lower() not in {word.lower() for word in known}:
-            yield Problem(
-                key,
-                f"the builtin engine has no {value!r}; it has {', '.join(sorted(known))}.",
-                'Choose one of these, or engine = "kohya".',
-            )
+    yield from _optimizer(recipe.optimizer)
     script = config.script_of(recipe)
     for key in recipe.kohya:
         known_key = key in builtin_support.KEYS or key in builtin_support.IGNORED_KEYS
@@ -122,3 +114,21 @@ def _settings(recipe: Recipe) -> Iterator[Problem]:
         )
     if recipe.base.vae:
         yield Problem("base.vae", "the builtin engine does not know it yet.", 'Choose engine = "kohya".')
+
+
+def _optimizer(optimizer: Optimizer) -> Iterator[Problem]:
+    fact = builtin_optimizers.find(optimizer.name)
+    if fact is None:
+        known = builtin_optimizers.NAMES
+        fix = nearest(optimizer.name, known) or f"Use one of {', '.join(known)}, or any module.Class."
+        yield Problem("optimizer.name", f"the builtin engine has no {optimizer.name!r}.", fix)
+        return
+    package = builtin_optimizers.missing_package(fact)
+    if package:
+        message = f"{fact.name} needs the package {package}, which is not installed."
+        yield Problem("optimizer.name", message, f"Run: pip install {package}")
+    known_schedules = builtin_support.SCHEDULES
+    schedule = optimizer.schedule.partition(":")[0]
+    if schedule not in known_schedules and not (schedule == "adafactor" and fact.name == "Adafactor"):
+        fix = nearest(schedule, known_schedules) or f"Use one of {', '.join(sorted(known_schedules))}."
+        yield Problem("optimizer.schedule", f"the builtin engine has no {optimizer.schedule!r}.", fix)

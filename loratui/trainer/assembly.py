@@ -1,4 +1,5 @@
-"""What is trained: the LoRA on a loaded model, and its parameters in groups of one learning rate."""
+"""What is trained: the LoRA on a loaded model, its parameters in groups of one learning rate, and their
+optimizer."""
 
 from __future__ import annotations
 
@@ -6,9 +7,13 @@ from typing import Any
 
 import torch
 
+from loratui.trainer import optimizers
 from loratui.trainer.config import TrainConfig
 from loratui.trainer.loading import BaseModel
 from loratui.trainer.network import Dropout, Network, attach, text_targets, unet_targets
+from loratui.trainer.optimizers import Chosen
+from loratui.trainer.rates import rates_for
+from loratui.trainer.stepping import Diffusion, Stepper
 
 
 def trained_rates(config: TrainConfig) -> dict[str, float]:
@@ -41,7 +46,33 @@ def network_on(config: TrainConfig, model: BaseModel, device: torch.device) -> N
     return attach(targets, config.rank, config.alpha, device, config.convolution, dropout)
 
 
-def parameter_groups(config: TrainConfig, network: Network) -> list[dict[str, Any]]:
-    """The optimizer's groups, in the order of ``network.groups``."""
+def parameter_groups(config: TrainConfig, network: Network) -> dict[str, dict[str, Any]]:
+    """The optimizer's groups by name, in the order of ``network.groups``."""
     rates = trained_rates(config)
-    return [{"params": network.parameters(name), "lr": rates[name]} for name in network.groups]
+    return {name: {"params": network.parameters(name), "lr": rates[name]} for name in network.groups}
+
+
+def stepper_for(
+    config: TrainConfig,
+    chosen: Chosen,
+    accelerator: Any,
+    unet: Any,
+    network: Network,
+    total_steps: int,
+    done: int = 0,
+) -> Stepper:
+    """Everything that one optimizer step moves; ``done`` steps of the schedule are behind it. Raises
+    ``ConfigRefusedError`` for values that the optimizer or the scheduler does not take."""
+    groups = parameter_groups(config, network)
+    optimizer = accelerator.prepare(optimizers.create(config, chosen, list(groups.values())))
+    base_rates = [group["lr"] for group in groups.values()]
+    return Stepper(
+        config,
+        accelerator,
+        unet,
+        network,
+        optimizer,
+        rates_for(config, chosen, optimizer, base_rates, total_steps, done),
+        Diffusion.of(config, accelerator.device),
+        tuple(groups),
+    )

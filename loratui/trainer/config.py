@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loratui import builtin_support, kohya_config
+from loratui import builtin_optimizers, builtin_support, kohya_config
+from loratui.builtin_optimizers import OptimizerFact
 from loratui.dataset.buckets import Bucketing
 from loratui.dataset.captions import CaptionRules
 from loratui.families import FAMILIES, Family
@@ -58,9 +59,14 @@ class TrainConfig:
     gradient_checkpointing: bool
     keep_tokens: int
     learning_rate: float
+    lr_decay_steps: int | float
     lr_scheduler: str
+    lr_scheduler_args: list[str] | None
+    lr_scheduler_min_lr_ratio: float | None
     lr_scheduler_num_cycles: int
     lr_scheduler_power: float
+    lr_scheduler_timescale: int | None
+    lr_scheduler_type: str
     lr_warmup_steps: int | float
     max_bucket_reso: int
     max_grad_norm: float
@@ -110,6 +116,8 @@ class TrainConfig:
     train_batch_size: int
     training_comment: str | None
     unet_lr: float | None
+    use_8bit_adam: bool
+    use_lion_optimizer: bool
     v_parameterization: bool
     v_pred_like_loss: float | None
     weighted_captions: bool
@@ -168,9 +176,17 @@ class TrainConfig:
         return rank, float(given.get("conv_alpha", 1.0)) or float(rank)
 
     @property
-    def optimizer(self) -> str:
-        """``adamw`` or ``prodigy``."""
-        return (self.optimizer_type or "AdamW").lower()
+    def optimizer_name(self) -> str:
+        """optimizer_type, or what the older keys mean (sd-scripts library/train_util.py:4829-4845)."""
+        older = "AdamW8bit" if self.use_8bit_adam else "Lion" if self.use_lion_optimizer else "AdamW"
+        return self.optimizer_type or older
+
+    @property
+    def optimizer(self) -> OptimizerFact:
+        """The optimizer; that it is a known one is checked at the door."""
+        fact = builtin_optimizers.find(self.optimizer_name)
+        assert fact is not None
+        return fact
 
     @property
     def bucketing(self) -> Bucketing:

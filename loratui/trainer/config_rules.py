@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from loratui import builtin_support
 from loratui.problems import Problem, nearest
+from loratui.trainer.optimizer_rules import optimizer_problems
 
 if TYPE_CHECKING:
     from loratui.trainer.config import TrainConfig
@@ -19,6 +20,7 @@ def contradictions(config: TrainConfig) -> Iterator[Problem]:
     yield from _ranges(config)
     yield from _network_arguments(config)
     yield from _objective(config)
+    yield from optimizer_problems(config)
     try:
         sides = config.size
     except ValueError:
@@ -38,11 +40,6 @@ def contradictions(config: TrainConfig) -> Iterator[Problem]:
     given = config.text_encoder_lr
     if isinstance(given, list) and len(given) not in (0, 1, len(config.text_encoder_rates)):
         yield Problem("text_encoder_lr", f"{len(given)} rates are given for this model.", "Give one.")
-    rates = {rate for rate in (config.unet_rate, *config.text_encoder_rates) if rate}
-    if config.optimizer == "prodigy" and len(rates) > 1:
-        words = ", ".join(f"{rate:g}" for rate in sorted(rates))
-        message = f"Prodigy takes one learning rate for everything, and here are {words}."
-        yield Problem("optimizer_type", message, "Set them all to 1.0.")
 
 
 def _cached_captions(config: TrainConfig) -> Iterator[Problem]:
@@ -57,14 +54,6 @@ def _cached_captions(config: TrainConfig) -> Iterator[Problem]:
 
 
 def _choices(config: TrainConfig) -> Iterator[Problem]:
-    known = sorted(builtin_support.OPTIMIZERS)
-    if config.optimizer not in {name.lower() for name in known}:
-        message = f"the builtin trainer has no {config.optimizer_type!r}."
-        yield Problem("optimizer_type", message, f'Use {" or ".join(known)}, or engine = "kohya".')
-    if config.lr_scheduler not in builtin_support.SCHEDULES:
-        message = f"the builtin trainer has no {config.lr_scheduler!r}."
-        fix = f'Use {", ".join(sorted(builtin_support.SCHEDULES))}, or engine = "kohya".'
-        yield Problem("lr_scheduler", message, fix)
     if config.network_module != "networks.lora":
         message = f"the builtin trainer has no {config.network_module!r}."
         yield Problem("network_module", message, 'Write "networks.lora", or choose engine = "kohya".')
@@ -93,7 +82,10 @@ def _ranges(config: TrainConfig) -> Iterator[Problem]:
         ("sample_every_n_steps", 0),
         ("save_every_n_steps", 0),
         ("save_last_n_steps", 0),
+        ("lr_decay_steps", 0),
+        ("lr_scheduler_min_lr_ratio", 0),
         ("lr_scheduler_num_cycles", 1),
+        ("lr_scheduler_timescale", 1),
         ("lr_scheduler_power", 0),
         ("min_snr_gamma", 0),
         ("caption_dropout_every_n_epochs", 0),

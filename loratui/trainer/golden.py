@@ -26,13 +26,13 @@ import torch
 
 from loratui.problems import UserError, refusal
 from loratui.trainer import lora_file, optimizers
-from loratui.trainer.assembly import network_on, parameter_groups, trained_rates
+from loratui.trainer.assembly import network_on, stepper_for, trained_rates
 from loratui.trainer.data import Item, size_conditions
 from loratui.trainer.loading import BaseModel, load
 from loratui.trainer.recorded_order import captions_follow, items_by_name, order_follows
 from loratui.trainer.recording import Recording, change_error, find, read, relative_error
 from loratui.trainer.schedule import plan
-from loratui.trainer.stepping import Diffusion, Fed, NotFiniteError, Stepped, Stepper
+from loratui.trainer.stepping import Fed, NotFiniteError, Stepped
 from loratui.trainer.text import encode_tokens
 
 LIMITS = {"loss": 1e-5, "grad_norm": 1e-5, "lr": 1e-5, "weights": 5e-4}
@@ -76,21 +76,12 @@ def replay(recording: Recording) -> Replayed:
         raise refusal(recording.folder, f"its start weights do not fit: {remark}", "Copy it again.")
     start = {name: tensor.clone() for name, tensor in network.tensors().items()}
     accelerator = Accelerator(mixed_precision="no", cpu=True)
-    groups = parameter_groups(config, network)
-    optimizer = accelerator.prepare(optimizers.create(config, groups))
     per_epoch = len(recording.facts["batches_before_shuffle"])
     totals = plan(
         per_epoch, config.gradient_accumulation_steps, config.max_train_steps, config.max_train_epochs
     )
-    stepper = Stepper(
-        config,
-        accelerator,
-        model.unet,
-        network,
-        optimizer,
-        [group["lr"] for group in groups],
-        Diffusion.of(config, _CPU),
-        totals.total_steps,
+    stepper = stepper_for(
+        config, optimizers.choose(config), accelerator, model.unet, network, totals.total_steps
     )
     errors: dict[str, list[float]] = {"loss": [], "grad_norm": [], "lr": []}
     numbers = range(len(recording.passes))

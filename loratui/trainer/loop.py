@@ -21,6 +21,7 @@ from loratui.trainer.data import Item, size_conditions
 from loratui.trainer.drawing import Drawer
 from loratui.trainer.latents import LatentCache
 from loratui.trainer.objective import AverageLoss
+from loratui.trainer.optimizers import averaged
 from loratui.trainer.report import Reporter
 from loratui.trainer.schedule import Plan
 from loratui.trainer.state import Progress
@@ -74,7 +75,7 @@ class Training:
         config, plan = self.config, self.plan
         start, skipped = divmod(self.step, plan.steps_per_epoch)
         if config.sample_at_first and self.step == 0:
-            self.drawer.draw(self.report, self.stop, 0, 0)
+            self._draw(0)
         self.report.phase("training")
         for epoch in range(start, plan.epochs):
             self.report.emit(events.Epoch(epoch + 1, plan.epochs))
@@ -124,7 +125,7 @@ class Training:
                 sum(done.losses) / len(done.losses),
                 self.average.mean,
                 epoch + 1,
-                dict(zip(self.stepper.network.groups, done.rates_in_use, strict=True)),
+                dict(zip(self.stepper.groups, done.rates_in_use, strict=True)),
                 done.norm if math.isfinite(done.norm) else None,
                 time.monotonic() - begun,
             )
@@ -175,7 +176,7 @@ class Training:
             self.report.phase("training")
         # Epochs win over steps, when both are given (library/train_util.py, ``sample_images_common``).
         if not config.sample_every_n_epochs and checkpoints.is_due(config.sample_every_n_steps, self.step):
-            self.drawer.draw(self.report, self.stop, None, self.step)
+            self._draw(None)
 
     def _end_epoch(self, epoch: int) -> None:
         """``epoch`` counts from 1. The last epoch's file is the final one."""
@@ -188,6 +189,10 @@ class Training:
             checkpoints.remove_old(config, epoch)
             self.report.phase("training")
         if checkpoints.is_due(config.sample_every_n_epochs, epoch):
+            self._draw(epoch)
+
+    def _draw(self, epoch: int | None) -> None:
+        with averaged(self.stepper.optimizer):
             self.drawer.draw(self.report, self.stop, epoch, self.step)
 
     def _stopped(self, epoch: int) -> Outcome:
@@ -204,7 +209,8 @@ class Training:
             raise NotFiniteError
         path = checkpoints.lora_path(self.config, stem)
         entries = self.entries | metadata.of_file(self.config, stem, self.step, epoch)
-        lora_file.save(path, self.stepper.network.tensors(), entries, self.config.save_precision)
+        with averaged(self.stepper.optimizer):
+            lora_file.save(path, self.stepper.network.tensors(), entries, self.config.save_precision)
         self.report.emit(events.Checkpoint(str(path), self.step, epoch, final))
         return path
 

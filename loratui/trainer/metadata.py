@@ -62,8 +62,6 @@ def of_training(
 ) -> dict[str, str]:
     """All that stays the same from the first file of a training to the last. No path, only names."""
     model = Path(config.pretrained_model_name_or_path).expanduser()
-    arguments = ",".join(config.optimizer_args or ())
-    optimizer = "prodigyopt.prodigy.Prodigy" if config.optimizer == "prodigy" else "torch.optim.adamw.AdamW"
     entries = {f"ss_{key}": str(getattr(config, key)) for key in _COPIED}
     entries |= {
         "ss_base_model_version": _VERSIONS[config.family],
@@ -73,7 +71,6 @@ def of_training(
         "ss_network_dim": str(config.rank),
         "ss_num_batches_per_epoch": str(plan.batches_per_epoch),
         "ss_num_epochs": str(plan.epochs),
-        "ss_optimizer": f"{optimizer}({arguments})" if arguments else optimizer,
         "ss_output_name": config.name,
         "ss_resolution": str(config.size),
         "ss_sd_model_name": model.name,

@@ -15,7 +15,7 @@ from loratui import events
 from loratui.atomic import ensure_writable
 from loratui.problems import Problem, UserError
 from loratui.trainer import checkpoints, data, lora_file, metadata, optimizers, state
-from loratui.trainer.assembly import network_on, parameter_groups
+from loratui.trainer.assembly import network_on, stepper_for
 from loratui.trainer.batches import batches_per_epoch
 from loratui.trainer.caching import encode_captions, encode_dataset_pictures
 from loratui.trainer.config import TrainConfig
@@ -27,7 +27,6 @@ from loratui.trainer.prompts import Prompt, read_prompts
 from loratui.trainer.report import Reporter
 from loratui.trainer.schedule import plan
 from loratui.trainer.state import Progress
-from loratui.trainer.stepping import Diffusion, Stepper
 from loratui.trainer.stopping import StopRequest
 
 _DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -56,6 +55,7 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest) -> Trainin
     started = time.time()
     # Imported here already, while the phase still says what takes so long.
     diffusers_classes(), encoder_classes()
+    chosen = optimizers.choose(config)
     accelerator = _accelerator(config)
     progress = state.read_progress(Path(config.resume).expanduser()) if config.resume else None
     seed = _seed(config, progress)
@@ -88,13 +88,12 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest) -> Trainin
         remark = lora_file.load_into(network, Path(config.network_weights).expanduser())
         if remark:
             report.message("warning", remark)
-    groups = parameter_groups(config, network)
-    optimizer = accelerator.prepare(optimizers.create(config, groups))
+    scheduled = progress.schedule_step if progress else 0
+    stepper = stepper_for(config, chosen, accelerator, model.unet, network, totals.total_steps, scheduled)
     if progress is not None:
-        state.load(Path(config.resume or "").expanduser(), network, optimizer)
+        state.load(Path(config.resume or "").expanduser(), network, stepper.optimizer)
     if config.gradient_checkpointing:
         _checkpoint_gradients(config, model)
-    diffusion = Diffusion.of(config, accelerator.device)
     report.emit(
         events.Planned(
             totals.total_steps,
@@ -106,28 +105,19 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest) -> Trainin
     )
     return Training(
         config=config,
-        stepper=Stepper(
-            config,
-            accelerator,
-            model.unet,
-            network,
-            optimizer,
-            [group["lr"] for group in groups],
-            diffusion,
-            totals.total_steps,
-        ),
+        stepper=stepper,
         items=items,
         buckets=buckets,
         latents=latents,
         conditions=conditions,
-        drawer=Drawer(config, model, conditions, prompts, diffusion.signal, accelerator),
+        drawer=Drawer(config, model, conditions, prompts, stepper.diffusion.signal, accelerator),
         plan=totals,
         seed=seed,
         report=report,
         stop=stop,
-        entries=metadata.of_training(config, items, totals, seed, started),
+        entries=metadata.of_training(config, items, totals, seed, started) | {"ss_optimizer": chosen.words},
         step=first_step,
-        schedule_offset=progress.schedule_step - first_step if progress else 0,
+        schedule_offset=scheduled - first_step,
         average=AverageLoss(list(progress.losses) if progress and first_step else None),
     )
 

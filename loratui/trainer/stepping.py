@@ -16,8 +16,8 @@ from torch import Tensor
 from loratui.trainer import noise, objective
 from loratui.trainer.config import TrainConfig
 from loratui.trainer.network import Network
-from loratui.trainer.optimizers import rate_in_use
-from loratui.trainer.schedule import rate_factor, warmup_steps
+from loratui.trainer.optimizers import rate_in_use, rates_found
+from loratui.trainer.rates import Rates
 from loratui.trainer.text import Condition, predict
 
 
@@ -67,9 +67,9 @@ class Stepped:
     losses: list[float]
     """One for each forward pass."""
     rates: list[float]
-    """Learning rate used for each parameter group, Prodigy's d not counted in."""
+    """Learning rate set for each parameter group."""
     rates_in_use: list[float]
-    """The same with it."""
+    """The rate it comes to: with Prodigy and D-Adaptation d times the one set."""
     norm: float
     """Of the gradient before it was clipped."""
 
@@ -83,16 +83,18 @@ class Stepper:
     unet: Any
     network: Network
     optimizer: Any
-    base_rates: Sequence[float]
+    rates: Rates
     diffusion: Diffusion
-    total_steps: int
+    groups: Sequence[str]
+    """Names of the optimizer's parameter groups."""
 
     def step(self, done: int, passes: Sequence[Callable[[], Fed]]) -> Stepped:
         """One optimizer step over the passes that are accumulated for it, after ``done`` steps of the
         learning rate schedule. Raises ``NotFiniteError`` before the weights change."""
-        self._set_rates(done)
+        self.rates.set(done)
         groups = self.optimizer.param_groups
-        rates, in_use = [float(group["lr"]) for group in groups], [rate_in_use(group) for group in groups]
+        rates = [float(group["lr"] or 0.0) for group in groups]
+        in_use = [rate_in_use(group) for group in groups]
         losses = []
         for feed in passes:
             with self.accelerator.autocast():
@@ -108,11 +110,12 @@ class Stepper:
         if not math.isfinite(norm) and self.accelerator.scaler is None:
             raise NotFiniteError
         self.optimizer.step()
+        self.rates.advance()
         self.optimizer.zero_grad(set_to_none=True)
         if self.config.scale_weight_norms:
             for layer in self.network.layers.values():
                 layer.limit_norm(self.config.scale_weight_norms)
-        return Stepped(losses, rates, in_use, norm)
+        return Stepped(losses, rates, rates_found(self.optimizer) or in_use, norm)
 
     def loss(self, fed: Fed) -> Tensor:
         """The scalar that is minimised."""
@@ -140,17 +143,3 @@ class Stepper:
         if config.debiased_estimation_loss:
             weights = weights * objective.debiased_weights(ratios, v_parameterization=v)
         return weights
-
-    def _set_rates(self, done: int) -> None:
-        config, total = self.config, self.total_steps
-        factor = rate_factor(
-            config.lr_scheduler,
-            done,
-            total,
-            warmup_steps(config.lr_warmup_steps, total),
-            cycles=config.lr_scheduler_num_cycles,
-            power=config.lr_scheduler_power,
-            rate=config.learning_rate,
-        )
-        for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
-            group["lr"] = rate * factor

@@ -23,7 +23,7 @@ from loratui.trainer.objective import AverageLoss, loss_of_batch, loss_of_sample
 from loratui.trainer.pixels import area_average, fit, resize
 from loratui.trainer.prompts import parse_prompt
 from loratui.trainer.sampling import ddim_timesteps, denoise
-from loratui.trainer.schedule import plan, rate_factor, warmup_steps
+from loratui.trainer.schedule import plan
 from loratui.trainer.single_file import open_clip_weights
 from loratui.trainer.tokenizer import clip_tokenizer
 
@@ -74,21 +74,6 @@ def test_average_loss_replaces_the_same_place_of_the_epoch_before() -> None:
         average.add(epoch, position, loss)
         means.append(average.mean)
     assert means == [4.0, 3.0, 1.5, 1.0]
-
-
-@pytest.mark.parametrize(
-    ("step", "factor"), [(0, 0.0), (1, 0.5), (2, 1.0), (3, 0.853553), (4, 0.5), (5, 0.146447)]
-)
-def test_cosine_with_warmup(step: int, factor: float) -> None:
-    assert rate_factor("cosine", step, 6, 2) == pytest.approx(factor, abs=1e-6)
-
-
-def test_other_schedules() -> None:
-    assert [rate_factor("constant", step, 9, 5) for step in (0, 8)] == [1.0, 1.0]
-    assert [rate_factor("constant_with_warmup", step, 9, 4) for step in (0, 1, 4, 8)] == [0, 0.25, 1, 1]
-    assert (warmup_steps(0.25, 40), warmup_steps(7, 40), warmup_steps(0, 40)) == (10, 7, 0)
-    with pytest.raises(ValueError, match="sawtooth"):
-        rate_factor("sawtooth", 0, 1, 0)
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,11 @@ from safetensors.torch import save_file
 
 from loratui import kohya_config
 from loratui.trainer import golden, optimizers
-from loratui.trainer.assembly import network_on, parameter_groups
+from loratui.trainer.assembly import network_on, stepper_for
 from loratui.trainer.config import load_config
 from loratui.trainer.data import load_items, size_conditions
 from loratui.trainer.loading import load
-from loratui.trainer.stepping import Diffusion, Fed, Stepper
+from loratui.trainer.stepping import Fed
 from loratui.trainer.text import encode_tokens, tokenize
 
 CPU = torch.device("cpu")
@@ -99,13 +99,8 @@ def record(tmp_path: Path, tiny_models: dict[str, Path], pictures: Path, write_c
         for layer in network.layers.values():
             torch.nn.init.normal_(layer.weights[1], std=0.02)
         save_file({k: v.clone() for k, v in network.tensors().items()}, folder / "initial_lora.safetensors")
-        groups = parameter_groups(config, network)
         accelerator = Accelerator(cpu=True)
-        optimizer = accelerator.prepare(optimizers.create(config, groups))
-        rates = [group["lr"] for group in groups]
-        stepper = Stepper(
-            config, accelerator, model.unet, network, optimizer, rates, Diffusion.of(config, CPU), 4
-        )
+        stepper = stepper_for(config, optimizers.choose(config), accelerator, model.unet, network, 4)
         tensors: dict[str, torch.Tensor] = {}
         passes: list[dict[str, Any]] = []
         steps: list[dict[str, Any]] = []

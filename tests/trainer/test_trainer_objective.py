@@ -16,7 +16,7 @@ from torch import nn
 from loratui.trainer import caption_weights, checkpoints, noise, objective
 from loratui.trainer.names import unet_name
 from loratui.trainer.network import Dropout, LoraLayer, attach, unet_targets
-from loratui.trainer.schedule import Plan, rate_factor
+from loratui.trainer.schedule import Plan
 from loratui.trainer.tokenizer import clip_tokenizer
 
 
@@ -83,20 +83,6 @@ def test_timesteps_stay_in_their_range(least: int, more: int) -> None:
     most = min(1000, least + more)
     found = noise.draw_timesteps(50, least, most)
     assert least <= int(found.min()) <= int(found.max()) < most
-
-
-@pytest.mark.parametrize(
-    ("schedule", "wanted"),
-    [
-        ("linear", [0, 0.5, 1, 0.75, 0.5, 0.25, 0]),
-        ("cosine_with_restarts", [0, 0.5, 1, 0.5, 1, 0.5, 0]),
-        ("polynomial", [0, 0.5, 1, 0.5625, 0.25, 0.0625, 0]),
-    ],
-)
-def test_schedules_by_hand(schedule: str, wanted: list[float]) -> None:
-    found = [rate_factor(schedule, step, 6, 2, cycles=2, power=2.0, rate=1e3) for step in range(7)]
-    assert found == pytest.approx(wanted, abs=1e-9)
-    assert rate_factor("polynomial", 6, 6, 2, rate=1e-3) == pytest.approx(1e-4)
 
 
 def test_the_last_passes_of_an_epoch_are_a_step_of_their_own() -> None:

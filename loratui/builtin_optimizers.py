@@ -1,0 +1,108 @@
+"""The optimizers of the builtin engine by Kohya's names: which class each is, and which package it comes in.
+
+Facts alone: nothing is imported to look them up. The table and the rules for other names follow sd-scripts
+library/train_util.py:4825-5225 (``get_optimizer``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerFact:
+    """One optimizer."""
+
+    name: str
+    path: str
+    """``module.Class``."""
+    package: str = ""
+    """What pip knows it by; empty where torch or transformers bring it."""
+    always: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments it always gets."""
+    unless_given: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments it gets where optimizer_args is silent."""
+
+    @property
+    def module(self) -> str:
+        """The top-level module it is found in."""
+        return self.path.partition(".")[0]
+
+    @property
+    def finds_its_rate(self) -> bool:
+        """D-Adaptation and Prodigy: the learning rate only multiplies what they find, and is one for all."""
+        name = self.name.lower()
+        return name.startswith("dadapt") or name == "prodigy"
+
+    @property
+    def schedule_free(self) -> bool:
+        """Keeps weights for training and averaged ones for everything else, and takes no schedule."""
+        return self.name.lower().endswith("schedulefree")
+
+
+_NESTEROV: Mapping[str, Any] = {"nesterov": True}
+_MOMENTUM: Mapping[str, Any] = {"momentum": 0.9}
+_TABLE = (
+    OptimizerFact("AdamW", "torch.optim.AdamW"),
+    OptimizerFact("AdamW8bit", "bitsandbytes.optim.AdamW8bit", "bitsandbytes"),
+    OptimizerFact("PagedAdamW", "bitsandbytes.optim.PagedAdamW", "bitsandbytes"),
+    OptimizerFact("PagedAdamW8bit", "bitsandbytes.optim.PagedAdamW8bit", "bitsandbytes"),
+    OptimizerFact("PagedAdamW32bit", "bitsandbytes.optim.PagedAdamW32bit", "bitsandbytes"),
+    OptimizerFact("Lion", "lion_pytorch.Lion", "lion-pytorch"),
+    OptimizerFact("Lion8bit", "bitsandbytes.optim.Lion8bit", "bitsandbytes"),
+    OptimizerFact("PagedLion8bit", "bitsandbytes.optim.PagedLion8bit", "bitsandbytes"),
+    OptimizerFact("Adafactor", "transformers.optimization.Adafactor"),
+    OptimizerFact("DAdaptation", "dadaptation.experimental.DAdaptAdamPreprint", "dadaptation"),
+    OptimizerFact("DAdaptAdamPreprint", "dadaptation.experimental.DAdaptAdamPreprint", "dadaptation"),
+    OptimizerFact("DAdaptAdaGrad", "dadaptation.DAdaptAdaGrad", "dadaptation"),
+    OptimizerFact("DAdaptAdam", "dadaptation.DAdaptAdam", "dadaptation"),
+    OptimizerFact("DAdaptAdan", "dadaptation.DAdaptAdan", "dadaptation"),
+    OptimizerFact("DAdaptAdanIP", "dadaptation.experimental.DAdaptAdanIP", "dadaptation"),
+    OptimizerFact("DAdaptLion", "dadaptation.DAdaptLion", "dadaptation"),
+    OptimizerFact("DAdaptSGD", "dadaptation.DAdaptSGD", "dadaptation"),
+    OptimizerFact("Prodigy", "prodigyopt.Prodigy", "prodigyopt"),
+    OptimizerFact("AdamWScheduleFree", "schedulefree.AdamWScheduleFree", "schedulefree"),
+    OptimizerFact("RAdamScheduleFree", "schedulefree.RAdamScheduleFree", "schedulefree"),
+    OptimizerFact("SGDScheduleFree", "schedulefree.SGDScheduleFree", "schedulefree"),
+    OptimizerFact("SGDNesterov", "torch.optim.SGD", "", _NESTEROV, _MOMENTUM),
+    OptimizerFact("SGDNesterov8bit", "bitsandbytes.optim.SGD8bit", "bitsandbytes", _NESTEROV, _MOMENTUM),
+)
+_BY_NAME = {fact.name.lower(): fact for fact in _TABLE}
+NAMES = tuple(fact.name for fact in _TABLE)
+"""As sd-scripts writes them; letter case is nothing to it."""
+
+_OF_TORCH = frozenset(
+    ("ASGD", "Adadelta", "Adagrad", "Adam", "Adamax", "NAdam", "RAdam", "RMSprop", "Rprop", "SGD")
+)
+"""Others that need nothing but their name; here letter case counts."""
+
+_PACKAGES = {
+    "bitsandbytes": "bitsandbytes",
+    "lion_pytorch": "lion-pytorch",
+    "prodigyopt": "prodigyopt",
+    "prodigyplus": "prodigy-plus-schedule-free",
+    "pytorch_optimizer": "pytorch-optimizer",
+    "schedulefree": "schedulefree",
+}
+
+
+def find(name: str) -> OptimizerFact | None:
+    """What a value of optimizer_type means: a name of the table, one of torch's, or ``module.Class``."""
+    fact = _BY_NAME.get((name or "AdamW").lower())
+    if fact is not None:
+        return fact
+    if name in _OF_TORCH:
+        return OptimizerFact(name, f"torch.optim.{name}")
+    module, dot, kind = name.rpartition(".")
+    if dot and kind.isidentifier() and all(part.isidentifier() for part in module.split(".")):
+        top = module.partition(".")[0]
+        return OptimizerFact(name, name, _PACKAGES.get(top, top))
+    return None
+
+
+def missing_package(fact: OptimizerFact) -> str:
+    """What ``pip install`` has to be given before this optimizer can be used; empty when it is there."""
+    return fact.package if fact.package and find_spec(fact.module) is None else ""
