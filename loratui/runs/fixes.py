@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from loratui import builtin_support, kohya_config
+from loratui import builtin_optimizers, builtin_support, kohya_config
 from loratui.advice.optimizer import kind_of
 from loratui.advice.relief import relief, smaller_batch
 from loratui.engines import config
@@ -213,8 +213,10 @@ def _obeyed(changes: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
         if not known and not (builtin and name in recipe.kohya and changes[key] is False):
             del kept[key]
     wanted = kept.get("optimizer.name")
-    if recipe.launch.engine == "builtin" and wanted and wanted not in builtin_support.OPTIMIZERS:
-        kept["optimizer.name"] = "AdamW"
+    if recipe.launch.engine == "builtin" and wanted:
+        fact = builtin_optimizers.find(wanted)
+        if fact is None or builtin_optimizers.missing_package(fact):
+            kept["optimizer.name"] = "AdamW"
     if kept.get("steps.batch_size"):
         lever = smaller_batch(recipe)
         if lever is not None and "steps.accumulation" not in kept:
