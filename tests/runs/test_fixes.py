@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from loratui import builtin_optimizers
 from loratui.events import Hint
 from loratui.recipe import Recipe, change, check
 from loratui.runs.fixes import Fix, Situation, capacity_in, propose
@@ -87,9 +88,13 @@ def test_an_optimizer_that_finds_its_rate_is_told_to_find_half_of_it() -> None:
     }
 
 
-def test_another_optimizer_does_not_resume_a_state() -> None:
+@pytest.mark.parametrize(("package", "name"), [(None, "AdamW"), (object(), "AdamW8bit")])
+def test_another_optimizer_does_not_resume_a_state(
+    package: object, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builtin_optimizers, "find_spec", lambda module: package)  # of bitsandbytes
     found = fix("mod_prodigy", {**BUILTIN, "optimizer.name": "Prodigy", "optimizer.unet_rate": 1.0})
-    assert diff(found) == {"optimizer.name": "AdamW", "optimizer.unet_rate": 1e-4}  # it has no AdamW8bit
+    assert diff(found) == {"optimizer.name": name, "optimizer.unet_rate": 1e-4}
     assert not found.state_stays_sound
 
 
