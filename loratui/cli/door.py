@@ -26,6 +26,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "advise": ("advise", "What to set and why; the memory, time and money it takes."),
     "diagnose": ("diagnose", "What went wrong, from the log of any sd-scripts or builtin run."),
     "model": ("facts", "What a model file is, from its header alone."),
+    "doctor": ("doctor", "What this machine has and can; each thing that is wrong with what mends it."),
     "lora": ("lora", "Finished LoRA files: look at them, prove them, carry them on."),
     "open": ("open", "Open the screens (the same as plain loratui)."),
 }
