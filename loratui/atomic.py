@@ -73,6 +73,12 @@ def ensure_writable(folder: Path, way_out: str = WAY_OUT) -> None:
         raise _disk_refused(folder, error, way_out) from None
 
 
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries, where the volume can."""
+    with suppress(OSError):
+        _sync(folder)
+
+
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:

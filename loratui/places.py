@@ -34,6 +34,11 @@ def datasets_folder() -> Path:
     return home() / "datasets"
 
 
+def models_folder() -> Path:
+    """The folder that holds downloaded base models."""
+    return home() / "models"
+
+
 def presets_folder() -> Path:
     """The shipped presets: inside the package once installed, beside it in a checkout."""
     package = Path(__file__).parent

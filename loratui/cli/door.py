@@ -25,6 +25,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "steps": ("facts", "The exact number of steps, before anything starts."),
     "advise": ("advise", "What to set and why; the memory, time and money it takes."),
     "diagnose": ("diagnose", "What went wrong, from the log of any sd-scripts or builtin run."),
+    "models": ("models", "Base models by name, and what of them is on this disk."),
+    "download": ("models", "Fetch a base model; it goes on where it broke off."),
     "model": ("facts", "What a model file is, from its header alone."),
     "doctor": ("doctor", "What this machine has and can; each thing that is wrong with what mends it."),
     "lora": ("lora", "Finished LoRA files: look at them, prove them, carry them on."),

@@ -11,19 +11,23 @@ from loratui.dataset.layout import read_layout
 from loratui.engines import config
 from loratui.families import FAMILIES
 from loratui.models.inspect import require_base
+from loratui.models.named import to_fetch
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe, change
 
 
 def file_problems(recipe: Recipe) -> Iterator[Problem]:
     """What is wrong with the model, the folders and the place of the result. Reads headers and names."""
+    unfetched = to_fetch(recipe)
     try:
-        model = require_base(Path(recipe.base.model))
+        model = None if unfetched else require_base(Path(recipe.base.model))
     except UserError as error:
         yield from _under("base.model", error)
     else:
         family = recipe.base.family
-        if family and model.family and family != model.family:
+        if unfetched:
+            yield unfetched
+        elif model and family and model.family and family != model.family:
             yield Problem(
                 "base.family",
                 f"{recipe.base.model} is a {model.family} model, and the recipe says {family}.",

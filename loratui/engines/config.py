@@ -9,6 +9,7 @@ from typing import Any
 
 from loratui import kohya_config
 from loratui.families import FAMILIES
+from loratui.models.named import located
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe, change, check, flatten, from_document, is_recipe, resolve_paths
 from loratui.tomlfile import read_toml
@@ -259,8 +260,8 @@ def load(path: Path) -> Recipe:
     """
     document = read_toml(path)
     if is_recipe(document) or not _looks_kohya(document):
-        return resolve_paths(from_document(document, str(path)), path.parent)
-    return resolve_paths(from_kohya(kohya_config.flatten(document), str(path)), Path.cwd())
+        return located(resolve_paths(from_document(document, str(path)), path.parent))
+    return located(resolve_paths(from_kohya(kohya_config.flatten(document), str(path)), Path.cwd()))
 
 
 def _looks_kohya(document: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from loratui import recipe as recipes
 from loratui.engines.current_set import on_current_steps
 from loratui.engines.engine import Command, Engine, Launch
 from loratui.events import StateSaved
+from loratui.models.named import located
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe
 from loratui.runs import lock, store
@@ -43,7 +44,7 @@ def start(recipe: Recipe, engine: Engine, total_steps: int | None = None) -> Run
     """Start a new run; it goes on without us. ``total_steps`` is the planned count, where the recipe names
     only epochs. Raises ``UserError`` when the engine refuses the recipe, or nothing could be started."""
     # The run's own recipe names the step, so that resuming and running again train on the same set.
-    recipe = on_current_steps(recipes.resolve_paths(recipe, Path.cwd()))
+    recipe = on_current_steps(located(recipes.resolve_paths(recipe, Path.cwd())))
     problems = engine.supports(recipe)
     if problems:
         raise UserError("", *problems)
