@@ -16,7 +16,17 @@ PREFIX = "@loratui "
 """Starts a line of standard output that carries one event of the builtin trainer."""
 
 PhaseName = Literal[
-    "starting", "libraries", "dataset", "model", "caching", "network", "training", "sampling", "saving"
+    "starting",
+    "libraries",
+    "dataset",
+    "model",
+    "caching",
+    "network",
+    "hashing",
+    "training",
+    "validating",
+    "sampling",
+    "saving",
 ]
 RunState = Literal["queued", "starting", "running", "stopping", "finished", "failed", "stopped", "lost"]
 ENDED: frozenset[str] = frozenset({"finished", "failed", "stopped", "lost"})

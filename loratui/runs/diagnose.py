@@ -14,6 +14,7 @@ from loratui.events import Ended, Event, Hint, Message, Planned, Step
 from loratui.recipe import EngineName
 from loratui.runs import hint_rules, hints
 from loratui.runs.cleaning import clean
+from loratui.runs.recordings import Recording, is_recording
 
 Verdict = Literal["finished", "failed", "stopped", "incomplete"]
 
@@ -70,9 +71,12 @@ class _Progress:
     hints: list[Hint] = field(default_factory=list)
     events: int = 0
 
-    def add(self, event: Event) -> None:
+    def add(self, event: Event, in_order: bool = True) -> None:
+        """``in_order`` is False for the second of two streams: what stands in it did not come later."""
         self.events += 1
         match event:
+            case Planned(total_steps=total) if not in_order:
+                self.total_steps, self.step = total, max(self.step, event.first_step)
             case Planned():
                 self.total_steps, self.step = event.total_steps, event.first_step
                 self.outcome, self.error, self.nan_at = "", False, None
@@ -107,12 +111,19 @@ def diagnose(streams: Iterable[Iterable[bytes]], engine: EngineName | None = Non
 
 
 def decoded(stream: Iterable[bytes]) -> Iterator[bytes]:
-    """The same text in UTF-8: what PowerShell redirects into a file is UTF-16 with a byte order mark."""
+    """The same text in UTF-8: what PowerShell redirects into a file is UTF-16 with a byte order mark. Of a
+    recorded terminal, what it showed."""
     decoder: codecs.IncrementalDecoder | None = None
+    recording: Recording | None = None
     for number, data in enumerate(stream):
         if not number and data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             decoder = codecs.getincrementaldecoder("utf-16")(errors="replace")
-        yield decoder.decode(data).encode("utf-8", "replace") if decoder else data
+        text = decoder.decode(data).encode("utf-8", "replace") if decoder else data
+        if not number and is_recording(text):
+            recording = Recording()
+        yield recording.feed(text) if recording else text
+    if recording:
+        yield recording.close()
 
 
 class _Log:
@@ -161,7 +172,7 @@ class _Log:
             for event in reader.feed(piece):
                 if name == "kohya" and isinstance(event, Message):
                     continue  # the matcher reads the same line, and knows user text from a message
-                self._progress[name].add(event)
+                self._progress[name].add(event, self._in_order)
                 planned = planned or isinstance(event, Planned)
         if planned and self._in_order:
             self._start_again()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -134,3 +136,13 @@ def test_rules_on_the_machine() -> None:
         assert hint is not None
         row = hints.rule(hint.key)
         assert row is not None and row.severity == hint.severity
+
+
+def test_a_recorded_terminal_is_read_by_what_it_showed() -> None:
+    """As asciinema writes it, with what was typed in between; cut anywhere."""
+    lines = ['{"version": 2, "width": 80, "height": 24}', '[0.5, "i", "model saved."]']
+    lines += [json.dumps([at / 10, "o", text]) for at, text in enumerate((PLAN, bar(1), bar(40)))]
+    cast = "\n".join([*lines, '[9, "o", "\\nmodel saved.\\r\\n"]']).encode()
+    whole = diagnose([[cast]])
+    assert (whole.verdict, whole.step, whole.total_steps, whole.loss) == ("finished", 40, 40, 0.12)
+    assert diagnose([[cast[at : at + 200] for at in range(0, len(cast), 200)]]) == whole

@@ -19,6 +19,8 @@ _PHASES = {
     "model": "loading the base model",
     "caching": "encoding the pictures",
     "network": "building the LoRA",
+    "hashing": "computing the base model's checksum",
+    "validating": "measuring the loss on the validation pictures",
     "sampling": "drawing sample pictures",
     "saving": "saving",
 }
