@@ -58,7 +58,8 @@ def initial_step(done: int, total: int, batches: int, accumulation: int) -> int:
         missing = total - done - course(total, batches, accumulation, candidate).steps
         return missing > 0, abs(missing), abs(candidate - done)
 
-    return min(sorted(candidates), key=badness)
+    best: int = min(sorted(candidates), key=badness)
+    return best
 
 
 def read_ledger(run_folder: Path | None) -> int | None:

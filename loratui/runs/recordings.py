@@ -8,14 +8,14 @@ import re
 from collections.abc import Iterator
 
 _LINE = re.compile(rb'\s*\[\s*\d+(?:\.\d+)?\s*,\s*"(?:o|out|err|stdout|stderr)"\s*,\s*"')
-_HEAD = re.compile(rb'\s*\{\s*"version"\s*:\s*[12]\s*[,}]')
+_HEAD = re.compile(rb'\s*\{\s*"version"\s*:\s*2\s*,.*"(?:width|height)"')
 _LONGEST = 1 << 22
 
 
 def is_recording(data: bytes) -> bool:
     """Whether a log that begins so is a recording."""
-    first, _, rest = data.partition(b"\n")
-    return bool(_LINE.match(first) or (_HEAD.match(first) and (not rest or _LINE.match(rest))))
+    first = data.partition(b"\n")[0]
+    return bool(_LINE.match(first) or _HEAD.match(first))
 
 
 class Recording:
