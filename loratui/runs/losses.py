@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,25 @@ class Span:
     @property
     def mean(self) -> float:
         return self.total / self.count
+
+
+@dataclass(frozen=True, slots=True)
+class EpochMean:
+    """The mean loss over the steps of one epoch."""
+
+    epoch: int
+    """Counted from 1."""
+    first_step: int
+    last_step: int
+    count: int
+    mean: float
+
+    def with_step(self, step: int, loss: float) -> EpochMean:
+        """With one more step; a step that was counted before (a resumed run) changes nothing."""
+        if step <= self.last_step:
+            return self
+        mean = self.mean + (loss - self.mean) / (self.count + 1)
+        return EpochMean(self.epoch, self.first_step, step, self.count + 1, mean)
 
 
 class LossHistory:
@@ -74,6 +94,11 @@ class LossHistory:
             )
         self._spans = merged
         self._width *= 2
+
+    def at(self, step: int) -> tuple[Span, float] | None:
+        """The span that holds a step, or the last one before it, and the smoothed value there."""
+        index = bisect_right(self._spans, step, key=lambda span: span.first_step) - 1
+        return (self._spans[index], self.smoothed()[index]) if index >= 0 else None
 
     def smoothed(self, weight: float = 0.9) -> list[float]:
         """An exponential moving average by span, started at the first mean and corrected for the

@@ -20,9 +20,11 @@ from loratui.events import (
     StateSaved,
     Step,
 )
-from loratui.runs.losses import LossHistory
+from loratui.runs.losses import EpochMean, LossHistory
 
 KEPT_MESSAGES = 50
+MOST_CURVES = 12
+"""Besides the loss; parameter groups beyond that are not drawn."""
 SOON = 2.0
 """Seconds of training before the clock between steps is a better measure than the last step's own."""
 
@@ -61,6 +63,9 @@ class RunView:
     final_file: str = ""
     losses: LossHistory = field(default_factory=LossHistory)
     """Shared with the fold that goes on adding to it; read it before the next ``feed``."""
+    epoch_means: tuple[EpochMean, ...] = ()
+    curves: dict[str, LossHistory] = field(default_factory=dict)
+    """What else came with the steps, by name: each rate and the gradient norm. Shared as ``losses`` is."""
 
 
 class RunFold:
@@ -69,6 +74,8 @@ class RunFold:
     def __init__(self) -> None:
         self._values: dict[str, object] = {}
         self._losses = LossHistory()
+        self._epoch_means: dict[int, EpochMean] = {}
+        self._curves: dict[str, LossHistory] = {}
         self._checkpoints: list[Checkpoint] = []
         self._states: list[StateSaved] = []
         self._samples: list[Sample] = []
@@ -104,6 +111,8 @@ class RunFold:
             messages=tuple(self._messages),
             messages_seen=self._messages_seen,
             losses=self._losses,
+            epoch_means=tuple(self._epoch_means[epoch] for epoch in sorted(self._epoch_means)),
+            curves=self._curves,
         )
 
     def _seconds_per_step(self) -> float | None:
@@ -165,8 +174,21 @@ class RunFold:
             self._values["epoch"] = step.epoch
         if loss is not None:
             self._losses.add(step.step, loss)
+        if step.epoch is not None and step.loss is not None:
+            known = self._epoch_means.get(step.epoch)
+            first = EpochMean(step.epoch, step.step, step.step, 1, step.loss)
+            self._epoch_means[step.epoch] = known.with_step(step.step, step.loss) if known else first
+        if step.gradient_norm is not None:
+            self._add_to_curve("gradient norm", step.step, step.gradient_norm)
+        for group, rate in step.rates.items():
+            self._add_to_curve(f"rate {group}", step.step, rate)
         if step.elapsed is not None:
             self._elapsed = step.elapsed
         if self._first_step_seen is None:
             self._first_step_seen = (step.step, t_mono)
         self._last_step_seen = (step.step, t_mono)
+
+    def _add_to_curve(self, name: str, step: int, value: float) -> None:
+        if name not in self._curves and len(self._curves) >= MOST_CURVES:
+            return
+        self._curves.setdefault(name, LossHistory()).add(step, value)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from loratui import events, lora_request
 from loratui.lora_request import LoraFile, Picture, SheetAnswer, SheetRequest
 from loratui.problems import refusal
+from loratui.sheet.drawing import draw_sheet, name_width
+from loratui.sheet.layout import Cell, Sheet, lay_out, one_line
 from loratui.trainer.report import Reporter
 from loratui.trainer.serving import serve
-from loratui.trainer.sheet_drawing import draw_sheet, name_width
-from loratui.trainer.sheet_layout import Cell, Sheet, lay_out, one_line
 from loratui.trainer.stopping import StopRequest
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Log
 
 from loratui.events import Checkpoint, Hint, StateChanged
 from loratui.runs import store
@@ -20,6 +19,7 @@ from loratui.tui.result import carry
 from loratui.tui.result.files import saved_files
 from loratui.tui.result.screen import ResultScreen
 from loratui.tui.runs import RunsScreen
+from loratui.tui.training.log_pane import LogPane
 from loratui.tui.training.screen import TrainingScreen
 from loratui.tui.widgets.line import Line
 from loratui.tui.widgets.rows import RowList
@@ -239,20 +239,31 @@ def test_esc_goes_back_to_the_panel(finished: Any, drive: Any) -> None:
     assert isinstance(drive(LoratuiApp(run_id=run.id), act), TrainingScreen)
 
 
-def test_a_run_that_goes_on_or_saved_nothing_has_no_result(
+def test_what_a_running_run_has_saved_can_be_looked_at(
     make_run: Any, training: Any, alive: Any, drive: Any, screen_text: Any
 ) -> None:
     running = make_run(*training(30), HALF)
     alive(running)
 
+    async def act(pilot: Pilot[None]) -> tuple[str, object]:
+        bar = str(screen_text(pilot.app))
+        await pilot.press("v")
+        await pilot.pause()
+        return bar, pilot.app.screen
+
+    bar, screen = drive(LoratuiApp(run_id=running.id), act)
+    assert "v files" in bar
+    assert isinstance(screen, ResultScreen)
+
+
+def test_a_run_that_saved_nothing_has_no_result(
+    make_run: Any, training: Any, drive: Any, screen_text: Any
+) -> None:
     async def act(pilot: Pilot[None]) -> tuple[object, str]:
         await pilot.press("v")
         await pilot.pause()
         return pilot.app.screen, str(screen_text(pilot.app))
 
-    screen, text = drive(LoratuiApp(run_id=running.id), act)
-    assert isinstance(screen, TrainingScreen)
-    assert "v result" not in text
     failed = make_run(*training(30), StateChanged("failed", "No picture."))
     screen, text = drive(LoratuiApp(run_id=failed.id), act)
     assert isinstance(screen, TrainingScreen)
@@ -356,7 +367,7 @@ def test_the_panel_says_that_a_finished_lora_does_nothing(
     run = make_run(*training(200), FINAL, Hint("no_effect", "quality", line), StateChanged("finished"))
 
     async def act(pilot: Pilot[None]) -> str:
-        assert pilot.app.screen.query_one(Log)
+        assert pilot.app.screen.query_one(LogPane)
         return str(screen_text(pilot.app))
 
     text = drive(LoratuiApp(run_id=run.id), act, (120, 40))

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Log
 
 from loratui import demo
 from loratui.events import Checkpoint, Hint, Message, Phase, Sample, StateChanged
@@ -16,6 +15,7 @@ from loratui.recipe import change
 from loratui.runs import layout, store
 from loratui.tui.app import LoratuiApp
 from loratui.tui.runs import RunsScreen
+from loratui.tui.training.log_pane import LogPane
 from loratui.tui.training.screen import TrainingScreen
 from loratui.tui.wizard.screen import WizardScreen
 
@@ -261,7 +261,7 @@ def test_log_and_chart_take_the_whole_screen_and_give_it_back(
             await pilot.pause()
             seen.append(
                 (
-                    pilot.app.screen.query_one(Log).size.height,
+                    pilot.app.screen.query_one(LogPane).size.height,
                     pilot.app.screen.query_one("#chart").size.height,
                 )
             )

@@ -1,22 +1,75 @@
-"""Which keys the panel's last line names, the most useful first."""
+"""The keys of the panel, and which of them are worth a place on the key bar now."""
 
 from __future__ import annotations
 
+from typing import Literal
+
+from textual.binding import Binding, BindingType
+
 from loratui.events import ENDED
 from loratui.runs.view import RunView
+from loratui.tui.training.log_pane import KEYS as LOG_KEYS
+
+Mode = Literal["panel", "log", "chart"]
+"""What has the whole screen."""
+
+CHART_KEYS = (
+    ("left/right", "cursor"),
+    ("+ -", "zoom"),
+    ("0", "all"),
+    ("g", "log scale"),
+    ("m", "rates, gradient norm"),
+)
+
+BINDINGS: list[BindingType] = [
+    Binding("q", "leave", "leave", id="run.leave", tooltip="Leave; the run goes on (also ctrl+c)"),
+    Binding("S", "stop", "stop", id="run.stop", tooltip="Stop after this step and save; asks first"),
+    Binding("l", "view('log')", "log", id="run.log", tooltip="The log on the whole screen, and back"),
+    Binding("c", "view('chart')", "chart", id="run.chart", tooltip="The chart on the whole screen, and back"),
+    Binding("f", "fix", "fix", id="run.fix", tooltip="What can be done about a known trouble, and do it"),
+    Binding("h", "hints", "hints", id="run.hints", tooltip="Known troubles and what to do"),
+    Binding(
+        "v",
+        "result",
+        "result",
+        id="run.result",
+        tooltip="The saved files: how good they are, how to get them out",
+    ),
+    Binding("i", "samples", "pictures", id="run.samples", tooltip="The sample pictures"),
+    Binding("n", "notes", "notes", id="run.notes", tooltip="Your notes on this run"),
+    Binding("m", "next_curve", "next curve", id="run.curve", tooltip="In the chart: rates, gradient norm"),
+    Binding("p", "paths", "paths", id="run.paths", tooltip="Where the files are"),
+    Binding(
+        "r",
+        "again",
+        "resume / again",
+        id="run.again",
+        tooltip="Resume, or open the recipe again; once it has ended",
+    ),
+    Binding("escape", "back", "runs", id="run.back", tooltip="Back, then to the list of runs"),
+    Binding("question_mark,f1", "help", "help", id="run.help", tooltip="This help"),
+]
 
 
-def keys(view: RunView, *, resumable: bool, full: str) -> list[tuple[str, str]]:
-    """Pairs of key and words; ``full`` is the key of the part that has the whole screen, if one has."""
-    ended = view.state in ENDED
-    if ended:
-        shown = [("q", "leave"), ("r", "resume" if resumable else "again")]
-        shown += [("v", "result")] if view.checkpoints or view.final_file else []
-    else:
-        shown = [("q", "leave (run goes on)"), ("S", "stop")]
+def shown(view: RunView, mode: Mode, resumable: bool) -> list[tuple[str, str]]:
+    """Key and words, the most useful first: what does not fit is left out."""
+    if mode == "log":
+        return [("l", "panel"), *LOG_KEYS, ("?", "help")]
+    if mode == "chart":
+        return [("c", "panel"), *CHART_KEYS, ("?", "help")]
+    ended, files = view.state in ENDED, bool(view.checkpoints or view.final_file)
+    keys = [("q", "leave" if ended else "leave (run goes on)")]
     if any(hint.severity != "info" for hint in view.hints):
-        shown.insert(1, ("f", "fix"))
-    shown += [("l", "panel" if full == "l" else "log"), ("c", "panel" if full == "c" else "chart")]
-    hints = ("h", "hints !" if view.hints else "hints")
-    paths, rest = [("p", "paths")], [("?", "help"), ("esc", "runs")]
-    return [*shown, hints, *(rest + paths if ended else paths + rest)]  # the result says the paths too
+        keys.append(("f", "fix"))
+    keys.append(("r", "resume" if resumable else "again") if ended else ("S", "stop"))
+    if ended and files:
+        keys.append(("v", "result"))
+    keys += [("l", "log"), ("c", "chart"), ("h", "hints !" if view.hints else "hints")]
+    if not ended:
+        keys.append(("v", "files") if files else ("p", "paths"))
+    keys += [("?", "help"), ("esc", "runs")]
+    if ended:
+        keys.append(("p", "paths"))
+    if view.samples:
+        keys.append(("i", "pictures"))
+    return [*keys, ("n", "notes")]

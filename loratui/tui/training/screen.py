@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.events import Resize
 from textual.screen import Screen
-from textual.widgets import Log
 
 from loratui.events import ENDED
 from loratui.problems import UserError
@@ -19,20 +17,20 @@ from loratui.runs.follow import LogTail, RunFollower
 from loratui.runs.store import Run, read_run_file
 from loratui.runs.view import RunView
 from loratui.tui import text
-from loratui.tui.training import about, gpu_words, keys, words
+from loratui.tui.training import about, curve_words, doors, gpu_words, host_words, keys, words
+from loratui.tui.training.log_pane import LogPane
+from loratui.tui.widgets.curve_chart import CurveChart
 from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line
-from loratui.tui.widgets.loss_chart import LossChart
 
 if TYPE_CHECKING:
     from loratui.runs.gpu import GpuReading
-    from loratui.runs.hint_states import Decision
+    from loratui.runs.host import Host
 
 POLL = 0.5
 """Seconds between looks while the terminal has the focus."""
 POLL_UNFOCUSED = 5.0
-GPU_POLL = 2.0
-LOG_LINES = 5000
+MACHINE_POLL = 2.0
 MIN_WIDTH, MIN_HEIGHT = 60, 16
 HINT_ROWS = 5
 SIDE_WIDTH = 34
@@ -41,33 +39,8 @@ SIDE_WIDTH = 34
 class TrainingScreen(Screen[None]):
     """Watches a run."""
 
-    BINDINGS = [
-        Binding("q", "leave", "leave", id="run.leave", tooltip="Leave; the run goes on (also ctrl+c)"),
-        Binding("S", "stop", "stop", id="run.stop", tooltip="Stop after this step and save; asks first"),
-        Binding("l", "view('log')", "log", id="run.log", tooltip="The log on the whole screen, and back"),
-        Binding(
-            "c", "view('chart')", "chart", id="run.chart", tooltip="The chart on the whole screen, and back"
-        ),
-        Binding("f", "fix", "fix", id="run.fix", tooltip="What can be done about a known trouble, and do it"),
-        Binding("h", "hints", "hints", id="run.hints", tooltip="Known troubles and what to do"),
-        Binding(
-            "v",
-            "result",
-            "result",
-            id="run.result",
-            tooltip="How good the saved files are; once it has ended",
-        ),
-        Binding("p", "paths", "paths", id="run.paths", tooltip="Where the files are"),
-        Binding(
-            "r",
-            "again",
-            "resume / again",
-            id="run.again",
-            tooltip="Resume, or open the recipe again; once it has ended",
-        ),
-        Binding("escape", "back", "runs", id="run.back", tooltip="Back, then to the list of runs"),
-        Binding("question_mark,f1", "help", "help", id="run.help", tooltip="This help"),
-    ]
+    AUTO_FOCUS = ""
+    BINDINGS = keys.BINDINGS
 
     def __init__(self, run: Run, *, note: str = "") -> None:
         super().__init__()
@@ -82,27 +55,31 @@ class TrainingScreen(Screen[None]):
         self.view = RunView()
         self._resumable = False
         self._looked = 0.0
-        self._gpu_looked = 0.0
+        self._machine_looked = 0.0
         self._gpus: GpuReading | None = None
+        self._host: Host | None = None
+        self._curve = curve_words.LOSS
         self._saw_it_run = False
 
     def compose(self) -> ComposeResult:
         yield Line(id="tiny")
         yield Line(id="head")
         yield Line(id="details")
+        yield Line(id="curve")
         with Horizontal(id="panels"):
-            yield LossChart(id="chart")
+            yield CurveChart(id="chart")
             with Vertical(id="side"):
                 yield Line(id="gpu", classes="facts")
+                yield Line(id="host", classes="facts")
                 yield Line(id="ready", classes="facts")
         yield Line(id="strip")
         yield Line(id="hints")
-        yield Log(id="log", max_lines=LOG_LINES)
+        yield LogPane(id="log")
         yield Line(id="notice")
         yield KeyBar()
 
     def on_mount(self) -> None:
-        self.query_one(Log).can_focus = False
+        self.query_one(CurveChart).can_focus = False
         self._look()
         self.set_interval(POLL, self._tick)
 
@@ -132,12 +109,12 @@ class TrainingScreen(Screen[None]):
             self._resumable = self.view.state != "finished" and self._has_state()
         else:
             self._saw_it_run = True
-            if self._looked - self._gpu_looked >= GPU_POLL:
-                self._gpu_looked = self._looked
-                self._read_gpu()
+            if self._looked - self._machine_looked >= MACHINE_POLL:
+                self._machine_looked = self._looked
+                self._read_machine()
         lines = [*self._tail.poll(), *words.news(before, self.view)]
         if lines:
-            self.query_one(Log).write_lines(lines)
+            self.query_one(LogPane).write_lines(lines)
         self._show()
 
     def _has_state(self) -> bool:
@@ -145,16 +122,16 @@ class TrainingScreen(Screen[None]):
 
         return newest_state(self.run_shown) is not None
 
-    @work(thread=True, exclusive=True, group="gpu")
-    def _read_gpu(self) -> None:
-        from loratui.runs import gpu
+    @work(thread=True, exclusive=True, group="machine")
+    def _read_machine(self) -> None:
+        from loratui.runs import gpu, host
 
-        reading = gpu.sample()
+        readings = gpu.sample(), host.sample(self.run_shown.folder)
         if self.is_attached:
-            self.app.call_from_thread(self._show_gpus, reading)
+            self.app.call_from_thread(self._show_machine, *readings)
 
-    def _show_gpus(self, reading: GpuReading) -> None:
-        self._gpus = reading
+    def _show_machine(self, gpus: GpuReading, host: Host) -> None:
+        self._gpus, self._host = gpus, host
         self._show()
 
     # Showing
@@ -169,61 +146,87 @@ class TrainingScreen(Screen[None]):
         self.query_one("#head", Line).show(words.head(view, width - 2))
         doing = f"{self._run_name}: {words.details(view)}"
         self.query_one("#details", Line).show(text.clip(doing, width - 2))
-        self.query_one(LossChart).show(view.losses, view.total_steps)
+        self._show_curve()
         self.query_one("#strip", Line).show(
             text.clip("   ".join(filter(None, (words.files(view), gpu_words.strip(self._gpus)))), width - 2)
         )
         self.query_one("#gpu", Line).show(gpu_words.block(self._gpus, SIDE_WIDTH))
+        self.query_one("#host", Line).show(host_words.rows(self._host))
         self.query_one("#ready", Line).show("\n".join(words.ready_rows(view)))
         self._show_end(view)
         if self.has_class("-tall"):
+            from loratui.runs.hint_states import decisions
             from loratui.tui.training.hint_table import table
 
-            self.query_one("#hints", Line).show(table(view, width - 2, HINT_ROWS, self._decided()))
+            decided = decisions(self.run_shown) if view.hints else {}
+            self.query_one("#hints", Line).show(table(view, width - 2, HINT_ROWS, decided))
         trigger = self._recipe.dataset.trigger if self._recipe else ""
         self.query_one("#notice", Line).show(
             words.notice(view, self.run_shown.folder, self._note, trigger, self._resumable)
         )
         self._show_keys()
 
+    def _show_curve(self) -> None:
+        view, chart = self.view, self.query_one(CurveChart)
+        is_loss = self._curve == curve_words.LOSS
+        means = view.epoch_means if is_loss and self.has_class("-chart") else ()
+        chart.show(curve_words.curve(view, self._curve), view.total_steps, means)
+        if self.has_class("-chart"):
+            words_at = curve_words.line(view, self._curve, chart.look)
+            self.query_one("#curve", Line).show(text.clip(words_at, self.size.width - 2))
+
+    def on_curve_chart_looked(self) -> None:
+        self._show_curve()
+
+    def on_log_pane_closed(self) -> None:
+        self.action_back()
+
     def _show_end(self, view: RunView) -> None:
         """Make room for the verdict once there is one."""
         self.set_class(not view.hints and view.state in ("finished", "stopped"), "-well")
         if self.has_class("-ended") != (view.state in ENDED):
             self.toggle_class("-ended")
-            self.call_after_refresh(self.query_one(Log).scroll_end, animate=False)
+            self.query_one(LogPane).follow()
 
     def _show_keys(self) -> None:
-        full = "l" if self.has_class("-log") else "c" if self.has_class("-chart") else ""
-        self.query_one(KeyBar).show(keys.keys(self.view, resumable=self._resumable, full=full))
+        self.query_one(KeyBar).show(keys.shown(self.view, self._mode, self._resumable))
+
+    @property
+    def _mode(self) -> keys.Mode:
+        """What has the whole screen."""
+        return "log" if self.has_class("-log") else "chart" if self.has_class("-chart") else "panel"
 
     # Keys
 
     def action_view(self, name: str) -> None:
         """One part on the whole screen, and back."""
-        other = "chart" if name == "log" else "log"
-        self.remove_class(f"-{other}")
-        self.toggle_class(f"-{name}")
-        log = self.query_one(Log)
-        log.can_focus = self.has_class("-log")
-        if log.can_focus:
-            log.focus()
+        was = self._mode
+        log, chart = self.query_one(LogPane), self.query_one(CurveChart)
+        self.remove_class("-log", "-chart")
+        if was == "log":
+            log.close()
+        chart.can_focus = False
+        self.set_focus(None)
+        if was == name:
+            self._curve = curve_words.LOSS
         else:
-            self.set_focus(None)
-            log.scroll_end(animate=False)
-        self._show_keys()
+            self.add_class(f"-{name}")
+            if name == "log":
+                log.open()
+            else:
+                chart.can_focus = True
+                chart.focus()
+        self._show()
+
+    def action_next_curve(self) -> None:
+        if self._mode == "chart":
+            known = curve_words.names(self.view)
+            at = known.index(self._curve) if self._curve in known else 0
+            self._curve = known[(at + 1) % len(known)]
+            self._show_curve()
 
     def action_hints(self) -> None:
-        from loratui.tui.help import TextScreen
-        from loratui.tui.training.hint_table import page
-
-        body = page(self.view, self.size.width - 4, self._decided())
-        self.app.push_screen(TextScreen("Known troubles", body))
-
-    def _decided(self) -> dict[str, Decision]:
-        from loratui.runs.hint_states import decisions
-
-        return decisions(self.run_shown) if self.view.hints else {}
+        doors.hints(self.app, self.run_shown, self.view, self.size.width - 4)
 
     def action_fix(self) -> None:
         from loratui.tui.training.mending import mend
@@ -231,21 +234,22 @@ class TrainingScreen(Screen[None]):
         mend(self.app, self.run_shown, self.view, self._gpus, self._say)
 
     def action_result(self) -> None:
-        if self.view.state in ENDED and (self.view.checkpoints or self.view.final_file):
-            from loratui.tui.result.screen import ResultScreen
+        doors.result(self.app, self.run_shown, self.view)
 
-            self.app.push_screen(ResultScreen(self.run_shown, self.view))
+    def action_samples(self) -> None:
+        doors.samples(self.app, self.run_shown, self.view)
+
+    def action_notes(self) -> None:
+        doors.notes(self.app, self.run_shown)
 
     def action_paths(self) -> None:
-        from loratui.tui.help import TextScreen
-
-        body, chosen = about.paths(self.run_shown, self.view)
-        self.app.push_screen(TextScreen("Where the files are", body, copy=chosen))
+        doors.paths(self.app, self.run_shown, self.view)
 
     def action_help(self) -> None:
         from loratui.tui.help import HelpScreen
 
-        self.app.push_screen(HelpScreen(about.HELP, self.BINDINGS))
+        more = {"log": LogPane.BINDINGS, "chart": CurveChart.BINDINGS}.get(self._mode, [])
+        self.app.push_screen(HelpScreen(about.HELP, [*more, *self.BINDINGS]))
 
     def action_stop(self) -> None:
         if self.view.state in ENDED:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from loratui.atomic import new_file
 from loratui.problems import refusal
-from loratui.trainer.sheet_layout import FONT_SIZE, GAP, Cell, Sheet, clip
+from loratui.sheet.layout import FONT_SIZE, GAP, Cell, Sheet, clip
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont, ImageFont

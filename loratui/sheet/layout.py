@@ -1,7 +1,7 @@
 """Where everything lies on a contact sheet. Pure arithmetic; nothing is drawn here.
 
-A row for each LoRA; columns by prompt, within it by seed, within it by strength, so that what is to be
-compared lies side by side (strength) or one above the other (epochs).
+A row for each LoRA or step; columns by prompt, within it by seed, within it by strength, so that what is to
+be compared lies side by side (strength) or one above the other (epochs).
 """
 
 from __future__ import annotations
@@ -63,18 +63,19 @@ class Sheet:
 def lay_out(
     loras: Sequence[str],
     prompts: Sequence[str],
-    seeds: Sequence[int],
-    strengths: Sequence[float],
+    seeds: Sequence[int | None],
+    strengths: Sequence[float | None],
     picture: tuple[int, int],
     name_width: int,
 ) -> Sheet:
     """The sheet for pictures of one size (width, height in pixels). ``name_width`` is what the longest
-    name of a LoRA takes, in pixels.
+    name of a LoRA takes, in pixels. A seed or strength of None has no line of labels.
 
     Raises ``ValueError`` when there are so many that none could be seen.
     """
     margin = min(name_width, WIDEST_NAME) + 2 * GAP
-    head = 3 * LINE + GAP
+    shown = [any(value is not None for value in values) for values in (seeds, strengths)]
+    head = (1 + sum(shown)) * LINE + GAP
     columns = len(prompts) * len(seeds) * len(strengths)
     width, height = _cell_size(picture, columns, len(loras), margin, head)
     across, down = width + GAP, height + GAP
@@ -89,9 +90,11 @@ def lay_out(
         labels.append(column_label(one_line(words), prompt * per_prompt, per_prompt, 0))
         for seed, number in enumerate(seeds):
             first = prompt * per_prompt + seed * len(strengths)
-            labels.append(column_label(f"seed {number}", first, len(strengths), 1))
+            if number is not None:
+                labels.append(column_label(f"seed {number}", first, len(strengths), 1))
             for index, strength in enumerate(strengths):
-                labels.append(column_label(strength_words(strength), first + index, 1, 2))
+                if strength is not None:
+                    labels.append(column_label(strength_words(strength), first + index, 1, 1 + shown[0]))
                 for row in range(len(loras)):
                     box = Box(margin + (first + index) * across, head + row * down, width, height)
                     cells.append(Cell(box, row, prompt, seed, index))

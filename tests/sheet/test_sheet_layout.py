@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loratui.trainer.sheet_drawing import draw_sheet, name_width
-from loratui.trainer.sheet_layout import (
+from loratui.sheet.drawing import draw_sheet, name_width
+from loratui.sheet.layout import (
     LONGEST_CELL,
     LONGEST_SHEET,
     SMALLEST_CELL,

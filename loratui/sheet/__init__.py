@@ -1,0 +1,1 @@
+"""Contact sheets: where pictures and labels lie, and the PNG. For `lora try` and for a run's samples."""

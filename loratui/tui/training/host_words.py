@@ -1,0 +1,29 @@
+"""The machine's memory and disk in a few words."""
+
+from __future__ import annotations
+
+from loratui.runs.host import Host
+from loratui.tui.glyphs import glyphs
+
+_GIB = 1 << 30
+NEARLY_FULL = 0.9
+"""Share of the memory from which on it is marked: little is left for the next picture or checkpoint."""
+LITTLE_DISK = 2 * _GIB
+"""Bytes: a state of an SDXL LoRA takes about one."""
+
+
+def rows(host: Host | None) -> str:
+    """Memory and disk, a line each; what cannot be read is left out."""
+    if host is None:
+        return ""
+    lines = []
+    if host.memory_used is not None and host.memory_limit:
+        share = host.memory_used / host.memory_limit
+        mark = f" {glyphs().unusual}" if share >= NEARLY_FULL else ""
+        whose = " (container)" if host.contained else ""
+        used, limit = host.memory_used / _GIB, host.memory_limit / _GIB
+        lines.append(f"memory  {used:.1f}/{limit:.1f} GiB{whose}{mark}")
+    if host.disk_free is not None:
+        mark = f" {glyphs().unusual}" if host.disk_free < LITTLE_DISK else ""
+        lines.append(f"disk    {host.disk_free / _GIB:.1f} GiB free{mark}")
+    return "\n".join(lines)

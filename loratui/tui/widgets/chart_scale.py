@@ -1,0 +1,143 @@
+"""The axes of a chart: what their edges stand for, and the labels beside them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from loratui.runs.losses import LossHistory, Span
+
+LABEL_WIDTH = 7
+_FEWEST_STEPS = 8
+"""A window is not zoomed in further."""
+_DECADES_LABELLED_FULLY = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a person wants to see a curve."""
+
+    window: tuple[int, int] | None = None
+    """First and last step shown; None for all, up to the planned total."""
+    logarithmic: bool = False
+    cursor: int | None = None
+    """The step whose values are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What the edges of the plot stand for. Of a logarithmic one, ``low`` and ``high`` are log10."""
+
+    low: float
+    high: float
+    last_step: int
+    first_step: int = 1
+    logarithmic: bool = False
+
+    def height(self, value: float) -> float:
+        """0 at the lower edge, 1 at the upper one; beyond them for values outside."""
+        if self.logarithmic:
+            value = math.log10(value) if value > 0 else self.low
+        return (value - self.low) / (self.high - self.low)
+
+    def column(self, step: int, columns: int) -> int:
+        """The column of a step; below 0 or beyond the last one for steps outside."""
+        return (step - self.first_step) * columns // (self.last_step - self.first_step + 1)
+
+
+def scale(losses: LossHistory, total_steps: int | None, look: Look | None = None) -> Scale:
+    """Round limits that change seldom, since each change repaints everything: the value axis covers all
+    values shown; the step axis doubles as the run goes on, and ends at the planned total."""
+    look = look or Look()
+    first, last = look.window or (1, _last_step(losses, total_steps))
+    shown = [span for span in losses.spans if span.first_step <= last and _end(span) >= first]
+    low = min((span.low for span in shown), default=0.0)
+    high = max((span.high for span in shown), default=1.0)
+    logarithmic = look.logarithmic and high > 0
+    if logarithmic:
+        positive = [value for span in shown for value in (span.low, span.high) if value > 0]
+        low, high = math.log10(min(positive)), math.log10(high)
+    if high - low <= 1e-9 * max(abs(high), 1e-30):
+        pad = abs(high) * 0.1 or 0.1
+        low, high = low - pad, high + pad
+    step = unit(high - low)
+    low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+    return Scale(low, high, last, first, logarithmic)
+
+
+def zoomed(edges: Scale, closer: bool, middle: int, end: int) -> tuple[int, int] | None:
+    """Half or double the steps shown around ``middle``, within 1 and ``end``; None for all of them."""
+    count = edges.last_step - edges.first_step + 1
+    wanted = max(_FEWEST_STEPS, count // 2) if closer else count * 2
+    if wanted >= end:
+        return None
+    first = min(max(1, middle - wanted // 2), end - wanted + 1)
+    return first, first + wanted - 1
+
+
+def moved(window: tuple[int, int], by: int, end: int) -> tuple[int, int]:
+    """The same number of steps, ``by`` further on, within 1 and ``end``."""
+    count = window[1] - window[0] + 1
+    first = min(max(1, window[0] + by), max(1, end - count + 1))
+    return first, first + count - 1
+
+
+def _end(span: Span) -> int:
+    return span.first_step + span.count - 1
+
+
+def _last_step(losses: LossHistory, total_steps: int | None) -> int:
+    reached = _end(losses.spans[-1]) if losses.spans else 1
+    if total_steps is not None and total_steps >= reached:
+        last = total_steps
+        while last // 2 >= max(reached, 25):
+            last = -(-last // 2)
+        return max(1, last)
+    last = 25
+    while last < reached:
+        last *= 2
+    return last
+
+
+def unit(extent: float) -> float:
+    """A round fraction of ``extent``, about a quarter of it."""
+    raw = extent / 4
+    power: float = 10.0 ** math.floor(math.log10(raw))
+    return next((factor * power for factor in (1, 2, 5) if factor * power >= raw * 0.7), 10 * power)
+
+
+def value_labels(edges: Scale, rows: int) -> dict[int, str]:
+    """Labels of the value axis by row, 0 at the top."""
+    step = unit(edges.high - edges.low)
+    digits = max(0, -math.floor(math.log10(step))) if step < 1 else 0
+    labels: dict[int, str] = {}
+    for index in range(round((edges.high - edges.low) / step) + 1):
+        value = edges.low + index * step
+        text = short(10.0**value) if edges.logarithmic else f"{value:.{digits}f}"
+        row = row_of((value - edges.low) / (edges.high - edges.low), rows)
+        labels.setdefault(row, text if len(text) <= LABEL_WIDTH else f"{value:.0e}"[:LABEL_WIDTH])
+    return labels
+
+
+def short(value: float) -> str:
+    """A value in at most seven characters."""
+    text = f"{value:.3g}"
+    return text if len(text) <= LABEL_WIDTH else f"{value:.0e}"
+
+
+def step_labels(edges: Scale, columns: int) -> str:
+    """The line below the step axis."""
+    cells = [" "] * columns
+    shares = (0.0, 0.25, 0.5, 0.75, 1.0) if columns >= 48 else (0.0, 0.5, 1.0) if columns >= 16 else (1.0,)
+    first = edges.first_step if edges.first_step > 1 else 0
+    for share in shares:
+        text = f"{round(first + (edges.last_step - first) * share):,}"
+        at = min(columns - len(text), max(0, round(share * columns) - len(text) // 2))
+        if at >= 0 and all(cell == " " for cell in cells[max(0, at - 1) : at + len(text) + 1]):
+            cells[at : at + len(text)] = text
+    return "".join(cells)
+
+
+def row_of(height: float, rows: int) -> int:
+    """The row of a height between 0 and 1; 0 is the top."""
+    return min(rows - 1, max(0, int((1 - height) * rows)))
