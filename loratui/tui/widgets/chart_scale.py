@@ -10,7 +10,6 @@ from loratui.runs.losses import LossHistory, Span
 LABEL_WIDTH = 7
 _FEWEST_STEPS = 8
 """A window is not zoomed in further."""
-_DECADES_LABELLED_FULLY = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +107,33 @@ def unit(extent: float) -> float:
 
 def value_labels(edges: Scale, rows: int) -> dict[int, str]:
     """Labels of the value axis by row, 0 at the top."""
-    step = unit(edges.high - edges.low)
-    digits = max(0, -math.floor(math.log10(step))) if step < 1 else 0
     labels: dict[int, str] = {}
-    for index in range(round((edges.high - edges.low) / step) + 1):
-        value = edges.low + index * step
-        text = short(10.0**value) if edges.logarithmic else f"{value:.{digits}f}"
-        row = row_of((value - edges.low) / (edges.high - edges.low), rows)
+    for value, text in _decades(edges) if edges.logarithmic else _multiples(edges):
+        row = row_of(edges.height(value), rows)
         labels.setdefault(row, text if len(text) <= LABEL_WIDTH else f"{value:.0e}"[:LABEL_WIDTH])
     return labels
+
+
+def _multiples(edges: Scale) -> list[tuple[float, str]]:
+    step = unit(edges.high - edges.low)
+    digits = max(0, -math.floor(math.log10(step))) if step < 1 else 0
+    values = (edges.low + index * step for index in range(round((edges.high - edges.low) / step) + 1))
+    return [(value, f"{value:.{digits}f}") for value in values]
+
+
+def _decades(edges: Scale) -> list[tuple[float, str]]:
+    """Round values between the edges: powers of ten over many decades, finer ones over few."""
+    extent = edges.high - edges.low
+    if extent < 0.5:
+        low, high = 10.0**edges.low, 10.0**edges.high
+        step = unit(high - low)
+        values = [step * count for count in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    else:
+        factors = (1,) if extent > 4 else (1, 3) if extent > 2 else (1, 2, 3, 5, 7)
+        powers = range(math.floor(edges.low), math.ceil(edges.high) + 1)
+        values = [factor * 10.0**power for power in powers for factor in factors]
+        values = [value for value in values if edges.low <= math.log10(value) <= edges.high]
+    return [(value, short(value)) for value in values]
 
 
 def short(value: float) -> str:
