@@ -18,6 +18,7 @@ from loratui.tui.runs import RunsScreen
 from loratui.tui.training.log_pane import LogPane
 from loratui.tui.training.screen import TrainingScreen
 from loratui.tui.wizard.screen import WizardScreen
+from loratui.tui.wizard.state import REVIEW
 
 SIZES = [(80, 24), (100, 30), (140, 45)]
 FINAL = Checkpoint("checkpoints/demo.safetensors", 200, 10, final=True)
@@ -303,7 +304,7 @@ def test_r_opens_the_recipe_of_a_finished_run_at_review(
         assert isinstance(screen, WizardScreen)
         return screen.step, screen.state.recipe
 
-    assert drive(LoratuiApp(run_id=run.id), act) == (5, demo_recipe)
+    assert drive(LoratuiApp(run_id=run.id), act) == (REVIEW, demo_recipe)
 
 
 def test_the_list_of_runs_opens_follows_and_starts_anew(
