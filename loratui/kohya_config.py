@@ -55,7 +55,7 @@ class Option:
     def __init__(self, row: Mapping[str, Any]) -> None:
         self.kind: str = row["type"]
         self.many: bool = row.get("many", False)
-        self.choices: list[str] = row.get("choices", [])
+        self.choices: list[str] | list[int] = row.get("choices", [])
         self.default: Any = row.get("default", False if self.kind == "bool" else None)
 
     def accepts(self, value: Any) -> bool:
@@ -71,7 +71,7 @@ class Option:
     def expectation(self) -> str:
         """What to write instead, in words."""
         if self.choices:
-            return "one of " + ", ".join(self.choices)
+            return "one of " + ", ".join(map(str, self.choices))
         return ("a list of " if self.many else "") + _TYPE_WORDS[self.kind]
 
 

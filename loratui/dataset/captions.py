@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from random import Random
 
 from loratui.dataset.scan import Picture
 from loratui.problems import Problem, UserError
+
+_CHOICE = re.compile(r"\{([^}]+)\}")
+_OPEN, _CLOSE = "\ue000", "\ue001"
+"""Stand for a doubled brace; of Unicode's private use, so that no caption holds them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +31,31 @@ class CaptionRules:
     """In every n-th epoch all captions are left out; 0 is never."""
     tag_dropout: float = 0.0
     """The share of tags left out, those that are kept excepted."""
+    separator: str = ","
+    """What stands between tags in the file; they are joined by a comma and a blank all the same."""
+    secondary_separator: str = ""
+    """Holds tags together while they are shuffled, and becomes ``separator`` at the end."""
+    keep_separator: str = ""
+    """Where a caption holds it, what stands before it is kept in place of ``keep_tokens`` tags; what stands
+    behind a second one stays at the end."""
+    wildcards: bool = False
+    """Of several lines one is drawn, and of ``{a|b}`` one word; doubled braces are braces."""
 
     @property
     def varies(self) -> bool:
         """Whether a caption's own words differ from showing to showing."""
+        return self.splits or self.wildcards
+
+    @property
+    def splits(self) -> bool:
+        """Whether the caption is taken apart into tags."""
         return self.shuffle or self.tag_dropout > 0
 
 
-def read_caption(picture: Picture) -> str:
+def read_caption(picture: Picture, *, all_lines: bool = False) -> str:
     """The caption of a picture: the first line of its file, without blanks around it, or the words of
-    its folder's name when it has no file (sd-scripts library/train_util.py:1956-1970).
+    its folder's name when it has no file (sd-scripts library/train_util.py:1956-1970). ``all_lines`` keeps
+    every line that is not empty, for wildcards.
 
     Raises ``UserError`` naming the file when it is empty or not UTF-8, on which sd-scripts ends.
     """
@@ -59,26 +79,47 @@ def read_caption(picture: Picture) -> str:
             str(path), Problem("", "this caption file is empty.", "Write a caption into it, or delete it.")
         )
     # Only \n, \r and \r\n end a line here; str.splitlines knows more.
-    return text.replace("\r", "\n").partition("\n")[0].strip()
+    lines = [line.strip() for line in text.replace("\r", "\n").split("\n")]
+    return "\n".join(line for line in lines if line) if all_lines else lines[0]
 
 
 def apply(caption: str, rules: CaptionRules, random: Random, epoch: int = 1) -> str:
     """The caption as shown this time, in an epoch counted from 1 (train_util.py:821-921).
 
-    As long as nothing varies its words are left as they are; else its tags are joined by a comma and a
-    blank. ``random`` is drawn from only for what the rules ask: once for dropout, then one ``shuffle``,
-    then once for each tag that may drop out.
+    Its words are left as they are unless it is taken apart; then its tags are joined by a comma and a
+    blank. ``random`` is drawn from only for what the rules ask: once for dropout, then for the line and each
+    wildcard, then one ``shuffle``, then once for each tag that may drop out.
     """
     caption = " ".join(part for part in (rules.prefix, caption, rules.suffix) if part)
     dropped = rules.dropout > 0 and random.random() < rules.dropout
     if dropped or (rules.dropout_every > 0 and epoch % rules.dropout_every == 0):
         return ""
-    if not rules.varies:
-        return caption
-    tags = [tag.strip() for tag in caption.strip().split(",")]
-    kept, rest = tags[: rules.keep_tokens], tags[rules.keep_tokens :]
-    if rules.shuffle:
-        random.shuffle(rest)
-    if rules.tag_dropout > 0:
-        rest = [tag for tag in rest if random.random() >= rules.tag_dropout]
-    return ", ".join(kept + rest)
+    caption = _drawn(caption, random) if rules.wildcards else caption.split("\n")[0]
+    if rules.splits:
+        kept, rest, last = _parts(caption, rules)
+        if rules.shuffle:
+            random.shuffle(rest)
+        if rules.tag_dropout > 0:
+            rest = [tag for tag in rest if random.random() >= rules.tag_dropout]
+        caption = ", ".join(kept + rest + last)
+    if rules.secondary_separator:
+        caption = caption.replace(rules.secondary_separator, rules.separator)
+    return caption
+
+
+def _parts(caption: str, rules: CaptionRules) -> tuple[list[str], list[str], list[str]]:
+    """Tags that stay in front, that may move or go, and that stay at the end."""
+    if rules.keep_separator and rules.keep_separator in caption:
+        pieces = caption.split(rules.keep_separator, 2)
+        tags = [[tag.strip() for tag in piece.split(rules.separator) if tag.strip()] for piece in pieces]
+        return tags[0], tags[1], tags[2] if len(tags) > 2 else []
+    found = [tag.strip() for tag in caption.strip().split(rules.separator)]
+    return found[: rules.keep_tokens], found[rules.keep_tokens :], []
+
+
+def _drawn(caption: str, random: Random) -> str:
+    if "\n" in caption:
+        caption = random.choice(caption.split("\n"))
+    caption = caption.replace("{{", _OPEN).replace("}}", _CLOSE)
+    caption = _CHOICE.sub(lambda match: random.choice(match[1].split("|")), caption)
+    return caption.replace(_OPEN, "{").replace(_CLOSE, "}")

@@ -65,20 +65,19 @@ def epoch_batches(
     """All batches of one epoch (counted from 0), each picture exactly as often as it stands in ``buckets``.
 
     One generator seeded with ``seed + epoch`` shuffles the order of batches, then the pictures in
-    each bucket, then draws flips (one in two) and captions as they come. So a resumed run finds the
+    each bucket, then draws flips (one in two) and captions as the pictures come. So a resumed run finds the
     same batches by asking again.
     """
     random = Random(seed + epoch)
     order = batch_starts(buckets, batch_size)
     shuffled = {bucket: list(indices) for bucket, indices in buckets.items()}
     shuffle(order, shuffled, random)
+
+    def shown(index: int) -> Shown:
+        flipped = flip and random.random() < 0.5
+        return Shown(index, apply(captions[index], rules, random, epoch + 1), flipped)
+
     return [
-        Batch(
-            bucket,
-            tuple(
-                Shown(index, apply(captions[index], rules, random, epoch + 1), flip and random.random() < 0.5)
-                for index in shuffled[bucket][start : start + batch_size]
-            ),
-        )
+        Batch(bucket, tuple(shown(index) for index in shuffled[bucket][start : start + batch_size]))
         for bucket, start in order
     ]

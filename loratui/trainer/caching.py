@@ -15,7 +15,6 @@ from loratui.trainer.latents import LatentCache, encode_pictures
 from loratui.trainer.loading import BaseModel
 from loratui.trainer.prompts import Prompt
 from loratui.trainer.report import Reporter
-from loratui.trainer.tokenizer import LENGTH
 
 
 def encode_dataset_pictures(
@@ -52,7 +51,7 @@ def encode_captions(
     """Encode what never changes, and let go of the text encoders when nothing else needs them."""
     for encoder in model.text_encoders:
         encoder.to(device)
-    longest = LENGTH - 2
+    longest = config.token_limit
     cut = sum(len(model.tokenizers[0].tokens(item.caption)) > longest for item in items)
     if cut:
         report.message(
@@ -61,7 +60,12 @@ def encode_captions(
         )
     trained = any(config.text_encoder_rates)
     conditions = Conditions(
-        model, config.clip_skip, device, trained=trained, weighted=config.weighted_captions
+        model,
+        config.clip_skip,
+        device,
+        trained=trained,
+        weighted=config.weighted_captions,
+        most=config.token_limit,
     )
     if trained:
         return conditions

@@ -9,6 +9,7 @@ import torch
 
 from loratui.trainer.loading import BaseModel
 from loratui.trainer.text import Condition, encode, stack
+from loratui.trainer.tokenizer import WORDS
 
 
 class Conditions:
@@ -22,12 +23,15 @@ class Conditions:
         *,
         trained: bool,
         weighted: bool = False,
+        most: int = WORDS,
     ) -> None:
+        """``most`` tokens of a caption are seen."""
         self._model = model
         self._clip_skip = clip_skip
         self._device = device
         self._trained = trained
         self._weighted = weighted
+        self._most = most
         self._known: dict[str, Condition] = {}
 
     def remember(self, texts: Sequence[str], progress: Callable[[int, int], None]) -> None:
@@ -36,7 +40,7 @@ class Conditions:
         for number, text in enumerate(wanted):
             progress(number, len(wanted))
             with torch.no_grad():
-                found = encode(self._model, [text], self._clip_skip, weighted=self._weighted)
+                found = self._encode([text])
             pooled = None if found.pooled is None else found.pooled.cpu()
             self._known[text] = Condition(found.states.cpu(), pooled)
         progress(len(wanted), len(wanted))
@@ -46,4 +50,7 @@ class Conditions:
         if all(caption in self._known for caption in captions):
             return stack([self._known[caption] for caption in captions], self._device)
         with nullcontext() if self._trained else torch.no_grad():
-            return encode(self._model, captions, self._clip_skip, weighted=self._weighted)
+            return self._encode(captions)
+
+    def _encode(self, texts: Sequence[str]) -> Condition:
+        return encode(self._model, texts, self._clip_skip, weighted=self._weighted, most=self._most)

@@ -49,16 +49,25 @@ class TrainConfig:
     caption_dropout_rate: float
     caption_extension: str
     caption_prefix: str | None
+    caption_separator: str
     caption_suffix: str | None
     caption_tag_dropout_rate: float
     clip_skip: int | None
     debiased_estimation_loss: bool
     enable_bucket: bool
+    enable_wildcard: bool
     flip_aug: bool
     gradient_accumulation_steps: int
     gradient_checkpointing: bool
+    huber_c: float
+    huber_scale: float
+    huber_schedule: str
+    ip_noise_gamma: float | None
+    ip_noise_gamma_random_strength: bool
     keep_tokens: int
+    keep_tokens_separator: str
     learning_rate: float
+    loss_type: str
     lr_decay_steps: int | float
     lr_scheduler: str
     lr_scheduler_args: list[str] | None
@@ -71,6 +80,7 @@ class TrainConfig:
     max_bucket_reso: int
     max_grad_norm: float
     max_timestep: int | None
+    max_token_length: int | None
     max_train_epochs: int | None
     max_train_steps: int
     min_bucket_reso: int
@@ -109,6 +119,7 @@ class TrainConfig:
     save_state_on_train_end: bool
     scale_v_pred_loss_like_noise_pred: bool
     scale_weight_norms: float | None
+    secondary_separator: str | None
     seed: int | None
     shuffle_caption: bool
     skip_until_initial_step: bool
@@ -157,7 +168,16 @@ class TrainConfig:
             self.caption_dropout_rate,
             self.caption_dropout_every_n_epochs,
             self.caption_tag_dropout_rate,
+            self.caption_separator,
+            self.secondary_separator or "",
+            self.keep_tokens_separator or "",
+            self.enable_wildcard,
         )
+
+    @property
+    def token_limit(self) -> int:
+        """Tokens of a caption that are seen: 75, 150 or 225 (library/strategy_sd.py:40-43)."""
+        return self.max_token_length or 75
 
     @property
     def network_arguments(self) -> dict[str, str]:

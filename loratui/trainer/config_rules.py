@@ -47,13 +47,18 @@ def _cached_captions(config: TrainConfig) -> Iterator[Problem]:
     key, fix = "cache_text_encoder_outputs", "Remove one of the two."
     if any(config.text_encoder_rates):
         yield Problem(key, "the text encoders are trained.", "Remove it, or set network_train_unet_only.")
-    changing = ("shuffle_caption", "caption_dropout_rate", "caption_tag_dropout_rate", "weighted_captions")
+    changing = ("shuffle_caption", "caption_dropout_rate", "caption_tag_dropout_rate", "enable_wildcard")
     for other in changing:
         if getattr(config, other):
             yield Problem(key, f"contradicts {other}.", fix)
 
 
 def _choices(config: TrainConfig) -> Iterator[Problem]:
+    if config.max_token_length not in (None, 75, 150, 225):
+        message = f"{config.max_token_length} is no length that captions are cut to."
+        yield Problem("max_token_length", message, "Use 75, 150 or 225.")
+    if not config.caption_separator:
+        yield Problem("caption_separator", "is empty.", 'Write ",", or remove it.')
     if config.network_module != "networks.lora":
         message = f"the builtin trainer has no {config.network_module!r}."
         yield Problem("network_module", message, 'Write "networks.lora", or choose engine = "kohya".')
@@ -93,6 +98,8 @@ def _ranges(config: TrainConfig) -> Iterator[Problem]:
         ("caption_tag_dropout_rate", 0),
         ("min_timestep", 0),
         ("max_timestep", 1),
+        ("huber_scale", 0),
+        ("ip_noise_gamma", 0),
         ("multires_noise_iterations", 0),
         ("multires_noise_discount", 0),
         ("network_dropout", 0),
@@ -159,6 +166,16 @@ def _objective(config: TrainConfig) -> Iterator[Problem]:
     least, most = config.min_timestep or 0, config.max_timestep or 1000
     if most > 1000:
         yield Problem("max_timestep", f"{most} is above 1000, the last timestep.", "Use 1000 or less.")
-    if least >= most:
-        message = f"{least} is not below max_timestep, {most}."
+    if least > most:
+        message = f"{least} is above max_timestep, {most}."
         yield Problem("min_timestep", message, "Leave a range between the two.")
+    elif least == 1000:
+        yield Problem("min_timestep", "is above 999, the last timestep.", "Use 999 or less.")
+    if config.loss_type in ("huber", "smooth_l1"):
+        if config.huber_c <= 0:
+            yield Problem("huber_c", f"{config.huber_c:g} bends nothing.", "Use a number above 0, as 0.1.")
+        if config.huber_scale == 0 and config.huber_schedule != "snr":
+            yield Problem("huber_scale", "0 leaves no loss.", "Use a number above 0.")
+    if config.ip_noise_gamma_random_strength and not config.ip_noise_gamma:
+        message = "changes ip_noise_gamma, which is not set."
+        yield Problem("ip_noise_gamma_random_strength", message, "Set ip_noise_gamma, or remove it.")

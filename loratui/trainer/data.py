@@ -43,7 +43,8 @@ def load_items(config: TrainConfig) -> list[Item]:
         if min(placement.bucket) < 8:
             raise refusal(picture.path, "it is too small to train on.", "Remove it or enlarge it.")
         weight = config.prior_loss_weight if picture.is_regularization else 1.0
-        items.append(Item(picture, placement, read_caption(picture), repeats, weight))
+        caption = read_caption(picture, all_lines=config.enable_wildcard)
+        items.append(Item(picture, placement, caption, repeats, weight))
     return items
 
 

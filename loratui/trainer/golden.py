@@ -29,7 +29,7 @@ from loratui.trainer import lora_file, optimizers
 from loratui.trainer.assembly import network_on, stepper_for, trained_rates
 from loratui.trainer.data import Item, size_conditions
 from loratui.trainer.loading import BaseModel, load
-from loratui.trainer.recorded_order import captions_follow, items_by_name, order_follows
+from loratui.trainer.recorded_order import captions_follow, items_by_name, order_follows, tokens_of
 from loratui.trainer.recording import Recording, change_error, find, read, relative_error
 from loratui.trainer.schedule import plan
 from loratui.trainer.stepping import Fed, NotFiniteError, Stepped
@@ -115,6 +115,8 @@ def _replay_or_say_why(folder: Path, common: Path) -> Replayed:
         print(error, file=sys.stderr)
     except NotFiniteError:
         print(f"{folder}: the loss is no number.", file=sys.stderr)
+    except Exception as error:  # one recording that is not as it should be leaves the others their turn
+        print(f"{folder}: it cannot be replayed ({type(error).__name__}: {error}).", file=sys.stderr)
     none = float("inf")
     return Replayed(folder.name, none, none, none, none, captions_equal=False, order_equal=False)
 
@@ -124,7 +126,7 @@ def _fed(recording: Recording, model: BaseModel, items: dict[str, Item], number:
     config, entry = recording.config, recording.passes[number]
     text_trained = any(name != "unet" for name in trained_rates(config))
     with nullcontext() if text_trained else torch.no_grad():
-        condition = encode_tokens(model, recording.tokens(number), config.clip_skip)
+        condition = encode_tokens(model, tokens_of(recording, model, number), config.clip_skip)
     shown = [items[image] for image in entry["images"]]
     sizes = [
         size_conditions(item, flipped=flipped) for item, flipped in zip(shown, entry["flipped"], strict=True)
@@ -136,6 +138,7 @@ def _fed(recording: Recording, model: BaseModel, items: dict[str, Item], number:
         condition,
         torch.tensor(sizes, dtype=torch.float32),
         torch.tensor([item.weight for item in shown], dtype=torch.float32),
+        recording.tensor(number, "noisy_latents") if config.ip_noise_gamma else None,
     )
 
 
@@ -146,14 +149,19 @@ def _errors(
     groups = wanted["groups"]
     assert isinstance(groups, list)
     pairs = zip(found.losses, losses, strict=True)
-    rates = zip(found.rates, [group["lr"] for group in groups], strict=True)
-    # A step that ends with another pass than recorded is no equal step, whatever its numbers.
-    misplaced = wanted["after_micro"] != chunk[-1]
+    # sd-scripts has one group for all text encoders, and here each has its own.
+    own = [groups[0]["lr"]] * (len(found.rates) - len(groups)) + [group["lr"] for group in groups]
+    rates = zip(found.rates, own, strict=True)
+    norm = wanted["grad_norm_before_clip"]
+    # A step that ends with another pass than recorded is no equal step, whatever its numbers. Without
+    # clipping no norm is recorded; the weights tell.
+    if wanted["after_micro"] != chunk[-1]:
+        error = float("inf")
+    else:
+        error = 0.0 if norm is None else relative_error(found.norm, float(str(norm)))
     return {
         "loss": max(relative_error(mine, theirs) for mine, theirs in pairs),
-        "grad_norm": float("inf")
-        if misplaced
-        else relative_error(found.norm, float(str(wanted["grad_norm_before_clip"]))),
+        "grad_norm": error,
         "lr": max(relative_error(mine, theirs) for mine, theirs in rates),
     }
 

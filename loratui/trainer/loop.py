@@ -149,6 +149,12 @@ class Training:
         timesteps = noise.draw_timesteps(
             len(batch.pictures), config.min_timestep or 0, config.max_timestep or noise.TIMESTEPS
         )
+        noisy = None
+        if config.ip_noise_gamma:
+            more = noise.perturbed(
+                disturbance, config.ip_noise_gamma, random_strength=config.ip_noise_gamma_random_strength
+            )
+            noisy = noise.add_noise(latents, more, timesteps, self.stepper.diffusion.signal)
         condition = self.conditions.get([shown.caption for shown in batch.pictures])
         items = [self.items[shown.index] for shown in batch.pictures]
         sizes = [
@@ -162,6 +168,7 @@ class Training:
             condition,
             torch.tensor(sizes, device=device),
             torch.tensor([item.weight for item in items], device=device),
+            noisy,
         )
 
     def _end_step(self, epoch: int) -> None:

@@ -39,8 +39,10 @@ def signal_to_noise(schedule: Tensor) -> Tensor:
 
 
 def draw_timesteps(batch: int, least: int = 0, most: int = TIMESTEPS) -> Tensor:
-    """[batch] int64 on the CPU, uniform from ``least`` to below ``most``, from torch's global generator
-    (sd-scripts library/train_util.py:6062)."""
+    """[batch] int64 on the CPU, uniform from ``least`` to below ``most``, from torch's global generator; only
+    ``most`` where the two are equal (sd-scripts library/train_util.py:6062)."""
+    if least == most:
+        return torch.full((batch,), most)
     return torch.randint(least, most, (batch,), device="cpu")
 
 
@@ -82,6 +84,13 @@ def multires_noise(noise: Tensor, iterations: int, discount: float) -> Tensor:
         if 1 in sides:
             break
     return noise / noise.std()
+
+
+def perturbed(noise: Tensor, strength: float, *, random_strength: bool = False) -> Tensor:
+    """``noise`` [B,C,h,w] and a little more, for the U-Net's input alone (arXiv:2301.11706; sd-scripts
+    library/train_util.py:6091-6096). ``random_strength`` draws its share between 0 and ``strength``."""
+    share = torch.rand(1, device=noise.device) * strength if random_strength else strength
+    return noise + share * torch.randn_like(noise)
 
 
 def add_noise(latents: Tensor, noise: Tensor, timesteps: Tensor, schedule: Tensor) -> Tensor:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from loratui.trainer.noise import velocity
 
@@ -17,10 +19,41 @@ def target_of(
     return velocity(latents, noise, timesteps, schedule) if v_parameterization else noise
 
 
-def loss_of_samples(prediction: Tensor, target: Tensor) -> Tensor:
-    """[B]: the mean squared error of each sample over channels and pixels, in float32."""
-    error = torch.nn.functional.mse_loss(prediction.float(), target.float(), reduction="none")
+def loss_of_samples(
+    prediction: Tensor, target: Tensor, kind: str = "l2", threshold: Tensor | None = None
+) -> Tensor:
+    """[B]: the error of each sample, mean over channels and pixels, in float32.
+
+    ``kind``: ``l2``, ``l1``, ``huber`` and ``smooth_l1`` (sd-scripts library/train_util.py:6143-6183). The
+    last two are pseudo-Huber losses with a ``threshold`` [B]: below it they grow with the square of the
+    error, above it with the error itself; ``smooth_l1`` is ``huber`` divided by it.
+    """
+    prediction, target = prediction.float(), target.float()
+    if kind == "l2":
+        error = nn.functional.mse_loss(prediction, target, reduction="none")
+    elif kind == "l1":
+        error = nn.functional.l1_loss(prediction, target, reduction="none")
+    else:
+        assert threshold is not None
+        c = threshold.view(-1, 1, 1, 1)
+        error = torch.sqrt((prediction - target) ** 2 + c**2) - c
+        error = (2 * c if kind == "huber" else 2) * error
     return error.mean(dim=(1, 2, 3))
+
+
+def huber_thresholds(timesteps: Tensor, schedule: Tensor, name: str, c: float, scale: float) -> Tensor:
+    """[B]: where a Huber loss bends (sd-scripts library/train_util.py:6117-6140).
+
+    ``constant``: c; ``exponential``: from 1 at timestep 0 to c at the last; both times ``scale``. ``snr``:
+    between 1 and c by the noise in ``schedule`` [1000]; ``scale`` changes nothing there.
+    """
+    if name == "constant":
+        return torch.full(timesteps.shape, c * scale, device=timesteps.device)
+    if name == "exponential":
+        return torch.exp(math.log(c) / len(schedule) * timesteps) * scale
+    shares = schedule[timesteps]
+    deviations = ((1.0 - shares) / shares) ** 0.5
+    return (1 - c) / (1 + deviations) ** 2 + c
 
 
 def loss_of_batch(losses: Tensor, weights: Tensor) -> Tensor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -10,13 +12,13 @@ from typing import Any
 import torch
 
 from loratui.dataset.buckets import Size
-from loratui.dataset.captions import apply
+from loratui.dataset.captions import CaptionRules, apply
 from loratui.trainer import data
 from loratui.trainer.batches import batch_starts, shuffle
 from loratui.trainer.data import Item
 from loratui.trainer.loading import BaseModel
 from loratui.trainer.recording import Recording
-from loratui.trainer.text import tokenize
+from loratui.trainer.text import Tokens, tokenize
 
 Names = tuple[str, ...]
 """The pictures of a batch."""
@@ -71,22 +73,50 @@ def captions_follow(recording: Recording, items: dict[str, Item], model: BaseMod
     generators = _generators(recording, items)
     for number, entry in enumerate(recording.passes):
         epoch = entry["dataset_epoch_at_fetch"]
-        for image, caption in zip(entry["images"], entry["captions"], strict=True):
+        recorded = recording.tokens(number)
+        for image, caption, flipped in zip(entry["images"], entry["captions"], entry["flipped"], strict=True):
             plain = items[image].caption
-            if epoch == 0 and rules.varies:
-                kept = rules.keep_tokens
-                old, new = plain.split(", "), caption.split(", ")
-                if sorted(old) != sorted(new) or old[:kept] != new[:kept]:
-                    return False
-            elif apply(plain, rules, generators[epoch], epoch) != caption:
+            if epoch and config.flip_aug and (generators[epoch].random() < 0.5) != flipped:
                 return False
-        own = tokenize(model, entry["captions"], weighted=config.weighted_captions)
-        for mine, theirs in zip(own, recording.tokens(number), strict=True):
+            if recorded is None:  # cached text encoder outputs are those of the file's own words
+                equal = caption == plain
+            elif epoch == 0 and (rules.varies or rules.dropout or rules.dropout_every):
+                equal = _can_come_of(plain, caption, rules)
+            else:
+                equal = apply(plain, rules, generators[epoch], epoch) == caption
+            if not equal:
+                return False
+        own = _tokens(recording, model, number)
+        for mine, theirs in zip(own, own if recorded is None else recorded, strict=True):
             if not torch.equal(mine.ids, theirs.ids):
                 return False
             if not _close(mine.weights, theirs.weights):
                 return False
     return True
+
+
+def tokens_of(recording: Recording, model: BaseModel, number: int) -> list[Tokens]:
+    """What each text encoder is given in a forward pass: as recorded, else made of the captions."""
+    return recording.tokens(number) or _tokens(recording, model, number)
+
+
+def _tokens(recording: Recording, model: BaseModel, number: int) -> list[Tokens]:
+    config = recording.config
+    captions = recording.passes[number]["captions"]
+    return tokenize(model, captions, weighted=config.weighted_captions, most=config.token_limit)
+
+
+def _can_come_of(plain: str, caption: str, rules: CaptionRules) -> bool:
+    """Whether some state of the generator makes this caption. Wildcards are not followed up."""
+    if rules.wildcards or (not caption and (rules.dropout or rules.dropout_every)):
+        return True
+    whole = apply(plain, replace(rules, dropout=0.0, dropout_every=0, tag_dropout=0.0), Random(0))
+    if not rules.splits:
+        return caption == whole
+    old, new = whole.split(", "), caption.split(", ") if caption else []
+    kept = rules.keep_tokens
+    left_out, made_up = Counter(old) - Counter(new), Counter(new) - Counter(old)
+    return not made_up and (not left_out or rules.tag_dropout > 0) and old[:kept] == new[:kept]
 
 
 def _close(mine: torch.Tensor | None, theirs: torch.Tensor | None) -> bool:

@@ -48,20 +48,33 @@ class Recording:
         """One tensor of a forward pass, counted from 0."""
         return self.tensors[f"micro.{number:03d}.{name}"]
 
-    def tokens(self, number: int) -> list[Tokens]:
-        """What each text encoder was given in a forward pass."""
+    def tokens(self, number: int) -> list[Tokens] | None:
+        """What each text encoder was given in a forward pass; None where it is not recorded, as with cached
+        text encoder outputs."""
         prefix = f"micro.{number:03d}."
-        if f"{prefix}weighted_input_ids" in self.tensors:
-            ids, weights = self.tensor(number, "weighted_input_ids"), self.tensor(number, "token_weights")
-            return [Tokens(ids.flatten(1).long(), weights.flatten(1))]
-        names = ("input_ids_1", "input_ids_2") if self.config.family == "sdxl" else ("input_ids",)
-        return [Tokens(self.tensor(number, name).flatten(1).long()) for name in names]
+        names = ("_1", "_2") if self.config.family == "sdxl" else ("",)
+        weighted = f"{prefix}weighted_input_ids{names[0]}" in self.tensors
+        kind = "weighted_input_ids" if weighted else "input_ids"
+        found = []
+        for name in names:
+            ids = self.tensors.get(f"{prefix}{kind}{name}")
+            weights = self.tensors.get(f"{prefix}token_weights{name}")
+            if ids is None:
+                return None
+            found.append(Tokens(ids.long(), None if weights is None else _row(weights)))
+        return found
 
     @property
     def start_weights(self) -> Path:
         """The LoRA the run began with."""
         own = self.folder / "initial_lora.safetensors"
         return own if own.is_file() else Path(str(self.config.network_weights))
+
+
+def _row(weights: Tensor) -> Tensor:
+    """[B,n,77] to [B,75 n + 2]: the weights of starts and ends are 1."""
+    ends = torch.ones_like(weights[:, 0, :1])
+    return torch.cat([ends, weights[:, :, 1:-1].flatten(1), ends], dim=1)
 
 
 def find(folder: Path) -> list[Path]:

@@ -58,6 +58,8 @@ class Fed:
     """[B,6]; SDXL's size conditions."""
     weights: Tensor
     """[B]; 1, or prior_loss_weight for a regularization picture."""
+    noisy: Tensor | None = None
+    """[B,4,h,w]: the U-Net's input, where it is more than latents and noise (ip_noise_gamma)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,8 @@ class Stepper:
                 raise NotFiniteError
             # A lone last pass of an epoch is divided all the same, as accelerate does it.
             self.accelerator.backward(loss / self.config.gradient_accumulation_steps)
+            if len(losses) < len(passes):
+                self._limit_norms()
         limit = self.config.max_grad_norm or math.inf
         norm = float(self.accelerator.clip_grad_norm_(self.network.parameters(), limit))
         # With fp16 the gradient scaler skips such a step and lowers its scale.
@@ -112,21 +116,26 @@ class Stepper:
         self.optimizer.step()
         self.rates.advance()
         self.optimizer.zero_grad(set_to_none=True)
-        if self.config.scale_weight_norms:
-            for layer in self.network.layers.values():
-                layer.limit_norm(self.config.scale_weight_norms)
+        self._limit_norms()
         return Stepped(losses, rates, rates_found(self.optimizer) or in_use, norm)
 
     def loss(self, fed: Fed) -> Tensor:
         """The scalar that is minimised."""
         config, signal = self.config, self.diffusion.signal
-        noisy = noise.add_noise(fed.latents, fed.noise, fed.timesteps, signal)
+        noisy = fed.noisy
+        if noisy is None:
+            noisy = noise.add_noise(fed.latents, fed.noise, fed.timesteps, signal)
         timesteps = fed.timesteps.to(noisy.device)
         answer = predict(self.unet, noisy, timesteps, fed.condition, fed.sizes)
         target = objective.target_of(
             fed.latents, fed.noise, fed.timesteps, signal, v_parameterization=config.v_parameterization
         )
-        losses = objective.loss_of_samples(answer, target)
+        threshold = None
+        if config.loss_type in ("huber", "smooth_l1"):
+            threshold = objective.huber_thresholds(
+                timesteps, signal, config.huber_schedule, config.huber_c, config.huber_scale
+            )
+        losses = objective.loss_of_samples(answer, target, config.loss_type, threshold)
         return objective.loss_of_batch(losses * self.timestep_weights(timesteps), fed.weights)
 
     def timestep_weights(self, timesteps: Tensor) -> Tensor:
@@ -143,3 +152,10 @@ class Stepper:
         if config.debiased_estimation_loss:
             weights = weights * objective.debiased_weights(ratios, v_parameterization=v)
         return weights
+
+    def _limit_norms(self) -> None:
+        """After every pass, as sd-scripts does (train_network.py:1459): start weights above the limit are
+        brought down before the second."""
+        if self.config.scale_weight_norms:
+            for layer in self.network.layers.values():
+                layer.limit_norm(self.config.scale_weight_norms)

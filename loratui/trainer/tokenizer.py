@@ -18,7 +18,8 @@ from loratui.problems import refusal
 
 ASSETS = Path(__file__).parent / "assets"
 LENGTH = 77
-"""Tokens in one prompt, with one for its start and at least one for its end."""
+"""Tokens that a text encoder takes at once, with one for the start and at least one for the end."""
+WORDS = LENGTH - 2
 _WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
@@ -31,18 +32,38 @@ class Tokenizer:
         self.end = self._number(END)
         self.pad = self._number(pad_token)
 
-    def encode(self, text: str) -> list[int]:
-        """Exactly 77 numbers: start, the words' tokens cut to 75, end, padding."""
-        words = self.tokens(text)[: LENGTH - 2]
+    def encode(self, text: str, most: int = WORDS) -> list[int]:
+        """Exactly ``most`` + 2 numbers: start, the words' tokens cut to ``most``, end, padding."""
+        words = self.tokens(text)[:most]
         numbers = [self.start, *words, self.end]
-        return numbers + [self.pad] * (LENGTH - len(numbers))
+        return numbers + [self.pad] * (most + 2 - len(numbers))
 
-    def encode_pieces(self, pieces: Sequence[tuple[str, float]]) -> tuple[list[int], list[float]]:
-        """77 numbers and their weights for pieces of text that weigh differently; the rest weighs 1."""
-        pairs = [(number, weight) for text, weight in pieces for number in self.tokens(text)][: LENGTH - 2]
-        rest = LENGTH - 1 - len(pairs)
+    def encode_pieces(
+        self, pieces: Sequence[tuple[str, float]], most: int = WORDS
+    ) -> tuple[list[int], list[float]]:
+        """The same and their weights for pieces of text that weigh differently; the rest weighs 1."""
+        pairs = [(number, weight) for text, weight in pieces for number in self.tokens(text)][:most]
+        rest = most + 1 - len(pairs)
         numbers = [self.start, *(number for number, _ in pairs), self.end, *[self.pad] * (rest - 1)]
         return numbers, [1.0, *(weight for _, weight in pairs), *[1.0] * rest]
+
+    def chunks(self, numbers: Sequence[int]) -> list[list[int]]:
+        """A long row (75 n + 2 numbers) as n rows of 77: each with the long row's first and last number
+        around its own 75 (sd-scripts library/strategy_base.py:274-316).
+
+        Where padding is not the end's number, a row that begins with padding, or breaks off in the middle
+        of the words, gets an end of its own.
+        """
+        found = []
+        for first in range(1, len(numbers) - 1, WORDS):
+            row = [numbers[0], *numbers[first : first + WORDS], numbers[-1]]
+            if self.pad != self.end and len(numbers) > LENGTH:
+                if row[-2] not in (self.end, self.pad):
+                    row[-1] = self.end
+                if row[1] == self.pad:
+                    row[1] = self.end
+            found.append(row)
+        return found
 
     def tokens(self, text: str) -> list[int]:
         """The words' tokens alone, however many."""

@@ -74,3 +74,24 @@ def test_one_shuffle_of_the_tags_is_all_that_is_drawn() -> None:
     theirs.shuffle(rest)
     assert apply("a, b, c, d, e", CaptionRules(True, 1), ours) == ", ".join(["a", *rest])
     assert ours.getstate() == theirs.getstate()
+
+
+def test_every_line_is_kept_for_wildcards(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_bytes(b" one \r\n\n  two\n")
+    assert read_caption(picture(file), all_lines=True) == "one\ntwo"
+
+
+def test_wildcards_draw_a_line_and_words_and_leave_doubled_braces() -> None:
+    rules = CaptionRules(wildcards=True)
+    seen = {apply("a {red|blue} {{x}}\nb", rules, Random(seed)) for seed in range(40)}
+    assert seen == {"a red {x}", "a blue {x}", "b"}
+
+
+def test_separators() -> None:
+    kept = CaptionRules(shuffle=True, keep_separator="|||", keep_tokens=9)
+    shown = {apply("a, b ||| c, d ||| z", kept, Random(seed)) for seed in range(20)}
+    assert shown == {"a, b, c, d, z", "a, b, d, c, z"}
+    assert apply("a ||| b", CaptionRules(keep_separator="|||"), Random(0)) == "a ||| b"
+    together = CaptionRules(shuffle=True, separator=";", secondary_separator="+")
+    assert {apply("a+b;c", together, Random(seed)) for seed in range(9)} == {"a;b, c", "c, a;b"}

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from loratui import kohya_config
 from loratui.trainer.loading import BaseModel, encoder_classes, text_encoder
-from loratui.trainer.recorded_order import captions_follow, items_by_name, order_follows
+from loratui.trainer.recorded_order import captions_follow, items_by_name, order_follows, tokens_of
 from loratui.trainer.recording import Recording, read
 from loratui.trainer.stepping import Diffusion, Fed, Stepper
 from loratui.trainer.text import Condition, encode_tokens
@@ -74,7 +74,7 @@ def test_a_batch_that_comes_twice_is_no_order(recording: Recording) -> None:
 def test_the_text_encoder_says_the_same(recording: Recording, model: BaseModel) -> None:
     for number in range(len(recording.passes)):
         with torch.no_grad():
-            found = encode_tokens(model, recording.tokens(number), None).states
+            found = encode_tokens(model, tokens_of(recording, model, number), None).states
         torch.testing.assert_close(found, recording.tensor(number, "cond"), rtol=1e-5, atol=1e-5)
 
 
