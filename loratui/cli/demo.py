@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from loratui import demo as demo_material
-from loratui.cli.options import json_option
+from loratui.cli.options import json_option, slow_option
 from loratui.cli.output import say
 from loratui.cli.train import finish, start
 from loratui.engines.registry import engine
@@ -14,6 +14,7 @@ from loratui.problems import Problem, UserError
 
 @click.command()
 @click.option("--headless", is_flag=True, help="No screens: train at once and follow in plain lines.")
+@slow_option
 @json_option
 def demo(headless: bool, as_json: bool) -> None:
     """Make a tiny model and drawn pictures, and go the whole way: no GPU, no download.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
@@ -13,3 +15,19 @@ set_option = click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting: network.rank=8"
 )
 run_argument = click.argument("run", default="", required=False)
+
+
+def _be_slow(context: click.Context, parameter: click.Parameter, slow: bool) -> None:
+    if slow:
+        from loratui.tui.link import VARIABLE
+
+        os.environ[VARIABLE] = "1"
+
+
+slow_option = click.option(
+    "--slow",
+    is_flag=True,
+    expose_value=False,
+    callback=_be_slow,
+    help="For a link of a few kilobytes a second: repaint every five seconds.",
+)

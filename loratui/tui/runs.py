@@ -14,13 +14,14 @@ from loratui.events import ENDED
 from loratui.problems import UserError
 from loratui.runs import store
 from loratui.runs.store import RunSummary
-from loratui.tui import text
+from loratui.tui import link, text
 from loratui.tui.training.words import sign
 from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line
 from loratui.tui.widgets.rows import Row, RowList
 
 POLL = 1.0
+POLL_SLOW = 5.0
 _STYLES = {
     "running": "good",
     "finished": "",
@@ -68,7 +69,7 @@ class RunsScreen(Screen[None]):
     def on_mount(self) -> None:
         self._look()
         self.query_one(RowList).focus()
-        self.set_interval(POLL, self._tick)
+        self.set_interval(POLL_SLOW if link.is_slow() else POLL, self._tick)
 
     def on_screen_resume(self) -> None:
         self._look()

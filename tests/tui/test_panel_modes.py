@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -180,3 +181,25 @@ def test_notes_are_kept_on_leaving(
     panel = drive(LoratuiApp(run_id=run.id), act)
     assert read_notes(run) == "epoch 6 is best!\n"
     assert "RUNNING" in panel
+
+
+def test_on_a_slow_link_the_panel_looks_every_five_seconds(
+    make_run: Any, training: Any, alive: Any, add: Any, drive: Any, screen_text: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("LORATUI_SLOW", "1")
+    happened = training(60)
+    run = make_run(*happened[:22])
+    alive(run)
+
+    async def act(pilot: Pilot[None]) -> tuple[str, str]:
+        add(run, happened[22:], first=23)
+        await asyncio.sleep(1.2)
+        before = str(screen_text(pilot.app))
+        await pilot.press("c", "c")  # a key is answered at once
+        pilot.app.screen._look()  # type: ignore[attr-defined]
+        await pilot.pause()
+        return before, str(screen_text(pilot.app))
+
+    before, after = drive(LoratuiApp(run_id=run.id), act)
+    assert "step 20/200" in before
+    assert "step 60/200" in after

@@ -16,7 +16,7 @@ from loratui.problems import UserError
 from loratui.runs.follow import LogTail, RunFollower
 from loratui.runs.store import Run, read_run_file
 from loratui.runs.view import RunView
-from loratui.tui import text
+from loratui.tui import link, text
 from loratui.tui.training import about, curve_words, doors, gpu_words, host_words, keys, words
 from loratui.tui.training.log_pane import LogPane
 from loratui.tui.widgets.curve_chart import CurveChart
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 POLL = 0.5
 """Seconds between looks while the terminal has the focus."""
-POLL_UNFOCUSED = 5.0
+POLL_SLOW = 5.0
+"""The same on a slow link, and without the focus anywhere."""
 MACHINE_POLL = 2.0
 MIN_WIDTH, MIN_HEIGHT = 60, 16
 HINT_ROWS = 5
@@ -81,7 +82,7 @@ class TrainingScreen(Screen[None]):
     def on_mount(self) -> None:
         self.query_one(CurveChart).can_focus = False
         self._look()
-        self.set_interval(POLL, self._tick)
+        self.set_interval(POLL_SLOW if link.is_slow() else POLL, self._tick)
 
     def on_resize(self, event: Resize) -> None:
         self.set_class(event.size.width < MIN_WIDTH or event.size.height < MIN_HEIGHT, "-tiny")
@@ -93,14 +94,14 @@ class TrainingScreen(Screen[None]):
         if not self.is_current:
             return
         now = time.monotonic()
-        if not self.app.app_focus and now - self._looked < POLL_UNFOCUSED - POLL / 2:
+        if not self.app.app_focus and now - self._looked < POLL_SLOW - POLL / 2:
             return
         if self.view.state not in ENDED or self._tail_may_grow(now):
             self._look()
 
     def _tail_may_grow(self, now: float) -> bool:
         """An ended run may be resumed from elsewhere: looked at now and then."""
-        return now - self._looked >= POLL_UNFOCUSED
+        return now - self._looked >= POLL_SLOW
 
     def _look(self) -> None:
         self._looked = time.monotonic()
