@@ -9,37 +9,14 @@ from pathlib import Path
 
 from loratui import builtin_optimizers, builtin_support, kohya_config
 from loratui.engines import config
+from loratui.engines.builtin_log import BuiltinReader
 from loratui.engines.checks import contradiction_problems, file_problems, passed_on_problems
 from loratui.engines.engine import Command, EngineStatus, Launch
-from loratui.events import PREFIX, Event, decode_event
 from loratui.problems import Problem, nearest
 from loratui.recipe import EngineName, Recipe
 from loratui.recipe.document import Optimizer
 
 _REQUIRED = ("torch", "diffusers", "transformers", "accelerate", "safetensors")
-_LONGEST_LINE = 1 << 20
-
-
-class BuiltinReader:
-    """Reads the events that the builtin trainer prints as prefixed JSON lines."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def feed(self, data: bytes) -> Iterator[Event]:
-        """The events completed by these bytes; lines that are not events are plain log."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        if len(self._rest) > _LONGEST_LINE:
-            self._rest = b""
-        prefix = PREFIX.encode()
-        for line in lines:
-            at = line.find(prefix)
-            if at < 0:
-                continue
-            try:
-                yield decode_event(line[at + len(prefix) :])
-            except ValueError:
-                continue
 
 
 class BuiltinEngine:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from loratui.engines.builtin import BuiltinReader
+from loratui.engines.builtin_log import BuiltinReader
 from loratui.engines.kohya_log import KohyaReader
 from loratui.events import Ended, Event, Hint, Message, Planned, Step
 from loratui.recipe import EngineName

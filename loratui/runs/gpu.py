@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
+
+_DRIVERS = ("/dev/nvidiactl", "/proc/driver/nvidia/version", "/dev/dxg")
+"""One of these is there wherever NVML works: on Linux, and in WSL."""
 
 NO_GPU = "No NVIDIA GPU found: training runs on the CPU."
 
@@ -26,6 +30,9 @@ class Gpu:
     watts_limit: float | None
     capability: tuple[int, int] | None = None
     """CUDA compute capability, major and minor."""
+    throttled_by: tuple[str, ...] = ()
+    """Why its clocks are lower than they could be, heat and power supply alone; a power limit reached under
+    full load is as it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +64,53 @@ def first_visible(reading: GpuReading, environment: Mapping[str, str]) -> Gpu | 
     return next((one for one in reading.gpus if one.index == wanted), reading.gpus[0])
 
 
+def visible(reading: GpuReading, environment: Mapping[str, str]) -> tuple[Gpu, ...]:
+    """The GPUs that CUDA_VISIBLE_DEVICES leaves; all where it names them in another way (UUID, MIG)."""
+    named = environment.get("CUDA_VISIBLE_DEVICES")
+    if named is None:
+        return reading.gpus
+    parts = [part.strip() for part in named.split(",") if part.strip()]
+    if not parts or parts[0] == "-1":
+        return ()
+    if not all(part.isdecimal() for part in parts):
+        return reading.gpus
+    return tuple(one for one in reading.gpus if str(one.index) in parts)
+
+
 def _sample() -> GpuReading:
     global _nvml
     if _nvml is None:
         import pynvml
 
         pynvml.nvmlInit()
-        _handles[:] = [(index, pynvml.nvmlDeviceGetHandleByIndex(index)) for index in _indices(pynvml)]
+        _handles[:] = [
+            found for index in range(pynvml.nvmlDeviceGetCount()) for found in _open(pynvml, index)
+        ]
         _nvml = pynvml
-    gpus = tuple(_read(_nvml, index, handle) for index, handle in _handles)
-    return GpuReading(gpus, "" if gpus else NO_GPU)
+    gpus, sentence = [], ""
+    for index, handle in _handles:
+        try:
+            gpus.append(_read(_nvml, index, handle))
+        except _nvml.NVMLError as error:  # one GPU's refusal says nothing of the others
+            sentence = _sentence(error)
+    return GpuReading(tuple(gpus), "" if gpus else sentence or NO_GPU)
 
 
-def _indices(nvml: Any) -> range:
-    return range(nvml.nvmlDeviceGetCount())
+def _open(nvml: Any, index: int) -> list[tuple[int, Any]]:
+    """The handles of one GPU: of its MIG slices where it is cut into some, since the whole then tells nothing
+    of what a slice may use (NVML API, Multi Instance GPU Management)."""
+    whole = nvml.nvmlDeviceGetHandleByIndex(index)
+    try:
+        if nvml.nvmlDeviceGetMigMode(whole)[0] != 1:
+            return [(index, whole)]
+        count = nvml.nvmlDeviceGetMaxMigDeviceCount(whole)
+    except (nvml.NVMLError, AttributeError):
+        return [(index, whole)]
+    slices = []
+    for number in range(count):
+        with contextlib.suppress(nvml.NVMLError):
+            slices.append((index, nvml.nvmlDeviceGetMigDeviceHandleByIndex(whole, number)))
+    return slices or [(index, whole)]
 
 
 def _read(nvml: Any, index: int, handle: Any) -> Gpu:
@@ -95,7 +135,23 @@ def _read(nvml: Any, index: int, handle: Any) -> Gpu:
         watts=None if used_milliwatts is None else used_milliwatts / 1000,
         watts_limit=None if limit_milliwatts is None else limit_milliwatts / 1000,
         capability=told(lambda: _pair(nvml.nvmlDeviceGetCudaComputeCapability(handle))),
+        throttled_by=told(lambda: _throttled_by(nvml, handle)) or (),
     )
+
+
+_REASONS = {
+    0x20: "thermal slowdown (software)",
+    0x40: "thermal slowdown (hardware)",
+    0x80: "power brake (the supply)",
+}
+"""nvmlClocksEventReason* of nvml.h: SwThermalSlowdown, HwThermalSlowdown, HwPowerBrakeSlowdown."""
+
+
+def _throttled_by(nvml: Any, handle: Any) -> tuple[str, ...]:
+    read = getattr(nvml, "nvmlDeviceGetCurrentClocksEventReasons", None)
+    read = read or getattr(nvml, "nvmlDeviceGetCurrentClocksThrottleReasons", None)  # drivers before 535
+    bits = int(read(handle)) if read is not None else 0
+    return tuple(words for bit, words in _REASONS.items() if bits & bit)
 
 
 def _pair(numbers: Sequence[int]) -> tuple[int, int]:

@@ -71,16 +71,19 @@ SHORTEST_SILENCE = 120.0
 _STEPS_FOR_A_MEDIAN = 5
 
 
-def no_progress(silent_for: float, step_seconds: Sequence[float], phase: str) -> Hint | None:
+def no_progress(
+    silent_for: float, step_seconds: Sequence[float], phase: str, shortest: float = SHORTEST_SILENCE
+) -> Hint | None:
     """A hint when nothing has been heard for far longer than a step takes.
 
-    ``silent_for`` is in seconds since the last step or phase; ``step_seconds`` are those of recent steps.
+    ``silent_for`` is in seconds since the last step or phase; ``step_seconds`` are those of recent steps;
+    a silence below ``shortest`` seconds is never called a hang.
     Only the phase ``training`` counts: caching, sampling and saving have no step to compare with.
     """
     if phase != "training" or len(step_seconds) < _STEPS_FOR_A_MEDIAN:
         return None
     usual = median(step_seconds)
-    if silent_for < max(SHORTEST_SILENCE, SILENT_STEPS * usual):
+    if silent_for < max(shortest, SILENT_STEPS * usual):
         return None
     return Hint("no_progress", "warning", f"{silent_for:.0f} s of silence; a step takes {usual:.3g} s")
 
@@ -89,11 +92,17 @@ CHECKPOINTS_OF_ROOM = 3
 """So many more checkpoints must fit: one being written beside the one it replaces, and a state."""
 
 
+SMALLEST_ROOM = 64 << 20
+"""Bytes that log and events should have, whatever a checkpoint takes."""
+
+
 def disk_low(free: int, checkpoint: int) -> Hint | None:
-    """A hint when the disk will soon be full; both in bytes, ``checkpoint`` the size of the largest yet."""
-    if checkpoint <= 0 or free >= CHECKPOINTS_OF_ROOM * checkpoint:
+    """A hint when the disk will soon be full; both in bytes, ``checkpoint`` the size of the largest yet, 0
+    when there is none."""
+    if free >= max(SMALLEST_ROOM, CHECKPOINTS_OF_ROOM * checkpoint):
         return None
-    return Hint("disk_low", "warning", f"{free / 2**20:.0f} MiB free, {checkpoint / 2**20:.0f} MiB a file")
+    files = f", {checkpoint / 2**20:.0f} MiB a file" if checkpoint else ""
+    return Hint("disk_low", "warning", f"{free / 2**20:.0f} MiB free{files}")
 
 
 def oom_kill(before: int, now: int) -> Hint | None:

@@ -7,14 +7,14 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from loratui import recipe as recipes
 from loratui.engines.current_set import on_current_steps
-from loratui.engines.engine import Command, Engine, Launch
+from loratui.engines.engine import Engine, Launch
 from loratui.events import StateSaved
 from loratui.models.named import located
 from loratui.problems import Problem, UserError
@@ -22,6 +22,7 @@ from loratui.recipe import Recipe
 from loratui.runs import lock, store
 from loratui.runs.files import file_size, open_for_append, read_range, replace_file
 from loratui.runs.follow import RecordReader
+from loratui.runs.launch_file import write_command
 from loratui.runs.layout import Run, Status, read_status, request, take_requests, write_files, write_status
 from loratui.runs.liveness import is_alive
 
@@ -29,15 +30,6 @@ READY_WITHIN = 10.0
 """Seconds to wait for a supervisor's word that it has taken over."""
 
 _children: list[subprocess.Popen[bytes]] = []
-
-
-class LaunchFile(msgspec.Struct, frozen=True):
-    """launch.json: the command of the latest attempt."""
-
-    argv: tuple[str, ...]
-    env: Mapping[str, str]
-    """Added to the supervisor's environment."""
-    cwd: str
 
 
 def start(recipe: Recipe, engine: Engine, total_steps: int | None = None) -> Run:
@@ -187,8 +179,7 @@ def _prepare(run: Run, prepare: Callable[[], Launch], status: Status | None = No
         launch = prepare()
         write_files(run, launch.files)
         command = launch.command
-        about = LaunchFile(command.argv, command.env, str(run.folder / command.cwd))
-        replace_file(run.launch, msgspec.json.format(msgspec.json.encode(about)))
+        write_command(run, command)
         if status is not None:
             write_status(run, status)
     except (OSError, ValueError, UserError) as error:
@@ -199,15 +190,6 @@ def _prepare(run: Run, prepare: Callable[[], Launch], status: Status | None = No
                 str(error.filename or run.folder), Problem("", f"it cannot be written: {error.strerror}.")
             ) from None
         raise
-
-
-def read_command(run: Run) -> Command:
-    """The command of the latest attempt. Raises ``UserError``."""
-    try:
-        about = msgspec.json.decode(run.launch.read_bytes(), type=LaunchFile)
-    except (OSError, ValueError) as error:
-        raise UserError(str(run.launch), Problem("", f"it cannot be read: {error}.")) from None
-    return Command(about.argv, about.env, Path(about.cwd))
 
 
 def _read(path: Path) -> str:

@@ -1,11 +1,12 @@
-"""What a run shows of this machine: peak memory and seconds a step, kept for the next estimate."""
+"""What a run shows of this machine: peak memory and seconds a step, kept for the next estimate.
+
+Heavy to import: the supervisor does so when its run has ended.
+"""
 
 from __future__ import annotations
 
-import os
-import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from statistics import median
 
 from loratui import places, recipe
@@ -15,9 +16,9 @@ from loratui.engines.checks import identified
 from loratui.events import Checkpoint, Phase, Planned, Record, Sample, StateSaved, Step
 from loratui.problems import UserError
 from loratui.recipe import Recipe
-from loratui.runs import gpu
 from loratui.runs.follow import RecordReader
 from loratui.runs.layout import Run
+from loratui.runs.meter import Meter
 
 FEWEST_STEPS = 20
 """Below it a speed says nothing."""
@@ -25,39 +26,7 @@ _WARM_UP = 5
 """Steps at the start that compile, allocate and fill caches."""
 _WINDOW = 1.0
 """Seconds: records are stamped in batches, so single steps are not timed."""
-_LOOK_EVERY = 2.0
 _PAUSES = (Checkpoint, StateSaved, Sample, Phase, Planned)
-
-
-class Meter:
-    """Follows one GPU's used memory while a trainer runs. A machine without one measures speed alone."""
-
-    def __init__(
-        self,
-        read: Callable[[], gpu.GpuReading] = gpu.sample,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Reads the GPU: what is in use now is not the trainer's."""
-        self._read, self._clock = read, clock
-        before = _chosen(read())
-        self.gpu = before.name if before else ""
-        self._before = before.used_bytes if before else 0
-        self._most = self._before
-        self._looked_at = clock()
-
-    def look(self) -> None:
-        """To be called again and again; reads the GPU every two seconds at most. A caching allocator keeps
-        what it has taken, so the peak is not missed."""
-        if not self.gpu or self._clock() - self._looked_at < _LOOK_EVERY:
-            return
-        self._looked_at = self._clock()
-        now = _chosen(self._read())
-        self._most = max(self._most, now.used_bytes if now else 0)
-
-    @property
-    def peak_gib(self) -> float | None:
-        """The most that was in use beyond what was before; None where nothing was seen."""
-        return (self._most - self._before) / 2**30 if self._most > self._before else None
 
 
 def keep(run: Run, meter: Meter) -> Measurement | None:
@@ -118,8 +87,3 @@ def seconds_per_step(records: Iterable[Record]) -> float | None:
                 windows.append((at[0] - start[0]) / (at[1] - start[1]))
                 start = at
     return median(windows) if windows else None
-
-
-def _chosen(reading: gpu.GpuReading) -> gpu.Gpu | None:
-    """The GPU a training takes: the first that CUDA_VISIBLE_DEVICES leaves."""
-    return gpu.first_visible(reading, os.environ)

@@ -57,21 +57,6 @@ def _stat(pid: int) -> tuple[str, int]:
         return "X", 0
 
 
-def out_of_memory_kills() -> int:
-    """How often the kernel killed a process of this container for want of RAM: ``oom_kill`` of cgroup v2's
-    ``memory.events``; 0 where it cannot be read."""
-    try:
-        path = (_PROC / "self/cgroup").read_text(encoding="utf-8").partition("0::")[2].strip().lstrip("/")
-        for folder in (Path("/sys/fs/cgroup") / path, Path("/sys/fs/cgroup")):
-            events = folder / "memory.events"
-            if events.is_file():
-                counts = dict(line.split() for line in events.read_text(encoding="utf-8").splitlines())
-                return int(counts.get("oom_kill", 0))
-    except (OSError, ValueError):
-        pass
-    return 0
-
-
 def group_members(group: int) -> list[int]:
     """PIDs of the living processes in a process group, zombies left out."""
     members = []

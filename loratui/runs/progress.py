@@ -27,6 +27,7 @@ from loratui.runs.eventlog import EventLog
 from loratui.runs.files import read_range
 from loratui.runs.follow import RecordReader
 from loratui.runs.layout import Run, Status, reserve_status, write_status
+from loratui.runs.pulse import Pulse
 
 HEARTBEAT = 5.0
 """Seconds between two writes of status.json when nothing changes."""
@@ -49,6 +50,7 @@ class Progress:
         self.last_error = ""
         self.fatal_hint = ""
         self.rates: dict[str, float] = {}
+        self.pulse = Pulse(run.folder)
         self.stop_asked = False
         self.ended_by_stop = False
         """The log itself says that a stop signal ended the trainer."""
@@ -70,8 +72,13 @@ class Progress:
 
     def add(self, event: Event) -> None:
         """Take in one event and queue it for events.jsonl."""
+        self.pulse.note(event)
         if isinstance(event, Hint):
-            if event.key in self._hinted or (self.stop_asked and event.key in _STOP_HINTS):
+            if (
+                event.key in self._hinted
+                or self._is_explained(event)
+                or (self.stop_asked and event.key in _STOP_HINTS)
+            ):
                 self.ended_by_stop |= event.key in _STOP_HINTS
                 return
             self._hinted.add(event.key)
@@ -107,6 +114,10 @@ class Progress:
         if changed:
             self.status = msgspec.structs.replace(self.status, **changed)
             self._dirty = True
+
+    def _is_explained(self, hint: Hint) -> bool:
+        row = hints.rule(hint.key)
+        return row is not None and not self._hinted.isdisjoint(row.unless)
 
     def _note_hint(self, hint: Hint) -> None:
         row = hints.rule_for(hint)

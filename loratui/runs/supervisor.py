@@ -13,28 +13,29 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from loratui import recipe
-from loratui.engines import kohya_launch, registry
+from loratui.engines import kohya_launch, readers
 from loratui.engines.engine import Command, LogReader
 from loratui.events import Hint
 from loratui.problems import Problem, UserError
 from loratui.runs import hint_rules, lock
 from loratui.runs.effect import nothing_in
 from loratui.runs.files import file_size, open_for_append
-from loratui.runs.launch import read_command
+from loratui.runs.launch_file import read_command
 from loratui.runs.layout import Run, Status, read_run_file, read_status, take_requests
-from loratui.runs.measuring import Meter, keep
-from loratui.runs.process import identify, out_of_memory_kills
+from loratui.runs.meter import Meter
+from loratui.runs.process import identify
 from loratui.runs.progress import Progress
 from loratui.runs.stopping import Signals, Stop
 from loratui.runs.trainer_process import ORPHAN_GRACE, TrainerProcess
 from loratui.runs.verdict import Facts, decide, ending_signal
+from loratui.runs.watching import Watch
 
 PACE = 0.25
 """Seconds between two looks at the log and at requests."""
@@ -62,6 +63,8 @@ class Attempt:
     saves_on_stop: bool = True
     grace: float = GRACE
     orphan_grace: float = ORPHAN_GRACE
+    patience: float = hint_rules.SHORTEST_SILENCE
+    """Seconds of silence that are never called a hang."""
 
 
 def supervise(attempt: Attempt, reader: LogReader, ready: Callable[[], None] = lambda: None) -> Status:
@@ -91,20 +94,22 @@ def supervise(attempt: Attempt, reader: LogReader, ready: Callable[[], None] = l
 
 
 def _run(attempt: Attempt, progress: Progress, signals: Signals) -> None:
-    oom_kills, stop = out_of_memory_kills(), Stop(attempt.grace)
-    meter = Meter()
+    stop, meter = Stop(attempt.grace), Meter()
+    watch = Watch(attempt.run.folder, patience=attempt.patience)
     trainer = _start(attempt, progress)
     if trainer is None:
         return
     try:
-        _watch(attempt, progress, trainer, signals, stop, meter)
+        _watch(attempt, progress, trainer, signals, stop, [meter.look, lambda: _look(watch, progress)])
     finally:
         code = trainer.finish()
     progress.read_rest()
     progress.status = msgspec.structs.replace(progress.status, exit_code=code)
-    _conclude(attempt, progress, stop, out_of_memory_kills() > oom_kills)
+    _conclude(attempt, progress, stop, watch.killed_for_memory)
     if progress.status.state in ("finished", "stopped"):
-        keep(attempt.run, meter)
+        from loratui.runs import measuring  # it knows the advice, which a running supervisor need not
+
+        measuring.keep(attempt.run, meter)
 
 
 def _start(attempt: Attempt, progress: Progress) -> TrainerProcess | None:
@@ -129,9 +134,9 @@ def _watch(
     trainer: TrainerProcess,
     signals: Signals,
     stop: Stop,
-    meter: Meter,
+    looks: Sequence[Callable[[], None]],
 ) -> None:
-    """Until the trainer has ended."""
+    """Until the trainer has ended; ``looks`` are taken on each turn."""
     run, warned = attempt.run, False
     while not trainer.has_ended():
         more = progress.read_output()
@@ -147,24 +152,34 @@ def _watch(
         if not warned and file_size(run.output) > LOG_WARNING:
             warned = True
             progress.add(_log_is_large())
-        meter.look()
+        for look in looks:
+            look()
         progress.save()
         if not more:
             signals.wait(PACE)
+
+
+def _look(watch: Watch, progress: Progress) -> None:
+    """Rules on numbers. A fault in one costs its hints, never the run."""
+    try:
+        for hint in watch.look(progress.pulse):
+            progress.add(hint)
+    except Exception:
+        traceback.print_exc()
 
 
 def _log_is_large() -> Hint:
     return Hint("log_large", "warning", "output.log is larger than 1 GiB")
 
 
-def _conclude(attempt: Attempt, progress: Progress, stop: Stop, out_of_memory: bool) -> None:
+def _conclude(attempt: Attempt, progress: Progress, stop: Stop, out_of_memory: Hint | None) -> None:
     """The verdict, as the last event and status."""
     status = progress.status
     code = status.exit_code or 0
     final = (attempt.command.cwd / status.final_file) if status.final_file else None
-    killed = out_of_memory and not stop.asked and code != 0
+    killed = out_of_memory is not None and not stop.asked and code != 0
     if killed or (ending_signal(code) == signal.SIGKILL and not stop.asked):
-        progress.add(Hint("oom_ram", "fatal", "the trainer was killed (SIGKILL)"))
+        progress.add(out_of_memory or Hint("oom_ram", "fatal", "the trainer was killed (SIGKILL)"))
     file_problem = _file_problem(final, attempt.inspect)
     facts = Facts(
         exit_code=-signal.SIGTERM if stop.asked and progress.ended_by_stop else code,
@@ -225,6 +240,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--ready-fd", type=int)
     parser.add_argument("--grace", type=float, default=GRACE)
     parser.add_argument("--orphan-grace", type=float, default=ORPHAN_GRACE)
+    parser.add_argument("--patience", type=float, default=hint_rules.SHORTEST_SILENCE)
     options = parser.parse_args(arguments)
     folder: Path = options.folder.absolute()
     run = Run(folder.name, folder)
@@ -248,10 +264,18 @@ def main(arguments: list[str] | None = None) -> int:
                 os.write(options.ready_fd, b"ready\n")
                 os.close(options.ready_fd)
 
-    engine = registry.engine(about.engine)
-    attempt = Attempt(run, command, _inspect, held, engine.saves_on_stop, options.grace, options.orphan_grace)
+    attempt = Attempt(
+        run,
+        command,
+        _inspect,
+        held,
+        readers.saves_on_stop(about.engine),
+        options.grace,
+        options.orphan_grace,
+        options.patience,
+    )
     try:
-        supervise(attempt, engine.reader(), ready)
+        supervise(attempt, readers.reader(about.engine), ready)
     except OSError as error:
         print(f"{error.filename or folder}: it cannot be written: {error.strerror}.", file=sys.stderr)
         return 1

@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loratui.engines.builtin import BuiltinReader
+from loratui.engines.builtin_log import BuiltinReader
 from loratui.engines.engine import LogReader
 from loratui.engines.kohya_log import KohyaReader
 from loratui.events import (

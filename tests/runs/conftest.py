@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from loratui.engines.builtin import BuiltinReader
+from loratui.engines.builtin_log import BuiltinReader
 from loratui.engines.engine import Command, EngineStatus, Launch
 from loratui.problems import Problem
 from loratui.recipe import Base, Dataset, EngineName, Output, Recipe, Steps

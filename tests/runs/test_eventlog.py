@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loratui.engines.builtin import BuiltinReader
+from loratui.engines.builtin_log import BuiltinReader
 from loratui.events import Step
 from loratui.recipe import Recipe
 from loratui.runs import store

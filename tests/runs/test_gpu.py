@@ -84,3 +84,56 @@ def test_a_refusal_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_gpu_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", driver(nvmlDeviceGetCount=lambda: 0))
     assert gpu.sample() == gpu.GpuReading((), gpu.NO_GPU)
+
+
+def test_heat_and_supply_slow_a_gpu_down_a_power_limit_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    bits = 0x4 | 0x40 | 0x80
+    for name in ("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"):
+        gpu._nvml = None
+        monkeypatch.setitem(sys.modules, "pynvml", driver(**{name: lambda _: bits}))
+        (found,) = gpu.sample().gpus
+        assert found.throttled_by == ("thermal slowdown (hardware)", "power brake (the supply)")
+
+
+def test_a_gpu_cut_into_slices_is_read_by_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole of a MIG GPU tells nothing of what a slice may use."""
+
+    def slice_of(_: object, number: int) -> str:
+        if number > 1:
+            raise NVMLError("Not Found")
+        return f"slice {number}"
+
+    sliced = driver(
+        nvmlDeviceGetMigMode=lambda _: (1, 1),
+        nvmlDeviceGetMaxMigDeviceCount=lambda _: 7,
+        nvmlDeviceGetMigDeviceHandleByIndex=slice_of,
+        nvmlDeviceGetMemoryInfo=lambda handle: types.SimpleNamespace(
+            used=1 << 30, total=(5 << 30) if "slice" in str(handle) else 0
+        ),
+    )
+    monkeypatch.setitem(sys.modules, "pynvml", sliced)
+    assert [one.total_bytes for one in gpu.sample().gpus] == [5 << 30, 5 << 30]
+
+
+def test_one_gpu_that_refuses_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def memory(handle: int) -> types.SimpleNamespace:
+        if handle == 0:
+            raise NVMLError_NoPermission("Insufficient Permissions")
+        return types.SimpleNamespace(used=1 << 30, total=8 << 30)
+
+    two = driver(nvmlDeviceGetCount=lambda: 2, nvmlDeviceGetMemoryInfo=memory)
+    monkeypatch.setitem(sys.modules, "pynvml", two)
+    assert [one.index for one in gpu.sample().gpus] == [1]
+    gpu._nvml = None
+    monkeypatch.setitem(sys.modules, "pynvml", driver(nvmlDeviceGetMemoryInfo=lambda _: memory(0)))
+    assert "does not let this user" in gpu.sample().sentence
+
+
+@pytest.mark.parametrize(
+    ("named", "indices"),
+    [(None, [0, 1]), ("1", [1]), ("", []), ("-1", []), ("GPU-abc", [0, 1]), ("1,0", [0, 1])],
+)
+def test_the_gpus_of_this_run(named: str | None, indices: list[int]) -> None:
+    cards = tuple(gpu.Gpu(index, "x", 0, 1, None, None, None, None) for index in (0, 1))
+    environment = {} if named is None else {"CUDA_VISIBLE_DEVICES": named}
+    assert [one.index for one in gpu.visible(gpu.GpuReading(cards, ""), environment)] == indices
