@@ -14,7 +14,7 @@ from loratui.engines import config, kohya_launch
 from loratui.engines.registry import engine
 from loratui.problems import UserError
 from loratui.recipe import Recipe, change, check
-from loratui.runs import launch
+from loratui.runs import launch, launch_file
 from loratui.runs.store import Run
 
 
@@ -68,7 +68,7 @@ def finish(run: Run, *, detach: bool, as_json: bool) -> None:
 
 def _tell_other_machines(run: Run) -> None:
     """What to type on each of them, when the run is shared by several machines."""
-    commands = kohya_launch.commands_elsewhere(launch.read_command(run))
+    commands = kohya_launch.commands_elsewhere(launch_file.read_command(run))
     if not commands:
         return
     say("Machine 0 waits for the others. The base model, the pictures, this run's folder and sd-scripts must")
