@@ -339,6 +339,24 @@ def test_the_scp_line(connection: str, line: str) -> None:
     assert carry.scp(Path("/a/b.safetensors"), at) == line
 
 
+def test_a_rental_s_own_address_and_port_go_before_what_sshd_sees() -> None:
+    inside = {"SSH_CONNECTION": "192.0.2.7 50022 172.18.0.2 22"}
+    runpod = inside | {"RUNPOD_PUBLIC_IP": "203.0.113.9", "RUNPOD_TCP_PORT_22": "40113"}
+    vast = inside | {"PUBLIC_IPADDR": "203.0.113.9", "VAST_TCP_PORT_22": "40113"}
+    for environment in (runpod, vast):
+        at = carry.machine(environment, "root", "abc123")
+        assert carry.scp(Path("/a/b.safetensors"), at) == "scp -P 40113 root@203.0.113.9:/a/b.safetensors ."
+
+
+def test_other_ways_out_fit_the_machine() -> None:
+    path, at = Path("/a/b.safetensors"), carry.Machine("me", "gpu", "2222")
+    (rsync,) = [line for _, line in carry.other_ways(path, at, {})]
+    assert rsync == "rsync -P -e 'ssh -p 2222' me@gpu:/a/b.safetensors ."
+    lines = [line for _, line in carry.other_ways(path, None, {"RUNPOD_POD_ID": "x"})]
+    assert lines == ["runpodctl send b.safetensors"]
+    assert not list(carry.other_ways(path, None, {}))
+
+
 def test_names_with_blanks_are_quoted() -> None:
     at = carry.Machine("me", "gpu", "22")
     assert carry.scp(Path("/a b/it's.safetensors"), at) == """scp 'me@gpu:/a b/it'"'"'s.safetensors' ."""

@@ -23,13 +23,23 @@ class Machine:
     port: str
 
 
+_MAPPED = (("RUNPOD_PUBLIC_IP", "RUNPOD_TCP_PORT_22"), ("PUBLIC_IPADDR", "VAST_TCP_PORT_22"))
+"""Where a rental tells the address and the port that lead to a container's port 22: RunPod
+(docs.runpod.io/pods/references/environment-variables), vast.ai (docs.vast.ai, docker environment)."""
+
+
 def machine(environment: Mapping[str, str], user: str, name: str) -> Machine | None:
-    """The machine a person has logged in to; None when they sit at it.
+    """The machine a person has logged in to; None when they sit at it. What a rental tells goes first: inside
+    a container, sshd sees another port than the one reached from outside.
 
     ``SSH_CONNECTION`` is "client address, client port, server address, server port" (ssh(1)). The server's
     address is used where all the world can reach it, else the machine's ``name``: a private one is of no use
     elsewhere.
     """
+    for address_name, port_name in _MAPPED:
+        host, port = environment.get(address_name, ""), environment.get(port_name, "")
+        if host and port.isdecimal():
+            return Machine(user, host, port)
     parts = environment.get("SSH_CONNECTION", "").split()
     if len(parts) != 4:
         return None
@@ -49,6 +59,16 @@ def scp(path: Path, at: Machine | None) -> str:
         return ""
     port = f" -P {at.port}" if at.port != _SSH_PORT else ""
     return f"scp{port} {quoted(f'{at.user}@{at.host}:{path}')} ."
+
+
+def other_ways(path: Path, at: Machine | None, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """(what for, the line to type), for when scp will not do."""
+    if at is not None:
+        ssh = f" -e 'ssh -p {at.port}'" if at.port != _SSH_PORT else ""
+        line = f"rsync -P{ssh} {quoted(f'{at.user}@{at.host}:{path}')} ."
+        yield "there: goes on where a broken connection left off", line
+    if "RUNPOD_POD_ID" in environment:
+        yield "here, without SSH: prints a code to receive it with", f"runpodctl send {beside(path)}"
 
 
 def commands(path: Path, run_id: str, base: str, family: str | None) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from textual import work
@@ -55,6 +56,7 @@ class ResultScreen(Screen[None]):
             recipe.dataset.trigger if recipe else "",
             base_model(recipe.base.model) if recipe else "",
             this_machine(),
+            os.environ,
         )
 
     def compose(self) -> ComposeResult:
@@ -151,7 +153,6 @@ def base_model(named: str) -> str:
 def this_machine() -> carry.Machine | None:
     """Where a person has to copy from; None when they sit at it."""
     import getpass
-    import os
     import socket
 
     try:

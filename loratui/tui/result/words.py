@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from textual.content import Content
 
@@ -38,6 +38,7 @@ class Around:
     base: str
     """Where the base model lies; empty when it is not on this machine."""
     at: Machine | None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def head(name: str, files: tuple[Saved, ...], known: int, width: int) -> str:
@@ -169,6 +170,9 @@ def _next(saved: Saved, looked: Looked, around: Around) -> Iterator[tuple[str, s
         yield "  On a rented machine, host and port are those of your own ssh command.\n", "$text-muted"
     else:
         yield "\nTo your image program: copy the file into its LoRA folder (y copies the path)\n", "bold"
+    for purpose, command in carry.other_ways(saved.path, around.at, around.environment):
+        yield f"  {purpose}\n", "$text-muted"
+        yield f"    {command}\n", ""
     yield "\nNext, on this machine, in its folder\n", "bold"
     yield f"    cd {carry.quoted(str(saved.path.parent))}\n", ""
     family = looked.info.family if looked.info else None
