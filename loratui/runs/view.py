@@ -21,12 +21,11 @@ from loratui.events import (
     Step,
 )
 from loratui.runs.losses import EpochMean, LossHistory
+from loratui.runs.pace import Pace
 
 KEPT_MESSAGES = 50
 MOST_CURVES = 12
 """Besides the loss; parameter groups beyond that are not drawn."""
-SOON = 2.0
-"""Seconds of training before the clock between steps is a better measure than the last step's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,9 @@ class RunView:
     rates: dict[str, float] = field(default_factory=dict)
     gradient_norm: float | None = None
     seconds_per_step: float | None = None
-    """Between steps, as measured, with saving and sampling in it."""
+    """Of the steps alone, lately."""
     seconds_left: float | None = None
+    """By what has passed from step to step so far, with saving and sampling, without loading and caching."""
     checkpoints: tuple[Checkpoint, ...] = ()
     states: tuple[StateSaved, ...] = ()
     samples: tuple[Sample, ...] = ()
@@ -83,9 +83,7 @@ class RunFold:
         self._hinted_at: dict[str, float] = {}
         self._messages: list[Message] = []
         self._messages_seen = 0
-        self._elapsed: float | None = None
-        self._first_step_seen: tuple[int, float] | None = None
-        self._last_step_seen: tuple[int, float] | None = None
+        self._pace = Pace()
 
     def feed(self, records: Iterable[Record]) -> None:
         """Take in more records."""
@@ -94,14 +92,14 @@ class RunFold:
 
     def view(self) -> RunView:
         """The run as of the last record taken in."""
-        seconds_per_step = self._seconds_per_step()
+        overall = self._pace.seconds_per_step_overall
         total, step = self._values.get("total_steps"), self._values.get("step", 0)
         left = None
-        if seconds_per_step is not None and isinstance(total, int) and isinstance(step, int):
-            left = max(0, total - step) * seconds_per_step
+        if overall is not None and isinstance(total, int) and isinstance(step, int):
+            left = max(0, total - step) * overall
         return RunView(
             **self._values,  # type: ignore[arg-type]
-            seconds_per_step=seconds_per_step,
+            seconds_per_step=self._pace.seconds_per_step,
             seconds_left=left,
             checkpoints=tuple(self._checkpoints),
             states=tuple(self._states),
@@ -114,14 +112,6 @@ class RunFold:
             epoch_means=tuple(self._epoch_means[epoch] for epoch in sorted(self._epoch_means)),
             curves=self._curves,
         )
-
-    def _seconds_per_step(self) -> float | None:
-        first, last = self._first_step_seen, self._last_step_seen
-        if first is None or last is None or last[0] <= first[0]:
-            return self._elapsed
-        if last[1] - first[1] < SOON:  # records are stamped in batches: too coarse for a few steps
-            return self._elapsed
-        return (last[1] - first[1]) / (last[0] - first[0])
 
     def _take(self, record: Record) -> None:
         match record.event:
@@ -137,7 +127,7 @@ class RunFold:
                     "batches_per_epoch": planned.batches_per_epoch,
                     "step": planned.first_step,
                 }
-                self._first_step_seen = self._last_step_seen = None
+                self._pace.restart()
             case Epoch() as epoch:
                 self._values |= {"epoch": epoch.epoch, "epochs": epoch.epochs}
             case Checkpoint() as checkpoint:
@@ -182,11 +172,7 @@ class RunFold:
             self._add_to_curve("gradient norm", step.step, step.gradient_norm)
         for group, rate in step.rates.items():
             self._add_to_curve(f"rate {group}", step.step, rate)
-        if step.elapsed is not None:
-            self._elapsed = step.elapsed
-        if self._first_step_seen is None:
-            self._first_step_seen = (step.step, t_mono)
-        self._last_step_seen = (step.step, t_mono)
+        self._pace.add(step.step, t_mono, step.elapsed)
 
     def _add_to_curve(self, name: str, step: int, value: float) -> None:
         if name not in self._curves and len(self._curves) >= MOST_CURVES:

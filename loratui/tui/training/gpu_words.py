@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from loratui.tui.glyphs import glyphs
@@ -21,11 +22,15 @@ def strip(reading: GpuReading | None) -> str:
         return ""
     if not reading.gpus:
         return plain(reading.sentence)
-    return "   ".join(f"GPU {gpu.index} {_memory(gpu)}{_busy(gpu)}" for gpu in reading.gpus)
+    slowed = f" {glyphs().unusual} slowed"
+    return "   ".join(
+        f"GPU {gpu.index} {_memory(gpu)}{_busy(gpu)}{slowed if gpu.throttled_by else ''}"
+        for gpu in reading.gpus
+    )
 
 
-def block(reading: GpuReading | None, width: int) -> str:
-    """The first GPUs, three lines each."""
+def block(reading: GpuReading | None, width: int, peaks: Mapping[int, int] | None = None) -> str:
+    """The first GPUs, three or four lines each. ``peaks`` are the most bytes seen in use, by index."""
     if reading is None:
         return ""
     if not reading.gpus:
@@ -36,9 +41,22 @@ def block(reading: GpuReading | None, width: int) -> str:
         lines.append(clip(f"GPU {gpu.index}  {plain(gpu.name)}", width))
         lines.append(f"{signs.bar_full * full}{signs.bar_rest * (_BAR - full)} {_memory(gpu)}")
         hot = f"  {gpu.temperature} C" if gpu.temperature is not None else ""
-        power = f"  {gpu.watts:.0f} W" if gpu.watts is not None else ""
-        lines.append(f"{_busy(gpu).strip()}{hot}{power}")
+        lines.append(f"{_busy(gpu).strip()}{hot}{_power(gpu)}".strip())
+        peak = (peaks or {}).get(gpu.index)
+        if peak is not None and len(reading.gpus) <= _SHOWN // 2:
+            lines.append(f"peak {peak / _GIB:.1f} GiB")
+        if gpu.throttled_by:
+            lines.append(clip(f"{signs.unusual} slowed: {', '.join(gpu.throttled_by)}", width))
+    if len(reading.gpus) > _SHOWN:
+        lines.append(f"and {len(reading.gpus) - _SHOWN} more")
     return "\n".join(lines)
+
+
+def _power(gpu: Gpu) -> str:
+    if gpu.watts is None:
+        return ""
+    limit = f"/{gpu.watts_limit:.0f}" if gpu.watts_limit is not None else ""
+    return f"  {gpu.watts:.0f}{limit} W"
 
 
 def _memory(gpu: Gpu) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,7 @@ class TrainingScreen(Screen[None]):
         self._machine_looked = 0.0
         self._gpus: GpuReading | None = None
         self._host: Host | None = None
+        self._peaks: dict[int, int] = {}
         self._curve = curve_words.LOSS
         self._saw_it_run = False
 
@@ -127,12 +129,18 @@ class TrainingScreen(Screen[None]):
     def _read_machine(self) -> None:
         from loratui.runs import gpu, host
 
-        readings = gpu.sample(), host.sample(self.run_shown.folder)
+        reading = gpu.sample()
+        if reading.gpus:
+            ours = gpu.visible(reading, os.environ)
+            reading = gpu.GpuReading(ours, reading.sentence if ours else "No GPU is visible to this run.")
+        seen = host.sample(self.run_shown.folder)
         if self.is_attached:
-            self.app.call_from_thread(self._show_machine, *readings)
+            self.app.call_from_thread(self._show_machine, reading, seen)
 
     def _show_machine(self, gpus: GpuReading, host: Host) -> None:
         self._gpus, self._host = gpus, host
+        for gpu in gpus.gpus:
+            self._peaks[gpu.index] = max(gpu.used_bytes, self._peaks.get(gpu.index, 0))
         self._show()
 
     # Showing
@@ -151,7 +159,7 @@ class TrainingScreen(Screen[None]):
         self.query_one("#strip", Line).show(
             text.clip("   ".join(filter(None, (words.files(view), gpu_words.strip(self._gpus)))), width - 2)
         )
-        self.query_one("#gpu", Line).show(gpu_words.block(self._gpus, SIDE_WIDTH))
+        self.query_one("#gpu", Line).show(gpu_words.block(self._gpus, SIDE_WIDTH, self._peaks))
         self.query_one("#host", Line).show(host_words.rows(self._host))
         self.query_one("#ready", Line).show("\n".join(words.ready_rows(view)))
         self._show_end(view)
