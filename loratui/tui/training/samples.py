@@ -25,6 +25,13 @@ class SamplesScreen(Screen[None]):
 
     BINDINGS = [
         Binding("enter", "picture", "show", id="samples.show", tooltip="Draw the picture in the terminal"),
+        Binding(
+            "o",
+            "open",
+            "full quality",
+            id="samples.open",
+            tooltip="At full quality (kitty, sixel)",
+        ),
         Binding("s", "sheet", "contact sheet", id="samples.sheet", tooltip="All on one sheet, as a PNG"),
         Binding("escape,q,i", "close", "back", id="samples.close", tooltip="Back"),
         Binding("question_mark,f1", "help", "help", id="samples.help", tooltip="This help"),
@@ -47,7 +54,13 @@ class SamplesScreen(Screen[None]):
         yield Line(id="sample-about", classes="heading")
         yield Line(id="sample-said", classes="heading")
         yield Picture(id="picture")
-        yield KeyBar(("enter", "show it here"), ("s", "contact sheet"), ("esc", "back"), ("?", "help"))
+        yield KeyBar(
+            ("enter", "show it here"),
+            ("o", "at full quality"),
+            ("s", "contact sheet"),
+            ("esc", "back"),
+            ("?", "help"),
+        )
 
     def on_mount(self) -> None:
         self.query_one(RowList).focus()
@@ -83,6 +96,12 @@ class SamplesScreen(Screen[None]):
     def on_picture_drawn(self, event: Picture.Drawn) -> None:
         size = f"{event.pixels[0]} x {event.pixels[1]} pixels" if event.pixels else ""
         self._about(text.plain(event.error or size))
+
+    def action_open(self) -> None:
+        from loratui.tui.widgets.full_picture import show
+
+        if self._chosen is not None:
+            self._say(text.plain(show(self.app, self._chosen)))
 
     def action_sheet(self) -> None:
         self._say("Drawing the sheet.")
