@@ -7,9 +7,44 @@ from __future__ import annotations
 
 FAMILIES = frozenset({"sd15", "sdxl"})
 
-NETWORK_TYPES = frozenset({"lora", "locon"})
+NETWORK_TYPES = frozenset({"lora", "locon", "loha", "lokr"})
 
-NETWORK_ARGS = frozenset({"conv_dim", "conv_alpha", "rank_dropout", "module_dropout"})
+LORA_MODULE = "networks.lora"
+LYCORIS_MODULE = "lycoris.kohya"
+LYCORIS_PACKAGE = "lycoris-lora"
+
+_PLUS_ARGS = frozenset({"loraplus_lr_ratio", "loraplus_unet_lr_ratio", "loraplus_text_encoder_lr_ratio"})
+NETWORK_ARGS = frozenset({"conv_dim", "conv_alpha", "rank_dropout", "module_dropout"}) | _PLUS_ARGS
+"""What network_args may say with ``networks.lora``."""
+
+LYCORIS_ALGORITHMS = frozenset(
+    {"lora", "locon", "loha", "lokr", "ia3", "full", "glora", "diag-oft", "boft", "dylora"}
+)
+LYCORIS_ARGS = NETWORK_ARGS | frozenset(
+    {
+        "algo",
+        "block_size",
+        "bypass_mode",
+        "constraint",
+        "decompose_both",
+        "disable_conv_cp",
+        "dora_wd",
+        "dropout",
+        "factor",
+        "full_matrix",
+        "preset",
+        "rescaled",
+        "rs_lora",
+        "train_norm",
+        "unbalanced_factorization",
+        "use_conv_cp",
+        "use_cp",
+        "use_scalar",
+        "use_tucker",
+        "wd_on_output",
+    }
+)
+"""What it may say with ``lycoris.kohya`` (lycoris-lora 4.1.3, kohya.py)."""
 
 SCHEDULES = frozenset(
     {
@@ -43,6 +78,7 @@ KEYS = frozenset(
         "caption_tag_dropout_rate",
         "clip_skip",
         "debiased_estimation_loss",
+        "dim_from_weights",
         "enable_bucket",
         "enable_wildcard",
         "flip_aug",

@@ -73,6 +73,10 @@ def _settings(recipe: Recipe) -> Iterator[Problem]:
             f"the builtin engine does not train {recipe.network.type} yet.",
             'Write type = "lora" or "locon", or choose engine = "kohya".',
         )
+    if recipe.network.type in ("loha", "lokr") and importlib.util.find_spec("lycoris") is None:
+        package = builtin_support.LYCORIS_PACKAGE
+        message = f"{recipe.network.type} needs the package {package}, which is not installed."
+        yield Problem("network.type", message, f"Run: pip install {package}")
     yield from _optimizer(recipe.optimizer)
     script = config.script_of(recipe)
     for key in recipe.kohya:

@@ -3,17 +3,23 @@ optimizer."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from loratui.trainer import optimizers
-from loratui.trainer.config import TrainConfig
+from loratui.builtin_support import LYCORIS_MODULE
+from loratui.problems import Problem
+from loratui.trainer import lora_file, optimizers
+from loratui.trainer.config import ConfigRefusedError, TrainConfig
 from loratui.trainer.loading import BaseModel
-from loratui.trainer.network import Dropout, Network, attach, text_targets, unet_targets
+from loratui.trainer.lora_layer import Dropout
+from loratui.trainer.lycoris import lycoris_on
+from loratui.trainer.network import Network, Sizes, attach
 from loratui.trainer.optimizers import Chosen
 from loratui.trainer.rates import rates_for
 from loratui.trainer.stepping import Diffusion, Stepper
+from loratui.trainer.targets import Targets, text_targets, unet_targets
 
 
 def trained_rates(config: TrainConfig) -> dict[str, float]:
@@ -24,10 +30,18 @@ def trained_rates(config: TrainConfig) -> dict[str, float]:
 
 
 def network_on(config: TrainConfig, model: BaseModel, device: torch.device) -> Network:
-    """A fresh LoRA on the parts of the model that are trained."""
-    targets = {}
-    prefixes = ("lora_te1", "lora_te2") if config.family == "sdxl" else ("lora_te",)
+    """A fresh network on the parts of the model that are trained. Raises ``UserError`` when the file that
+    dim_from_weights reads, or lycoris-lora, refuses."""
     wanted = trained_rates(config)
+    if config.network_module == LYCORIS_MODULE:
+        try:
+            return lycoris_on(config, model, frozenset(wanted), device)
+        except (ValueError, TypeError, KeyError, AssertionError) as error:
+            problem = Problem("network_args", f"lycoris-lora refuses them: {error}.", "Change or remove it.")
+            raise ConfigRefusedError(str(config.source), problem) from None
+    sizes = Sizes(config.rank, config.alpha, config.convolution, _sizes_of_weights(config))
+    targets: Targets = {}
+    prefixes = ("lora_te1", "lora_te2") if config.family == "sdxl" else ("lora_te",)
     for group, prefix, encoder in zip(
         ("text_encoder", "text_encoder_2"), prefixes, model.text_encoders, strict=False
     ):
@@ -35,7 +49,7 @@ def network_on(config: TrainConfig, model: BaseModel, device: torch.device) -> N
             targets[group] = text_targets(encoder, prefix)
     if "unet" in wanted:
         targets["unet"] = unet_targets(
-            model.unet, sgm=config.family == "sdxl", convolutions=config.convolution is not None
+            model.unet, sgm=config.family == "sdxl", convolutions=sizes.convolutions
         )
     arguments = config.network_arguments
     dropout = Dropout(
@@ -43,13 +57,37 @@ def network_on(config: TrainConfig, model: BaseModel, device: torch.device) -> N
         float(arguments.get("rank_dropout", 0.0)),
         float(arguments.get("module_dropout", 0.0)),
     )
-    return attach(targets, config.rank, config.alpha, device, config.convolution, dropout)
+    # Made from weights, a LoRA knows no dropout (networks/lora.py:829-837).
+    return attach(targets, sizes, device, None if sizes.modules is not None else dropout)
+
+
+def _sizes_of_weights(config: TrainConfig) -> dict[str, tuple[int, float]] | None:
+    if not config.dim_from_weights:
+        return None
+    return lora_file.sizes_in(Path(config.network_weights or "").expanduser())
 
 
 def parameter_groups(config: TrainConfig, network: Network) -> dict[str, dict[str, Any]]:
-    """The optimizer's groups by name, in the order of ``network.groups``."""
+    """The optimizer's groups by name, in the order of ``network.groups``. With LoRA+ what it raises stands in
+    a group of its own (networks/lora.py:1160-1225)."""
     rates = trained_rates(config)
-    return {name: {"params": network.parameters(name), "lr": rates[name]} for name in network.groups}
+    groups: dict[str, dict[str, Any]] = {}
+    for name, layers in network.groups.items():
+        ratio = _plus_ratio(config, name)
+        raised = {id(weight) for layer in layers.values() for weight in layer.raised} if ratio else set()
+        plain = [weight for weight in network.parameters(name) if id(weight) not in raised]
+        plus = [weight for weight in network.parameters(name) if id(weight) in raised]
+        if plain:
+            groups[name] = {"params": plain, "lr": rates[name]}
+        if plus:
+            groups[f"{name}_plus"] = {"params": plus, "lr": rates[name] * (ratio or 1.0)}
+    return groups
+
+
+def _plus_ratio(config: TrainConfig, group: str) -> float | None:
+    arguments = config.network_arguments
+    own = "loraplus_unet_lr_ratio" if group == "unet" else "loraplus_text_encoder_lr_ratio"
+    return float(arguments.get(own, 0)) or float(arguments.get("loraplus_lr_ratio", 0)) or None
 
 
 def stepper_for(

@@ -54,6 +54,7 @@ class TrainConfig:
     caption_tag_dropout_rate: float
     clip_skip: int | None
     debiased_estimation_loss: bool
+    dim_from_weights: bool
     enable_bucket: bool
     enable_wildcard: bool
     flip_aug: bool

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from loratui import builtin_support
-from loratui.problems import Problem, nearest
+from loratui.problems import Problem
+from loratui.trainer.network_rules import network_problems
 from loratui.trainer.optimizer_rules import optimizer_problems
 
 if TYPE_CHECKING:
@@ -18,7 +17,8 @@ def contradictions(config: TrainConfig) -> Iterator[Problem]:
     """Every value that is out of range, unknown here, or at odds with another."""
     yield from _choices(config)
     yield from _ranges(config)
-    yield from _network_arguments(config)
+    yield from _shares(config)
+    yield from network_problems(config)
     yield from _objective(config)
     yield from optimizer_problems(config)
     try:
@@ -59,9 +59,6 @@ def _choices(config: TrainConfig) -> Iterator[Problem]:
         yield Problem("max_token_length", message, "Use 75, 150 or 225.")
     if not config.caption_separator:
         yield Problem("caption_separator", "is empty.", 'Write ",", or remove it.')
-    if config.network_module != "networks.lora":
-        message = f"the builtin trainer has no {config.network_module!r}."
-        yield Problem("network_module", message, 'Write "networks.lora", or choose engine = "kohya".')
     if config.save_model_as != "safetensors":
         message = f"{config.save_model_as} files are pickles, which can run code when they are opened."
         yield Problem("save_model_as", message, 'Write "safetensors".')
@@ -119,36 +116,10 @@ def _ranges(config: TrainConfig) -> Iterator[Problem]:
         yield Problem("output_name", f"{config.name!r} holds a slash.", "Put folders into output_dir.")
 
 
-def _network_arguments(config: TrainConfig) -> Iterator[Problem]:
-    given = config.network_arguments
-    for name, text in given.items():
-        if name not in builtin_support.NETWORK_ARGS:
-            known = sorted(builtin_support.NETWORK_ARGS)
-            message = f"the builtin trainer knows no {name!r}."
-            fix = nearest(name, known) or f'It knows {", ".join(known)}; or choose engine = "kohya".'
-            yield Problem("network_args", message, fix)
-        elif not _is_number(text, whole=name == "conv_dim"):
-            wanted = "a whole number from 1 up" if name == "conv_dim" else "a number from 0 up"
-            yield Problem("network_args", f"{name}={text} is no sound value.", f"Write {wanted}.")
-        elif name.endswith("dropout") and float(text) >= 1:
-            yield Problem("network_args", f"{name}={text} leaves nothing to train.", "Use less than 1.")
-    if "conv_alpha" in given and "conv_dim" not in given:
-        message = "conv_alpha means nothing without conv_dim."
-        yield Problem("network_args", message, 'Add "conv_dim=4", or remove conv_alpha.')
+def _shares(config: TrainConfig) -> Iterator[Problem]:
     for key in ("caption_dropout_rate", "caption_tag_dropout_rate"):
         if getattr(config, key) > 1:
             yield Problem(key, f"{getattr(config, key):g} is more than all.", "Use a share from 0 to 1.")
-    if (config.network_dropout or 0) >= 1:
-        message = f"{config.network_dropout:g} leaves nothing to train."
-        yield Problem("network_dropout", message, "Use less than 1.")
-
-
-def _is_number(text: str, *, whole: bool) -> bool:
-    try:
-        value = int(text) if whole else float(text)
-    except ValueError:
-        return False
-    return value >= (1 if whole else 0) and value < math.inf
 
 
 def _objective(config: TrainConfig) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from loratui.atomic import new_file
 from loratui.problems import refusal
+from loratui.tensorfile import Tensor as TensorEntry
 from loratui.tensorfile import read_header
 from loratui.trainer.network import Network
 
@@ -40,38 +41,59 @@ def save(
         temporary.write_bytes(to_bytes(cast, {**metadata, **hashes}))
 
 
-def load_into(network: Network, path: Path) -> str:
-    """Start from the weights in a LoRA file. Returns a remark for the person, or nothing.
+def sizes_in(path: Path) -> dict[str, tuple[int, float]]:
+    """Rank and alpha of each module in a LoRA file; without an alpha it is the rank (sd-scripts
+    networks/lora.py:803-818). Raises ``UserError`` when the file is broken or holds no LoRA."""
+    from safetensors import safe_open
 
-    Raises ``UserError`` when the file is broken, is no LoRA in Kohya's format, has another rank, or
-    nothing in it fits the network.
+    header = _header(path)
+    found = {}
+    with safe_open(path, "pt") as file:
+        for key, entry in header.items():
+            name, dot, kind = key.partition(".")
+            if dot and kind == "lora_down.weight":
+                alpha = f"{name}.alpha"
+                rank = entry.shape[0]
+                found[name] = rank, float(file.get_tensor(alpha)) if alpha in header else float(rank)
+    if not found:
+        raise refusal(
+            path, "no LoRA is in it.", "Choose a LoRA in Kohya's format, or remove dim_from_weights."
+        )
+    return found
+
+
+def load_into(network: Network, path: Path) -> str:
+    """Start from the weights in a file. Returns a remark for the person, or nothing.
+
+    Raises ``UserError`` when the file is broken, is not in Kohya's format, has another rank, or nothing in it
+    fits the network.
     """
     from safetensors import safe_open
 
-    if path.suffix.lower() != ".safetensors":
-        raise refusal(path, "only .safetensors files are opened.", "Choose such a file as network_weights.")
-    names = read_header(path).tensors
+    keys: dict[str, list[str]] = {}
+    for key in _header(path):
+        name, _, kind = key.partition(".")
+        keys.setdefault(name, []).append(kind)
     fitting = 0
     other_alphas = set()
     with safe_open(path, "pt") as file:
         for name, layer in network.layers.items():
-            if f"{name}.lora_down.weight" not in names:
+            trained = layer.tensors().keys() - {"alpha"}
+            if not trained <= set(keys.get(name, ())):
                 continue
-            for kind, weight in zip(("lora_down", "lora_up"), layer.weights, strict=True):
-                tensor = file.get_tensor(f"{name}.{kind}.weight")
-                if tensor.shape != weight.shape:
-                    raise refusal(
-                        path,
-                        f"its {name} has the shape {list(tensor.shape)}, and the network's is"
-                        f" {list(weight.shape)}: another rank or another family.",
-                        "Set network_dim to the rank of this file.",
-                    )
-                with torch.no_grad():
-                    weight.copy_(tensor)
-            if f"{name}.alpha" in names:
-                alpha = float(file.get_tensor(f"{name}.alpha"))
-                if alpha != layer.alpha:
-                    other_alphas.add((alpha, layer.alpha))
+            tensors = {kind: file.get_tensor(f"{name}.{kind}") for kind in keys[name]}
+            own_alpha = float(layer.tensors().get("alpha", 0.0))
+            alpha = float(tensors.pop("alpha", own_alpha))
+            if alpha != own_alpha:
+                other_alphas.add((alpha, own_alpha))
+            try:
+                layer.take(tensors)
+            except ValueError as error:
+                raise refusal(
+                    path,
+                    f"its {name} {error}: another rank or another family.",
+                    "Set network_dim to the rank of this file, or dim_from_weights.",
+                ) from None
             fitting += 1
     if not fitting:
         raise refusal(
@@ -84,3 +106,9 @@ def load_into(network: Network, path: Path) -> str:
         count = len(network.layers)
         return f"{path.name} holds {fitting} of the network's {count} modules; the rest starts fresh."
     return ""
+
+
+def _header(path: Path) -> Mapping[str, TensorEntry]:
+    if path.suffix.lower() != ".safetensors":
+        raise refusal(path, "only .safetensors files are opened.", "Choose such a file as network_weights.")
+    return read_header(path).tensors

@@ -1,128 +1,77 @@
-"""LoRA: low-rank additions to frozen layers (arXiv:2106.09685), in Kohya's form."""
+"""All layers that are trained, by group and Kohya name."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from loratui.trainer.names import text_encoder_name, unet_name
+from loratui.trainer.lora_layer import Dropout, LoraLayer
+from loratui.trainer.targets import Target, Targets, is_pointwise
 
-_UNET_PARENTS = frozenset({"Transformer2DModel"})
-_UNET_CONVOLUTION_PARENTS = frozenset({"ResnetBlock2D", "Downsample2D", "Upsample2D"})
-_TEXT_PARENTS = frozenset({"CLIPAttention", "CLIPSdpaAttention", "CLIPMLP"})
-"""Classes whose layers get a LoRA (sd-scripts networks/lora.py:867-875)."""
+
+class Layer(Protocol):
+    """One trained addition to a frozen layer."""
+
+    enabled: bool
+
+    @property
+    def weights(self) -> tuple[nn.Parameter, ...]:
+        """What is trained."""
+
+    @property
+    def raised(self) -> tuple[nn.Parameter, ...]:
+        """Those of ``weights`` that LoRA+ gives a higher rate."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a file holds of it, by the end of its key."""
+
+    def stored(self) -> dict[str, Tensor]:
+        """What a state holds of it; written to, they change the layer."""
+
+    def take(self, tensors: dict[str, Tensor]) -> None:
+        """Put what a file holds in place. Raises ``ValueError`` saying what does not fit."""
+
+    def training_mode(self, on: bool) -> None:
+        """Whether something may be left out at random."""
+
+    def limit_norm(self, most: float) -> bool:
+        """Shrink until the norm of what the layer adds is at most ``most``; whether it was above."""
 
 
 @dataclass(frozen=True, slots=True)
-class Dropout:
-    """What is left out at random while training (networks/lora.py:88-120); 0 is nothing."""
+class Sizes:
+    """Rank and alpha of each layer."""
 
-    neurons: float = 0.0
-    """network_dropout: the share of the inner values."""
-    ranks: float = 0.0
-    """rank_dropout: the share of ranks, for each sample; the rest is scaled up in its place."""
-    modules: float = 0.0
-    """module_dropout: the chance that a whole layer stays as it was."""
+    rank: int
+    alpha: float
+    convolution: tuple[int, float] | None = None
+    """Of kernels larger than 1x1 (LoCon), where they are trained."""
+    modules: dict[str, tuple[int, float]] | None = None
+    """dim_from_weights: those of a file, by Kohya name; nothing else is trained then."""
 
-
-class LoraLayer(nn.Module):
-    """``original(x) + up(down(x)) * alpha / rank``, in place of one linear layer or convolution.
-
-    Of a convolution, ``down`` has its kernel, stride and padding, and ``up`` is 1x1. ``down`` starts as
-    Kaiming-uniform with a = sqrt(5), ``up`` as zeros, so a fresh LoRA changes nothing
-    (networks/lora.py:30-110).
-    """
-
-    def __init__(
-        self, original: nn.Linear | nn.Conv2d, rank: int, alpha: float, dropout: Dropout | None = None
-    ) -> None:
-        super().__init__()
-        self.down: nn.Module
-        self.up: nn.Module
-        if isinstance(original, nn.Conv2d):
-            self.down = nn.Conv2d(
-                original.in_channels,
-                rank,
-                original.kernel_size,  # type: ignore[arg-type]
-                original.stride,  # type: ignore[arg-type]
-                original.padding,  # type: ignore[arg-type]
-                bias=False,
-            )
-            self.up = nn.Conv2d(rank, original.out_channels, 1, bias=False)
-        else:
-            self.down = nn.Linear(original.in_features, rank, bias=False)
-            self.up = nn.Linear(rank, original.out_features, bias=False)
-        nn.init.kaiming_uniform_(self.weights[0], a=math.sqrt(5))
-        nn.init.zeros_(self.weights[1])
-        self.alpha = alpha
-        self.scale = alpha / rank
-        self.dropout = dropout or Dropout()
-        self.enabled = True
-        self._forward = original.forward
-        original.forward = self.forward  # type: ignore[method-assign,assignment]
+    def of(self, name: str, layer: Target) -> tuple[int, float] | None:
+        """None leaves the layer as it is."""
+        if self.modules is not None:
+            return self.modules.get(name)
+        return (self.rank, self.alpha) if is_pointwise(layer) else self.convolution
 
     @property
-    def weights(self) -> tuple[nn.Parameter, nn.Parameter]:
-        """(down, up)."""
-        down, up = self.down.weight, self.up.weight
-        assert isinstance(down, nn.Parameter)
-        assert isinstance(up, nn.Parameter)
-        return down, up
-
-    def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self._forward(x)
-        if not self.enabled:
-            return result
-        # Without gradients, as when a sample is drawn, nothing is left out.
-        if self.dropout != Dropout() and torch.is_grad_enabled():
-            return result + self._with_dropout(x)
-        added: Tensor = self.up(self.down(x)) * self.scale
-        return result + added
-
-    def _with_dropout(self, x: Tensor) -> Tensor | float:
-        if self.dropout.modules and float(torch.rand(1)) < self.dropout.modules:
-            return 0.0
-        inner = self.down(x)
-        if self.dropout.neurons:
-            inner = nn.functional.dropout(inner, self.dropout.neurons)
-        scale = self.scale
-        if self.dropout.ranks:
-            shape = [len(inner)] + [1] * (inner.dim() - 1)
-            shape[1 if isinstance(self.down, nn.Conv2d) else -1] = len(self.weights[0])
-            inner = inner * (torch.rand(shape, device=inner.device) > self.dropout.ranks)
-            scale /= 1 - self.dropout.ranks
-        added: Tensor = self.up(inner) * scale
-        return added
-
-    @torch.no_grad()
-    def limit_norm(self, most: float) -> bool:
-        """Shrink both factors alike until the norm of what the layer adds is at most ``most``
-        (networks/lora.py:1369-1410). Whether it was above."""
-        down, up = self.weights
-        norm = float((up.flatten(1) @ down.flatten(1)).norm()) * self.scale
-        if norm <= most:
-            return False
-        for weight in (down, up):
-            weight.mul_(math.sqrt(most / norm))
-        return True
+    def convolutions(self) -> bool:
+        """Whether kernels larger than 1x1 are looked at."""
+        return self.convolution is not None or self.modules is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """All layers of one LoRA, by group and Kohya name. Groups: ``text_encoder``,
-    ``text_encoder_2``, ``unet``."""
+    """Groups: ``text_encoder``, ``text_encoder_2``, ``unet``."""
 
-    rank: int
-    alpha: float
-    """Of linear layers and 1x1 convolutions; the others have their own (LoCon)."""
-    groups: dict[str, dict[str, LoraLayer]]
+    groups: dict[str, dict[str, Layer]]
 
     @property
-    def layers(self) -> dict[str, LoraLayer]:
+    def layers(self) -> dict[str, Layer]:
         """All layers by Kohya name, text encoders first."""
         return {name: layer for group in self.groups.values() for name, layer in group.items()}
 
@@ -132,70 +81,39 @@ class Network:
         return [weight for layer in layers.values() for weight in layer.weights]
 
     def enable(self, enabled: bool) -> None:
-        """Switch the LoRA's effect on or off."""
+        """Switch the network's effect on or off."""
         for layer in self.layers.values():
             layer.enabled = enabled
 
+    def training_mode(self, on: bool) -> None:
+        """Whether something may be left out at random."""
+        for layer in self.layers.values():
+            layer.training_mode(on)
+
     def tensors(self) -> dict[str, Tensor]:
-        """The weights by Kohya key: each layer's ``lora_down.weight``, ``lora_up.weight`` and ``alpha``."""
-        found: dict[str, Tensor] = {}
-        for name, layer in self.layers.items():
-            down, up = layer.weights
-            found[f"{name}.lora_down.weight"] = down.detach()
-            found[f"{name}.lora_up.weight"] = up.detach()
-            found[f"{name}.alpha"] = torch.tensor(float(layer.alpha))
-        return found
+        """What a file holds, by Kohya key."""
+        return {
+            f"{name}.{key}": tensor
+            for name, layer in self.layers.items()
+            for key, tensor in layer.tensors().items()
+        }
+
+    def stored(self) -> dict[str, Tensor]:
+        """What a state holds, by key; written to, they change the network."""
+        return {
+            f"{name}.{key}": tensor
+            for name, layer in self.layers.items()
+            for key, tensor in layer.stored().items()
+        }
 
 
-def unet_targets(
-    unet: nn.Module, *, sgm: bool, convolutions: bool = False
-) -> dict[str, nn.Linear | nn.Conv2d]:
-    """The U-Net's layers that get a LoRA, by Kohya name: those of its attention, and with ``convolutions``
-    (LoCon) those of its residual blocks and samplers."""
-    per_block = int(getattr(unet, "config", {}).get("layers_per_block", 2))
-    parents = _UNET_PARENTS | _UNET_CONVOLUTION_PARENTS if convolutions else _UNET_PARENTS
-    return {
-        unet_name(name, sgm=sgm, layers_per_block=per_block): layer
-        for name, layer in _layers(unet, parents, convolutions)
-    }
-
-
-def text_targets(encoder: nn.Module, prefix: str) -> dict[str, nn.Linear | nn.Conv2d]:
-    """A text encoder's layers that get a LoRA, by Kohya name."""
-    return {text_encoder_name(name, prefix): layer for name, layer in _layers(encoder, _TEXT_PARENTS, False)}
-
-
-def attach(
-    targets: dict[str, dict[str, nn.Linear | nn.Conv2d]],
-    rank: int,
-    alpha: float,
-    device: torch.device,
-    convolution: tuple[int, float] | None = None,
-    dropout: Dropout | None = None,
-) -> Network:
-    """A fresh LoRA on the targets of each group, in float32 on ``device``. ``convolution`` is (rank, alpha)
-    of kernels larger than 1x1."""
-
-    def fresh(layer: nn.Linear | nn.Conv2d) -> LoraLayer:
-        own = (rank, alpha) if convolution is None or _is_pointwise(layer) else convolution
-        return LoraLayer(layer, *own, dropout).to(device)
-
-    groups = {
-        group: {name: fresh(layer) for name, layer in layers.items()} for group, layers in targets.items()
-    }
-    return Network(rank, alpha, groups)
-
-
-def _layers(
-    root: nn.Module, parents: frozenset[str], convolutions: bool
-) -> Iterator[tuple[str, nn.Linear | nn.Conv2d]]:
-    for parent_name, parent in root.named_modules():
-        if type(parent).__name__ not in parents:
-            continue
-        for name, layer in parent.named_modules():
-            if isinstance(layer, nn.Linear | nn.Conv2d) and (convolutions or _is_pointwise(layer)):
-                yield f"{parent_name}.{name}", layer
-
-
-def _is_pointwise(layer: nn.Linear | nn.Conv2d) -> bool:
-    return isinstance(layer, nn.Linear) or tuple(layer.kernel_size) == (1, 1)
+def attach(targets: Targets, sizes: Sizes, device: torch.device, dropout: Dropout | None = None) -> Network:
+    """A fresh LoRA on the targets of each group, in float32 on ``device``."""
+    groups: dict[str, dict[str, Layer]] = {}
+    for group, layers in targets.items():
+        groups[group] = {}
+        for name, layer in layers.items():
+            size = sizes.of(name, layer)
+            if size is not None and size[0]:
+                groups[group][name] = LoraLayer(layer, *size, dropout).to(device)
+    return Network({group: layers for group, layers in groups.items() if layers})

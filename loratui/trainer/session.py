@@ -85,6 +85,7 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest) -> Trainin
     _seed_all(seed)
     network = network_on(config, model, accelerator.device)
     if config.network_weights:
+        # With dim_from_weights too: the sizes were taken from the file, and now the values are.
         remark = lora_file.load_into(network, Path(config.network_weights).expanduser())
         if remark:
             report.message("warning", remark)

@@ -40,7 +40,7 @@ def save(folder: Path, network: Network, optimizer: torch.optim.Optimizer, progr
     from safetensors.torch import save_file
 
     with new_folder(folder) as temporary, _as_os_errors():
-        tensors = {name: tensor.cpu().contiguous() for name, tensor in network.tensors().items()}
+        tensors = {name: tensor.cpu().contiguous() for name, tensor in network.stored().items()}
         save_file(tensors, temporary / "lora.safetensors")
         torch.save(optimizer.state_dict(), temporary / "optimizer.pt")
         generators = {"cpu": torch.get_rng_state()}
@@ -81,7 +81,7 @@ def load(folder: Path, network: Network, optimizer: torch.optim.Optimizer) -> No
         saved = torch.load(folder / "optimizer.pt", map_location="cpu", weights_only=True)
     except Exception:  # each library has its own idea of what a broken file raises
         raise _damaged(folder) from None
-    own = network.tensors()
+    own = network.stored()
     if tensors.keys() != own.keys() or any(tensors[key].shape != own[key].shape for key in own):
         raise refusal(
             folder,
@@ -100,9 +100,8 @@ def load(folder: Path, network: Network, optimizer: torch.optim.Optimizer) -> No
             folder, "this state belongs to another optimizer.", "Use the settings it was made with."
         ) from None
     with torch.no_grad():
-        for name, layer in network.layers.items():
-            for kind, weight in zip(("lora_down", "lora_up"), layer.weights, strict=True):
-                weight.copy_(tensors[f"{name}.{kind}.weight"])
+        for key, tensor in own.items():
+            tensor.copy_(tensors[key])
     torch.set_rng_state(generators["cpu"])
     for number in range(torch.cuda.device_count()):
         if f"cuda{number}" in generators:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from loratui.engines.builtin import BuiltinEngine
-from loratui.recipe import Base, Network, Recipe
+from loratui.recipe import Base, Network, Optimizer, Recipe
 
 
 def refused(**parts: Any) -> set[str]:
@@ -21,8 +21,20 @@ def test_networks_it_trains(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["loha", "lokr"])
-def test_networks_it_leaves_to_sd_scripts(kind: Any) -> None:
-    assert "network.type" in refused(network=Network(type=kind))
+def test_networks_of_another_package(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "network.type" not in refused(network=Network(type=kind))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    found = {problem.key: problem for problem in BuiltinEngine().supports(Recipe(network=Network(type=kind)))}
+    assert found["network.type"].fix == "Run: pip install lycoris-lora"
+
+
+def test_optimizers_and_schedules() -> None:
+    for name in ("AdamW8bit", "lion", "DAdaptAdam", "AdamWScheduleFree", "torch.optim.RAdam"):
+        assert not {"optimizer.name", "optimizer.schedule"} & refused(optimizer=Optimizer(name=name)), name
+    assert "optimizer.name" in refused(optimizer=Optimizer(name="AdamWW"))
+    assert "optimizer.name" in refused(optimizer=Optimizer(name="no_such_package.Thing"))
+    assert "optimizer.schedule" not in refused(optimizer=Optimizer(schedule="inverse_sqrt"))
+    assert "optimizer.schedule" in refused(optimizer=Optimizer(schedule="adafactor"))
 
 
 def test_zero_terminal_snr_goes_with_v_prediction_only() -> None:

@@ -17,13 +17,14 @@ def test_our_own_file_fits_its_model(tmp_path: Path, demo_material: Path) -> Non
     from transformers import CLIPTextModel
 
     from loratui.trainer.lora_file import save
-    from loratui.trainer.network import attach, text_targets, unet_targets
+    from loratui.trainer.network import Sizes, attach
+    from loratui.trainer.targets import text_targets, unet_targets
 
     model = demo_material / "model"
     unet = UNet2DConditionModel.from_pretrained(model, subfolder="unet")
     encoder = CLIPTextModel.from_pretrained(model, subfolder="text_encoder")
     targets = {"text_encoder": text_targets(encoder, "lora_te"), "unet": unet_targets(unet, sgm=False)}
-    network = attach(targets, 4, 2.0, torch.device("cpu"))
+    network = attach(targets, Sizes(4, 2.0), torch.device("cpu"))
     file, base = tmp_path / "own.safetensors", read_base(model, "sd15")
 
     save(file, network.tensors(), {"ss_base_model_version": "sd_v1"}, "fp16")

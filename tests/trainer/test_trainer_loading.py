@@ -13,7 +13,7 @@ import torch
 from loratui.problems import UserError
 from loratui.trainer.base_model import detect_family
 from loratui.trainer.loading import diffusers_classes, encoder_classes, load
-from loratui.trainer.network import text_targets, unet_targets
+from loratui.trainer.targets import text_targets, unet_targets
 from loratui.trainer.text import encode
 from loratui.trainer.tokenizer import ASSETS, LENGTH, read_tokenizer
 

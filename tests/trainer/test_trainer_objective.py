@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from loratui.trainer import caption_weights, checkpoints, noise, objective
+from loratui.trainer.lora_layer import Dropout, LoraLayer
 from loratui.trainer.names import unet_name
-from loratui.trainer.network import Dropout, LoraLayer, attach, unet_targets
+from loratui.trainer.network import Sizes, attach
 from loratui.trainer.schedule import Plan
+from loratui.trainer.targets import unet_targets
 from loratui.trainer.tokenizer import clip_tokenizer
 
 
@@ -150,7 +152,7 @@ def test_locon_gives_large_kernels_a_rank_of_their_own() -> None:
     root.block = ResnetBlock2D()
     assert unet_targets(root, sgm=False) == {}
     targets = unet_targets(root, sgm=False, convolutions=True)
-    network = attach({"unet": targets}, 3, 1.5, torch.device("cpu"), (2, 1.0))
+    network = attach({"unet": targets}, Sizes(3, 1.5, (2, 1.0)), torch.device("cpu"))
     tensors = network.tensors()
     assert tensors["lora_unet_block_conv1.lora_down.weight"].shape == (2, 4, 3, 3)
     assert tensors["lora_unet_block_conv1.lora_up.weight"].shape == (6, 2, 1, 1)

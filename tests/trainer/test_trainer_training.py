@@ -15,9 +15,10 @@ from safetensors.torch import load_file
 from loratui import events
 from loratui.trainer import lora_file
 from loratui.trainer.loading import BaseModel, load
-from loratui.trainer.network import Network, attach, text_targets, unet_targets
+from loratui.trainer.network import Network, Sizes, attach
 from loratui.trainer.report import Reporter
 from loratui.trainer.stopping import StopRequest
+from loratui.trainer.targets import text_targets, unet_targets
 from loratui.trainer.text import Condition, encode, predict
 
 KOHYA_KEY = re.compile(
@@ -37,7 +38,7 @@ def rebuilt(model: BaseModel, path: Path, convolution: tuple[int, float] | None)
     targets["unet"] = unet_targets(
         model.unet, sgm=model.family == "sdxl", convolutions=convolution is not None
     )
-    network = attach(targets, 4, 2.0, torch.device("cpu"), convolution)
+    network = attach(targets, Sizes(4, 2.0, convolution), torch.device("cpu"))
     assert lora_file.load_into(network, path) == ""
     return network
 

@@ -1,0 +1,132 @@
+"""One layer of a LoRA: a low-rank addition to a frozen layer (arXiv:2106.09685), in Kohya's form."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout:
+    """What is left out at random while training (networks/lora.py:88-120); 0 is nothing."""
+
+    neurons: float = 0.0
+    """network_dropout: the share of the inner values."""
+    ranks: float = 0.0
+    """rank_dropout: the share of ranks, for each sample; the rest is scaled up in its place."""
+    modules: float = 0.0
+    """module_dropout: the chance that a whole layer stays as it was."""
+
+
+class LoraLayer(nn.Module):
+    """``original(x) + up(down(x)) * alpha / rank``, in place of one linear layer or convolution.
+
+    Of a convolution, ``down`` has its kernel, stride and padding, and ``up`` is 1x1. ``down`` starts as
+    Kaiming-uniform with a = sqrt(5), ``up`` as zeros, so a fresh LoRA changes nothing
+    (networks/lora.py:30-110).
+    """
+
+    def __init__(
+        self, original: nn.Linear | nn.Conv2d, rank: int, alpha: float, dropout: Dropout | None = None
+    ) -> None:
+        super().__init__()
+        self.down: nn.Module
+        self.up: nn.Module
+        if isinstance(original, nn.Conv2d):
+            self.down = nn.Conv2d(
+                original.in_channels,
+                rank,
+                original.kernel_size,  # type: ignore[arg-type]
+                original.stride,  # type: ignore[arg-type]
+                original.padding,  # type: ignore[arg-type]
+                bias=False,
+            )
+            self.up = nn.Conv2d(rank, original.out_channels, 1, bias=False)
+        else:
+            self.down = nn.Linear(original.in_features, rank, bias=False)
+            self.up = nn.Linear(rank, original.out_features, bias=False)
+        nn.init.kaiming_uniform_(self.weights[0], a=math.sqrt(5))
+        nn.init.zeros_(self.weights[1])
+        self.alpha = alpha
+        self.scale = alpha / rank
+        self.dropout = dropout or Dropout()
+        self.enabled = True
+        self._forward = original.forward
+        original.forward = self.forward  # type: ignore[method-assign,assignment]
+
+    @property
+    def weights(self) -> tuple[nn.Parameter, nn.Parameter]:
+        """(down, up)."""
+        down, up = self.down.weight, self.up.weight
+        assert isinstance(down, nn.Parameter)
+        assert isinstance(up, nn.Parameter)
+        return down, up
+
+    @property
+    def raised(self) -> tuple[nn.Parameter, ...]:
+        """The one LoRA+ gives a higher rate (arXiv:2402.12354): up."""
+        return (self.weights[1],)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a file holds of it: ``lora_down.weight``, ``lora_up.weight`` and ``alpha``."""
+        down, up = self.weights
+        alpha = torch.tensor(float(self.alpha))
+        return {"lora_down.weight": down.detach(), "lora_up.weight": up.detach(), "alpha": alpha}
+
+    def stored(self) -> dict[str, Tensor]:
+        """The same: nothing else changes while training."""
+        return self.tensors()
+
+    @torch.no_grad()
+    def take(self, tensors: dict[str, Tensor]) -> None:
+        """Put weights in place; alpha stays. Raises ``ValueError`` for another shape."""
+        for kind, weight in zip(("lora_down", "lora_up"), self.weights, strict=True):
+            tensor = tensors[f"{kind}.weight"]
+            if tensor.shape != weight.shape:
+                raise ValueError(
+                    f"has the shape {list(tensor.shape)}, and the network's is {list(weight.shape)}"
+                )
+            weight.copy_(tensor)
+
+    def training_mode(self, on: bool) -> None:
+        """Dropout asks whether there are gradients."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self._forward(x)
+        if not self.enabled:
+            return result
+        # Without gradients, as when a sample is drawn, nothing is left out.
+        if self.dropout != Dropout() and torch.is_grad_enabled():
+            return result + self._with_dropout(x)
+        added: Tensor = self.up(self.down(x)) * self.scale
+        return result + added
+
+    def _with_dropout(self, x: Tensor) -> Tensor | float:
+        if self.dropout.modules and float(torch.rand(1)) < self.dropout.modules:
+            return 0.0
+        inner = self.down(x)
+        if self.dropout.neurons:
+            inner = nn.functional.dropout(inner, self.dropout.neurons)
+        scale = self.scale
+        if self.dropout.ranks:
+            shape = [len(inner)] + [1] * (inner.dim() - 1)
+            shape[1 if isinstance(self.down, nn.Conv2d) else -1] = len(self.weights[0])
+            inner = inner * (torch.rand(shape, device=inner.device) > self.dropout.ranks)
+            scale /= 1 - self.dropout.ranks
+        added: Tensor = self.up(inner) * scale
+        return added
+
+    @torch.no_grad()
+    def limit_norm(self, most: float) -> bool:
+        """Shrink both factors alike until the norm of what the layer adds is at most ``most``
+        (networks/lora.py:1369-1410). Whether it was above."""
+        down, up = self.weights
+        norm = float((up.flatten(1) @ down.flatten(1)).norm()) * self.scale
+        if norm <= most:
+            return False
+        for weight in (down, up):
+            weight.mul_(math.sqrt(most / norm))
+        return True

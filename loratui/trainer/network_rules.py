@@ -1,0 +1,98 @@
+"""What is wrong with a config's network: its module, its arguments, and the file its sizes come from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from loratui import builtin_support
+from loratui.problems import Problem, nearest
+
+if TYPE_CHECKING:
+    from loratui.trainer.config import TrainConfig
+
+_WHOLE = frozenset({"conv_dim", "block_size", "factor"})
+_NUMBERS = _WHOLE | {
+    "conv_alpha",
+    "constraint",
+    "dropout",
+    "rank_dropout",
+    "module_dropout",
+    "loraplus_lr_ratio",
+    "loraplus_unet_lr_ratio",
+    "loraplus_text_encoder_lr_ratio",
+}
+_ELSEWHERE = {
+    "networks.dylora": "lycoris.kohya with algo=dylora",
+    "networks.oft": "lycoris.kohya with algo=diag-oft",
+    "networks.lora_fa": "networks.lora",
+}
+
+
+def network_problems(config: TrainConfig) -> Iterator[Problem]:
+    """Every value that is unknown, contradictory or needs a package that is not there."""
+    module = config.network_module
+    if module == builtin_support.LYCORIS_MODULE:
+        yield from _lycoris(config)
+    elif module == builtin_support.LORA_MODULE:
+        yield from _arguments(config, builtin_support.NETWORK_ARGS)
+        if "conv_alpha" in config.network_arguments and "conv_dim" not in config.network_arguments:
+            message = "conv_alpha means nothing without conv_dim."
+            yield Problem("network_args", message, 'Add "conv_dim=4", or remove conv_alpha.')
+    else:
+        instead = _ELSEWHERE.get(module, 'networks.lora or "lycoris.kohya"')
+        message = f"the builtin trainer has no {module!r}."
+        yield Problem("network_module", message, f'Use {instead}, or choose engine = "kohya".')
+    if (config.network_dropout or 0) >= 1:
+        message = f"{config.network_dropout:g} leaves nothing to train."
+        yield Problem("network_dropout", message, "Use less than 1.")
+    if config.dim_from_weights and not config.network_weights:
+        message = "takes the rank from network_weights, which is not set."
+        yield Problem("dim_from_weights", message, "Set network_weights, or remove it.")
+    if config.dim_from_weights and module == builtin_support.LYCORIS_MODULE:
+        yield Problem("dim_from_weights", "works with networks.lora only here.", "Set network_dim instead.")
+
+
+def _lycoris(config: TrainConfig) -> Iterator[Problem]:
+    if find_spec("lycoris") is None:
+        package = builtin_support.LYCORIS_PACKAGE
+        message = f"lycoris.kohya needs the package {package}, which is not installed."
+        yield Problem("network_module", message, f"Run: pip install {package}")
+    yield from _arguments(config, builtin_support.LYCORIS_ARGS)
+    algorithm = config.network_arguments.get("algo", "lora").lower()
+    if algorithm not in builtin_support.LYCORIS_ALGORITHMS:
+        known = sorted(builtin_support.LYCORIS_ALGORITHMS)
+        fix = nearest(algorithm, known) or f"It knows {', '.join(known)}."
+        yield Problem("network_args", f"there is no algo={algorithm}.", fix)
+
+
+def _arguments(config: TrainConfig, known: frozenset[str]) -> Iterator[Problem]:
+    own_rank = config.network_module == builtin_support.LORA_MODULE
+    for name, text in config.network_arguments.items():
+        if name not in known:
+            message = f"the builtin trainer knows no {name!r}."
+            fix = nearest(name, known) or f'It knows {", ".join(sorted(known))}; or choose engine = "kohya".'
+            yield Problem("network_args", message, fix)
+        elif name not in _NUMBERS:
+            continue
+        elif not _is_number(text, whole=name in _WHOLE, least=_least(name, own_rank=own_rank)):
+            wanted = "a whole number from 1 up" if name in _WHOLE else "a number from 0 up"
+            yield Problem("network_args", f"{name}={text} is no sound value.", f"Write {wanted}.")
+        elif name.endswith("dropout") and float(text) >= 1:
+            yield Problem("network_args", f"{name}={text} leaves nothing to train.", "Use less than 1.")
+
+
+def _least(name: str, *, own_rank: bool) -> int:
+    if name == "factor":
+        return -1  # lycoris-lora chooses
+    return 1 if name in _WHOLE and own_rank else 0
+
+
+def _is_number(text: str, *, whole: bool, least: int) -> bool:
+    try:
+        value = int(text) if whole else float(text)
+    except ValueError:
+        return False
+    return least <= value < math.inf
