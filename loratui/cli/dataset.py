@@ -7,6 +7,8 @@ import click
 from loratui.cli.lazy import LazyGroup
 
 _COMMANDS = {
+    "edit": ("dataset_edit", "Captions and tags: add, remove, rename, fill; on all, or what a filter shows."),
+    "tags": ("dataset_edit", "Every tag by how often it occurs."),
     "history": ("dataset_history", "The steps of a dataset, and which of them counts."),
     "undo": ("dataset_history", "Go back to the step before."),
     "redo": ("dataset_history", "Go forward again."),

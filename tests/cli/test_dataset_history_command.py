@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from loratui.cli.door import cli
 from loratui.dataset import history
 from loratui.dataset.history import Plan, Written
 from loratui.engines.current_set import on_current_steps
 from loratui.problems import UserError
 from loratui.recipe import Dataset, Recipe
+from tests.cli.conftest import Call
 from tests.support.pictures import make_dataset, squares
 
 
@@ -25,24 +22,12 @@ def hero(tmp_path: Path, home: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """Runs a command in this process: its exit code, its object or its text, and what it narrated."""
-
-    def run(*arguments: object) -> tuple[int, Any, str]:
-        code = cli([str(argument) for argument in arguments], standalone_mode=False) or 0
-        said = capsys.readouterr()
-        return code, json.loads(said.out) if "--json" in arguments else said.out, said.err
-
-    return run
-
-
 def write(folder: Path, words: str) -> history.Step:
     put = {"10_x/512_0.txt": Written(words.encode())}
     return history.apply(Plan(history.begin(folder), "add front", f"{words} in front", put))
 
 
-def test_history_undo_and_redo(hero: Path, call: Callable[..., Any]) -> None:
+def test_history_undo_and_redo(hero: Path, call: Call) -> None:
     steps = [write(hero, words) for words in ("one", "two")]
     code, out, _ = call("dataset", "history", hero)
     assert code == 0 and "->   2  two in front" in out and "     0  your folder, as it is" in out
@@ -61,7 +46,7 @@ def test_history_undo_and_redo(hero: Path, call: Callable[..., Any]) -> None:
     assert call("dataset", "redo", hero, "--json")[1]["folder"] == str(steps[0].folder)
 
 
-def test_check_and_steps_look_at_the_step_that_counts(hero: Path, call: Callable[..., Any]) -> None:
+def test_check_and_steps_look_at_the_step_that_counts(hero: Path, call: Call) -> None:
     step = write(hero, "ohwx")
     _, found, said = call("check", hero, "--trigger", "ohwx", "--json")
     assert "trigger_missing" not in {finding["code"] for finding in found["findings"]}
@@ -77,7 +62,7 @@ def test_check_and_steps_look_at_the_step_that_counts(hero: Path, call: Callable
     assert on_current_steps(recipe) is recipe
 
 
-def test_refresh_shows_first_and_then_takes_in(hero: Path, call: Callable[..., Any]) -> None:
+def test_refresh_shows_first_and_then_takes_in(hero: Path, call: Call) -> None:
     write(hero, "ohwx")
     (hero / "10_x" / "512_1.txt").write_text("new")
     _, out, said = call("dataset", "refresh", hero)

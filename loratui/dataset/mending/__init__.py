@@ -1,0 +1,1 @@
+"""Operations that mend a set: each looks at what counts and makes a plan for a new step."""

@@ -1,0 +1,118 @@
+"""A set as the operations on captions see it: each picture with its caption."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from loratui import clip_tokens
+from loratui.dataset import caption_text
+from loratui.dataset.caption_checks import read_captions
+from loratui.dataset.caption_text import Caption
+from loratui.dataset.history import Base
+from loratui.dataset.layout import parse_repeats
+from loratui.dataset.mending.decoding import decode
+from loratui.dataset.tree import read_tree
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One training picture."""
+
+    name: str
+    """Of the picture, relative to the set."""
+    caption_name: str
+    """Of its caption file, there or not."""
+    caption: Caption | None
+    """None: there is no file."""
+
+    @property
+    def text(self) -> str:
+        """What the trainer reads of the caption; empty when there is none."""
+        return self.caption.text if self.caption else ""
+
+    @cached_property
+    def tags(self) -> tuple[str, ...]:
+        """What stands between commas."""
+        return self.caption.tags if self.caption else ()
+
+    @cached_property
+    def tokens(self) -> int:
+        """CLIP tokens, without the marks of start and end."""
+        return clip_tokens.count(self.text) if self.text else 0
+
+    @property
+    def folder(self) -> str:
+        """The folder it lies in, relative to the set; empty for the set's own."""
+        return os.path.dirname(self.name)  # noqa: PTH120
+
+    @property
+    def folder_words(self) -> str:
+        """The folder's name without its number."""
+        last = self.folder.rpartition("/")[2]
+        return (parse_repeats(last) or (1, last))[1]
+
+    @property
+    def stem(self) -> str:
+        """The picture's name without folder and ending."""
+        return os.path.splitext(os.path.basename(self.name))[0]  # noqa: PTH119, PTH122
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """All training pictures of a set, in order."""
+
+    base: Base
+    extension: str
+    """Of captions: ``.txt`` or ``.caption``."""
+    all: tuple[Entry, ...]
+
+    def by_caption(self) -> Mapping[str, Entry]:
+        """One entry for each caption file there is; a caption of two pictures counts once."""
+        found: dict[str, Entry] = {}
+        for entry in self.all:
+            if entry.caption is not None:
+                found.setdefault(entry.caption_name, entry)
+        return found
+
+
+def read_entries(base: Base) -> Entries:
+    """Read the captions of a set. Raises ``UserError`` when its folder cannot be listed."""
+    tree = read_tree(base.root)
+    captions = read_captions(tree)
+    known = base.listing.files
+    entries: list[Entry] = []
+    for picture in tree.pictures:
+        name = _name(base, str(picture))
+        if name not in known:  # deeper than a set goes
+            continue
+        caption = captions.of.get(picture)
+        if caption is not None and caption.state == "not_utf8":
+            caption = _guessed(caption)
+        stem = os.path.splitext(name)[0]  # noqa: PTH122
+        caption_name = _name(base, str(caption.path)) if caption else stem + captions.extension
+        entries.append(Entry(name, caption_name, caption))
+    return Entries(base, captions.extension, tuple(entries))
+
+
+def of_text(name: str, text: str) -> Entry:
+    """An entry out of nothing but a name and a caption, for whatever is no file yet."""
+    from pathlib import Path
+
+    return Entry(name, "", caption_text.Caption(Path(name), text))
+
+
+def _guessed(caption: Caption) -> Caption:
+    """What a caption says that the trainer cannot read, so that it can be found and mended."""
+    try:
+        text = decode(caption.path.read_bytes()).text
+    except OSError:
+        return caption
+    return replace(caption, text=re.split(r"[\r\n]", text)[0].strip())
+
+
+def _name(base: Base, path: str) -> str:
+    return path[len(str(base.root)) :].lstrip("/")

@@ -1,0 +1,1 @@
+"""Screens that mend a dataset."""

@@ -1,0 +1,10 @@
+"""The mending screens by themselves, from a command at a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def open_tags(folder: Path, wanted: str = "") -> int:
+    """The tag table. Returns the exit code."""
+    raise NotImplementedError
