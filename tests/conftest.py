@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 Loratui = Callable[..., "subprocess.CompletedProcess[str]"]
+Call = Callable[..., tuple[int, Any, str]]
 
 
 @pytest.fixture
@@ -50,5 +53,18 @@ def loratui() -> Loratui:
         return subprocess.run(  # type: ignore[call-overload,no-any-return]
             command, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, **more
         )
+
+    return run
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Call:
+    """Runs a command in this process: its exit code, its JSON object or its text, and what it narrated."""
+    from loratui.cli.door import cli
+
+    def run(*arguments: object) -> tuple[int, Any, str]:
+        code = cli([str(argument) for argument in arguments], standalone_mode=False) or 0
+        said = capsys.readouterr()
+        return code, json.loads(said.out) if "--json" in arguments else said.out, said.err
 
     return run

@@ -14,11 +14,10 @@ from loratui.cli.output import data, print_json, say
 from loratui.dataset import history
 from loratui.dataset.finding import number
 from loratui.dataset.history import Plan, Written
+from loratui.dataset.probing import Progress
 
 directory = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 yes_option = click.option("--yes", is_flag=True, help="Do it. Without it, only show what would be done.")
-
-_EXAMPLES = 5
 
 
 def finish(
@@ -42,8 +41,8 @@ def finish(
         if not yes and sys.stdin.isatty() and sys.stdout.isatty():
             wanted = click.confirm("Make this step? Your folder stays as it is.", default=False, err=True)
     step = history.apply(plan, _progress) if wanted else None
-    if sys.stderr.isatty() and wanted:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    if wanted:
+        end_progress()
     if as_json:
         print_json(
             {
@@ -69,10 +68,17 @@ def finish(
         say(f"Step {step.number} of {source} counts now. loratui dataset undo {name} takes it back.")
 
 
-def examples(names: Sequence[str]) -> str:
-    """The first few, and how many more there are."""
-    shown = ", ".join(names[:_EXAMPLES])
-    return f"{shown} and {len(names) - _EXAMPLES:,} more" if len(names) > _EXAMPLES else shown
+def looking(progress: Progress) -> None:
+    """Narrate how far a look at the pictures is."""
+    if sys.stderr.isatty() and (progress.done % 16 == 0 or progress.done == progress.total):
+        what = "reading files" if progress.stage == "files" else "looking at pictures"
+        print(f"\r\x1b[K{what} {progress.done:,} of {progress.total:,}", end="", file=sys.stderr, flush=True)
+
+
+def end_progress() -> None:
+    """Wipe the line of narration."""
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _numbers(plan: Plan) -> str:

@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
+from loratui.dataset.near_wide import every_pair
+
 BITS = 128
+
+_SHARED = 4
+"""A pair found by a chunk costs so many times as much as one of all pairs compared in turn; chunks too short
+are shared by too many."""
 
 
 def near_pairs(hashes: Mapping[str, int], within: int) -> Iterator[tuple[str, str, int]]:
@@ -28,10 +34,10 @@ def near_pairs(hashes: Mapping[str, int], within: int) -> Iterator[tuple[str, st
 
 
 def _different(values: Sequence[int], within: int) -> Iterator[tuple[int, int, int]]:
-    if within >= BITS:
-        yield from ((one, other, (one ^ other).bit_count()) for one, other in combinations(values, 2))
-        return
     chunks = within + 1
+    if within >= BITS or _SHARED * chunks > 1 << BITS // chunks:
+        yield from every_pair(values, within)
+        return
     # Every chunks-th bit: neighbouring bits of a hash resemble each other, and would fill few chunks.
     cut = [_cut(value, chunks) for value in values]
     for number in range(chunks):

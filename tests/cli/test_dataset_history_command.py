@@ -11,7 +11,7 @@ from loratui.dataset.history import Plan, Written
 from loratui.engines.current_set import on_current_steps
 from loratui.problems import UserError
 from loratui.recipe import Dataset, Recipe
-from tests.cli.conftest import Call
+from tests.conftest import Call
 from tests.support.pictures import make_dataset, squares
 
 

@@ -6,9 +6,11 @@ import random
 import time
 from itertools import combinations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loratui.dataset import near_wide
 from loratui.dataset.near import BITS, groups, near_pairs
 
 HASHES = st.integers(0, 2**BITS - 1)
@@ -74,3 +76,12 @@ def test_ten_thousand_take_seconds() -> None:
     assert time.process_time() - start < 5
     wanted = {tuple(sorted((f"p{number}", f"p{number + 1}"))) for number in range(0, 1000, 2)}
     assert found == wanted
+
+
+@settings(deadline=None)
+@given(crowds(), st.integers(1, 40))
+def test_comparing_all_in_either_way_is_the_same(hashes: dict[str, int], within: int) -> None:
+    pytest.importorskip("numpy")
+    values = list(dict.fromkeys(hashes.values()))
+    one_by_one = {frozenset(pair) for pair in near_wide._one_by_one(values, within)}
+    assert {frozenset(pair) for pair in near_wide._by_numpy(values, within)} == one_by_one
