@@ -7,6 +7,7 @@ import click
 from loratui.cli.lazy import LazyGroup
 
 _COMMANDS = {
+    "mend": ("dataset_history", "Open the screens that mend a dataset."),
     "dedupe": ("dataset_dedupe", "The same pictures and nearly the same: keep the best of each group."),
     "edit": ("dataset_edit", "Captions and tags: add, remove, rename, fill; on all, or what a filter shows."),
     "tags": ("dataset_edit", "Every tag by how often it occurs."),

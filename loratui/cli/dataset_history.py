@@ -17,6 +17,15 @@ from loratui.dataset.history import History, Step
 
 @click.command()
 @directory
+def mend(folder: Path) -> None:
+    """Open the screens that mend DIR: duplicates, captions and tags, formats, folders, and its steps."""
+    from loratui.tui.dataset.open import open_menu
+
+    raise click.exceptions.Exit(open_menu(folder))
+
+
+@click.command()
+@directory
 @json_option
 def history(folder: Path, as_json: bool) -> None:
     """The steps of DIR. The one with the arrow counts: it is what check and train look at."""

@@ -34,7 +34,7 @@ def finish(
     source = plan.base.source
     if not as_json:
         for line in lines:
-            data(line)
+            data(line.replace("\n", "?"))  # a file may be called so
     wanted = yes and not plan.is_empty
     if not as_json and not plan.is_empty:
         data(f"{plan.words[:1].upper()}{plan.words[1:]}. {_numbers(plan)}.")

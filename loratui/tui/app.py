@@ -9,8 +9,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("TEXTUAL_FPS", "30")  # read once, when Textual is imported
 
@@ -64,8 +65,10 @@ class LoratuiApp(App[None]):
         run_id: str | None = None,
         note: str = "",
         start: Start | None = None,
+        first: Callable[[], Screen[Any]] | None = None,
     ) -> None:
         super().__init__()
+        self._first = first
         self._recipe = recipe
         self._run_id = run_id
         self._note = note
@@ -80,6 +83,8 @@ class LoratuiApp(App[None]):
         """What opens first: the run or the recipe given, the only run that is running, the list of runs, or
         the wizard."""
         self.set_class(not glyphs().unicode, "-ascii")
+        if self._first is not None:
+            return self._first()
         if self._run_id is not None:
             from loratui.runs import store
 
@@ -155,9 +160,15 @@ def start_run(recipe: Recipe, total_steps: int | None) -> Run:
 
 
 def run_app(
-    recipe: Recipe | None = None, run_id: str | None = None, note: str = "", *, mouse: bool = True
+    recipe: Recipe | None = None,
+    run_id: str | None = None,
+    note: str = "",
+    *,
+    mouse: bool = True,
+    first: Callable[[], Screen[Any]] | None = None,
 ) -> int:
-    """Show the screens until the person leaves. Returns the exit code.
+    """Show the screens until the person leaves. Returns the exit code. ``first`` makes the screen to open
+    with, where it is none of the usual ones.
 
     Raises ``UserError`` when there is no run of that id, and whatever fault ended the screens.
     """
@@ -169,7 +180,7 @@ def run_app(
 
         run_id = store.find(run_id).id
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup Textual would spin for ever
-    app = LoratuiApp(recipe, run_id, note)
+    app = LoratuiApp(recipe, run_id, note, first=first)
     threading.Thread(target=_end_with_the_terminal, args=(app,), daemon=True).start()
     app.run(mouse=mouse)
     if app.fault is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -37,7 +39,14 @@ class DatasetPane(StepPane):
             "arrange with links",
             id="dataset.arrange",
             tooltip="Make the 10_name layout out of links, for a plain folder of pictures",
-        )
+        ),
+        Binding(
+            "ctrl+t",
+            "mend",
+            "mend",
+            id="dataset.mend",
+            tooltip="Mend it: duplicates, captions and tags, formats, folders; undo",
+        ),
     ]
 
     def compose(self) -> ComposeResult:
@@ -97,6 +106,19 @@ class DatasetPane(StepPane):
             lines.append((f"  {signs.wrong} cannot be opened: {names}\n", "$error"))
         lines[-1] = (lines[-1][0].rstrip("\n"), lines[-1][1])
         return Content.assemble(*lines)
+
+    def action_mend(self) -> None:
+        """Open the screens that mend the set."""
+        folder = self.state.recipe.dataset.folder
+        if folder:
+            from loratui.tui.dataset.menu import MendMenu
+
+            self.app.push_screen(MendMenu(Path(folder).expanduser()), self._mended)
+
+    def _mended(self, changed: bool | None) -> None:
+        if changed:
+            self.state.reread_dataset()
+            self.post_message(self.Changed())
 
     @work(thread=True, exclusive=True, group="arrange")
     def action_arrange(self) -> None:

@@ -142,6 +142,10 @@ class WizardState:
         key = (dataset.folder, dataset.regularization, dataset.caption_extension)
         return key if dataset.folder and key != self._dataset_key else None
 
+    def reread_dataset(self) -> None:
+        """What is known of the dataset no longer holds: it was mended."""
+        self._dataset_key = None
+
     def take_dataset(self, key: DatasetKey, found: DatasetFacts | Problem) -> None:
         """The answer for a dataset; dropped when another is meant by now."""
         dataset = self.recipe.dataset

@@ -1,0 +1,176 @@
+"""The screens that mend a dataset: keys in, steps out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from textual.pilot import Pilot
+
+from loratui.dataset import history
+from loratui.tui.app import LoratuiApp
+from loratui.tui.dataset.menu import MendMenu
+from loratui.tui.widgets.halfblocks import cells
+
+Text = Callable[[LoratuiApp], str]
+
+
+@pytest.fixture
+def hero(tmp_path: Path, home: Path) -> Path:
+    folder = tmp_path / "hero" / "10_ohwx"
+    folder.mkdir(parents=True)
+    for number in range(3):
+        Image.effect_noise((96, 96), 80).convert("RGB").save(folder / f"{number}.png")
+        (folder / f"{number}.txt").write_text(f"smile, tag{number}")
+    (folder / "twin.png").write_bytes((folder / "0.png").read_bytes())
+    return folder.parent
+
+
+@pytest.fixture
+def app(hero: Path) -> LoratuiApp:
+    return LoratuiApp(first=lambda: MendMenu(hero))
+
+
+async def settled(pilot: Pilot[None]) -> None:
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    """Keys one by one; letters of a text between them all at once."""
+    for key in keys:
+        await pilot.press(*(key[1:] if key.startswith("=") else [key]))
+        await settled(pilot)
+
+
+def captions(folder: Path) -> dict[str, str]:
+    return {path.stem: path.read_text() for path in sorted(history.current(folder).rglob("*.txt"))}
+
+
+def test_duplicates_are_left_out_and_brought_back(
+    app: LoratuiApp, hero: Path, drive: Callable[..., Any], screen_text: Text
+) -> None:
+    async def act(pilot: Pilot[None]) -> None:
+        await press(pilot, "d")
+        text = screen_text(app)
+        assert "90 % alike: 1 group, 2 pictures, 1 to leave out" in text
+        assert "[keep] 10_ohwx/0.png" in text and "[drop] 10_ohwx/twin.png" in text
+        await press(pilot, "minus", "minus")
+        assert "[70] %" in screen_text(app) and "look at each" in screen_text(app)
+        await press(pilot, "down", "down", "space")
+        assert "0 to leave out" in screen_text(app)
+        await press(pilot, "enter")
+        assert "Nothing to do" in screen_text(app)
+        await press(pilot, "space", "enter")
+        assert "1 duplicate left out of 1 group" in screen_text(app)
+        await press(pilot, "escape")
+        assert history.find(hero).number == 0
+        await press(pilot, "enter", "enter")
+        assert "Step 1 counts now. u takes it back." in screen_text(app)
+        assert "no picture is twice in here" in screen_text(app)
+        assert not (history.current(hero) / "10_ohwx" / "twin.png").exists()
+        await press(pilot, "u")
+        assert history.current(hero) == hero and "[drop]" in screen_text(app)
+        await press(pilot, "v")
+        assert "\u2580" in screen_text(app)
+
+    drive(app, act, size=(80, 24))
+
+
+def test_tags_are_filtered_and_changed(
+    app: LoratuiApp, hero: Path, drive: Callable[..., Any], screen_text: Text
+) -> None:
+    async def act(pilot: Pilot[None]) -> None:
+        await press(pilot, "t")
+        assert "4 pictures of 4, 4 tags" in screen_text(app)
+        await press(pilot, "slash", "=tag:tag1 OR")
+        assert "x column 12: something is missing" in screen_text(app)
+        await press(pilot, "= tag:tag2", "enter")
+        assert "2 pictures of 4" in screen_text(app)
+        await press(pilot, "a", "=ohwx", "enter")
+        assert "+ ohwx, smile, tag1" in screen_text(app)
+        await press(pilot, "enter")
+        assert captions(hero) == {"0": "smile, tag0", "1": "ohwx, smile, tag1", "2": "ohwx, smile, tag2"}
+        await press(pilot, "c", "t", "=zz", "enter", "enter")
+        # A picture without a caption gets one.
+        assert captions(hero)["0"] == "zz, smile, tag0" and captions(hero)["twin"] == "zz"
+        await press(pilot, "x")
+        assert "A filter first" in screen_text(app)
+        await press(pilot, "u", "u")
+        assert history.current(hero) == hero
+
+    drive(app, act, size=(100, 30))
+
+
+def test_one_caption_after_another(
+    app: LoratuiApp, hero: Path, drive: Callable[..., Any], screen_text: Text
+) -> None:
+    async def act(pilot: Pilot[None]) -> None:
+        await press(pilot, "t", "tab", "enter")
+        assert "1 of 4" in screen_text(app) and "CLIP tokens" in screen_text(app)
+        await press(pilot, "=, a b", "ctrl+n", "=, c", "ctrl+o")
+        assert "\u2580" in screen_text(app)
+        await press(pilot, "ctrl+n", "=not kept", "escape")
+        assert "2 captions edited: s makes a step of it" in screen_text(app)
+        await press(pilot, "a")
+        assert "First s" in screen_text(app)
+        await press(pilot, "s", "enter")
+        assert captions(hero) == {"0": "smile, tag0, a b", "1": "smile, tag1, c", "2": "smile, tag2"}
+        assert history.find(hero).current.words == "2 captions edited by hand"
+        # What was typed is no more lost by leaving than by pressing s.
+        await press(pilot, "enter", "=, d", "enter", "escape")
+        assert captions(hero)["2"] == "smile, tag2, d"
+
+    drive(app, act, size=(100, 30))
+
+
+def test_steps_can_be_walked(
+    app: LoratuiApp, hero: Path, drive: Callable[..., Any], screen_text: Text
+) -> None:
+    base = history.begin(hero)
+    history.apply(history.Plan(base, "x", "[red]words", {"10_ohwx/0.txt": history.Written(b"x")}))
+
+    async def act(pilot: Pilot[None]) -> None:
+        await press(pilot, "s")
+        assert "->   1  [red]words" in screen_text(app)
+        await press(pilot, "u")
+        assert "->   0  your folder" in screen_text(app)
+        await press(pilot, "down", "enter")
+        assert history.find(hero).number == 1
+        (hero / "10_ohwx" / "new.txt").write_text("new")
+        await press(pilot, "u", "r")
+        assert "1 new (like 10_ohwx/new.txt)" in screen_text(app)
+        await press(pilot, "f", "enter")
+        assert captions(hero)["new"] == "new" and captions(hero)["0"] == "x"
+
+    drive(app, act, size=(100, 30))
+
+
+def test_what_cannot_be_read_is_said(
+    tmp_path: Path, home: Path, drive: Callable[..., Any], screen_text: Text
+) -> None:
+    app = LoratuiApp(first=lambda: MendMenu(tmp_path / "nowhere"))
+
+    async def act(pilot: Pilot[None]) -> None:
+        for key in "dts":
+            await press(pilot, key)
+            assert "nowhere: there is no such folder." in screen_text(app)
+            await press(pilot, "escape")
+
+    drive(app, act, size=(80, 24))
+
+
+def test_half_blocks(tmp_path: Path) -> None:
+    image = Image.new("RGBA", (2, 3), (255, 0, 0, 255))
+    image.putpixel((0, 1), (0, 0, 0, 0))
+    image.save(tmp_path / "a.png")
+    made = cells(tmp_path / "a.png", 10, 10)
+    red, white = (255, 0, 0), (255, 255, 255)
+    assert made == [[(red, white), (red, red)], [(red, red), (red, red)]]
+    assert [len(row) for row in cells(tmp_path / "a.png", 1, 1)] == [1]
+    assert cells(tmp_path / "none.png", 10, 10) == []
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    assert cells(tmp_path / "b.png", 10, 10) == []
