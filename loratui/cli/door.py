@@ -28,6 +28,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("models", "Base models by name, and what of them is on this disk."),
     "download": ("models", "Fetch a base model; it goes on where it broke off."),
     "model": ("facts", "What a model file is, from its header alone."),
+    "setup": ("setup", "Set up kohya-ss/sd-scripts, the engine that trains every family."),
     "doctor": ("doctor", "What this machine has and can; each thing that is wrong with what mends it."),
     "lora": ("lora", "Finished LoRA files: look at them, prove them, carry them on."),
     "open": ("open", "Open the screens (the same as plain loratui)."),

@@ -58,7 +58,7 @@ def kohya(checkout: Checkout, found: Libraries | None, gpus: Gpus) -> Iterator[C
         yield note(
             "kohya.commit",
             f"{commit[:8]} is not the commit loratui was tested with ({TESTED_COMMIT[:8]})",
-            f"It will most likely do. The tested one, in a checkout of loratui's own: {_SETUP} --own",
+            "It will most likely do. The tested one: " + _tested(checkout),
         )
     if "python" in found.errors:
         yield wrong(
@@ -91,6 +91,12 @@ def kohya(checkout: Checkout, found: Libraries | None, gpus: Gpus) -> Iterator[C
     elif "library.train_util" in found.imported:
         yield fine("kohya.scripts", "sd-scripts imports")
     yield from _versions("kohya", found)
+
+
+def _tested(checkout: Checkout) -> str:
+    if checkout.source == "own":
+        return f"{_SETUP} --commit tested"
+    return f"git -C {checkout.folder} fetch && git -C {checkout.folder} checkout {TESTED_COMMIT[:8]}"
 
 
 def _mend(checkout: Checkout) -> str:
