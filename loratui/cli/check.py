@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
@@ -12,6 +14,8 @@ import click
 from loratui.cli.dataset_step import current_step
 from loratui.cli.options import json_option
 from loratui.cli.output import data, print_json
+from loratui.dataset.bucket_picture import boxes
+from loratui.dataset.checklist import checklist, verdict
 from loratui.dataset.checks import Report, Wishes
 from loratui.dataset.checks import check as run_check
 from loratui.dataset.finding import Finding, number
@@ -19,19 +23,11 @@ from loratui.dataset.folder_checks import printable
 from loratui.dataset.probing import Progress
 from loratui.families import FAMILIES
 from loratui.recipe.document import FamilyName, Purpose
+from loratui.tui.glyphs import glyphs
 
 _SHOWN_FILES = 3
 _SHOWN_GROUPS = 5
-_BAR = 30
-
-_CHECKLIST = (
-    ("every picture opens", {"image_unreadable", "image_truncated", "image_zero_bytes", "image_bomb"}),
-    ("every picture has a caption", {"caption_missing", "caption_empty", "caption_not_utf8"}),
-    ("only folders named N_name", {"folder_no_repeats", "folder_is_leaf", "folder_empty"}),
-    ("no folders inside them", {"folder_nested"}),
-    ("enough pictures", {"few_images"}),
-)
-"""What a person wants to know before paying for a GPU, and the findings that deny it."""
+_WIDEST = 100
 
 
 @click.command()
@@ -63,8 +59,9 @@ def check(
 ) -> None:
     """Look for everything that would spoil training on DIR: a folder of N_name folders, a plain folder of
     pictures, or a .zip or .tar of either. Nothing is changed. Ends with 1 when something must be mended."""
-    wishes = Wishes(trigger, purpose, family, batch, reg)
-    report = run_check(current_step(folder.expanduser()), wishes, on_progress=_progress)
+    wishes = Wishes(trigger, purpose, family, batch)
+    other = reg.expanduser() if reg is not None else None
+    report = run_check(current_step(folder.expanduser()), wishes, other, on_progress=_progress)
     _end_progress()
     if as_json:
         print_json(
@@ -91,42 +88,52 @@ def _end_progress() -> None:
 
 
 def _tell(report: Report) -> None:
+    width = min(_WIDEST, shutil.get_terminal_size().columns)
     data(f"{number(report.images, 'picture')}, {number(report.captions, 'caption')}")
+    data("")
+    for item in checklist(report):
+        detail = f": {item.detail}" if item.detail else ""
+        data(f"  [{'no' if item.answer == 'no' else 'ok'}] {item.words}{detail}")
+    if report.kind == "plain":
+        data("  A plain folder of pictures: the wizard makes the 10_name folder for it, out of links.")
     if report.buckets:
-        most = max(report.buckets.values())
         data("")
-        for (width, height), count in report.buckets.items():
-            data(f"  {width:>5} x {height:<5} {count:>6,}  {'#' * max(1, round(_BAR * count / most))}")
+        data("  The sizes they are trained in (pictures / share of them cropped away)")
+        data("")
+        for line in boxes(report.buckets, width, unicode=glyphs().unicode, rows=2):
+            data(f" {line}")
     shown: dict[str, int] = {}
     for finding in report.findings:
         shown[finding.code] = shown.get(finding.code, 0) + 1
         if shown[finding.code] <= _SHOWN_GROUPS:
-            _tell_one(finding)
+            _tell_one(finding, width)
     for code, count in shown.items():
         if count > _SHOWN_GROUPS:
             data("")
             data(f"  and {count - _SHOWN_GROUPS:,} more of {code} (all with --json)")
     data("")
-    codes = {finding.code for finding in report.findings}
-    for words, denied_by in _CHECKLIST:
-        data(f"  [{'no' if codes & denied_by else 'ok'}] {words}")
-    if report.kind == "plain":
-        data("  A plain folder of pictures: the wizard makes the 10_name folder for it, out of links.")
-    data("")
-    errors = sum(finding.severity == "error" for finding in report.findings)
-    if errors:
-        data(f"Not ready: {number(errors, 'error')} to mend first.")
-    elif report.findings:
-        data("Ready to train. The findings above cost quality, not the run.")
-    else:
-        data("Ready to train: nothing wrong was found.")
+    data(verdict(report))
 
 
-def _tell_one(finding: Finding) -> None:
+def _tell_one(finding: Finding, width: int) -> None:
     data("")
-    data(f"{finding.severity.upper()} {finding.code}: {finding.message}")
+    _wrapped(f"{finding.severity.upper()} {finding.code}: {finding.message}", "", width)
     for name in finding.files[:_SHOWN_FILES]:
         data(f"    {printable(name)}")
     if len(finding.files) > _SHOWN_FILES:
         data(f"    and {len(finding.files) - _SHOWN_FILES:,} more")
-    data(f"  > {finding.fix}")
+    _wrapped(f"> {finding.fix}", "  ", width)
+
+
+def _wrapped(text: str, indent: str, width: int) -> None:
+    """A sentence over as many lines as it takes; file names in it stay whole."""
+    further = indent + "  "
+    for line in textwrap.wrap(
+        text,
+        width,
+        initial_indent=indent,
+        subsequent_indent=further,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ):
+        data(line)

@@ -1,28 +1,29 @@
-"""The dataset check as a whole: read names, captions and pictures, and say what is wrong with them."""
+"""The dataset check as a whole: look at names, captions and pictures, then say what is wrong with them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from loratui.dataset import archives
-from loratui.dataset.buckets import Size
+from loratui.dataset.bucket_use import BucketUse, bucket_uses, bucketing
+from loratui.dataset.buckets import Bucketing
 from loratui.dataset.caption_checks import Captions, caption_findings, read_captions
 from loratui.dataset.finding import Finding, in_order, number
 from loratui.dataset.folder_checks import folder_findings
 from loratui.dataset.picture_checks import Probes, picture_findings
-from loratui.dataset.probe_cache import ProbeCache, cache_folder
+from loratui.dataset.probe_cache import Probe, ProbeCache, cache_folder
 from loratui.dataset.probing import Progress, probe
-from loratui.dataset.set_checks import (
-    bucket_findings,
-    duplicate_findings,
-    number_findings,
-    sort_into_buckets,
-)
+from loratui.dataset.set_checks import bucket_findings, number_findings
 from loratui.dataset.thresholds import DEFAULT_FAMILY
 from loratui.dataset.tree import Kind, Tree, read_tree
+from loratui.dataset.twins import Twins, exact_twins, find_twins, twin_findings
 from loratui.recipe.document import FamilyName, Purpose
+
+Stage = Literal["names", "files", "pixels", "done"]
+"""What is known: names and captions; what the bytes of some files say, too; of all files; everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,29 @@ class Wishes:
     family: FamilyName | None = None
     """None: not known; then nothing is said that one family alone wants, and sizes are those of SD 1.5."""
     batch: int = 1
-    regularization: Path | None = None
+    bucketing: Bucketing | None = None
+    """None takes the family's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Archive:
+    """An archive whose files have lain in a folder."""
+
+    path: Path
+    folder: Path
+    left_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of a set so far. Reports follow from it without a look at the disk."""
+
+    tree: Tree
+    captions: Captions
+    probes: Probes
+    stage: Stage
+    twins: Twins = field(default_factory=Twins)
+    archive: _Archive | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +70,11 @@ class Report:
     """How many of them have a caption file."""
     kind: Kind
     """What shape of folder it is."""
-    buckets: Mapping[Size, int]
-    """Pictures in each bucket."""
+    buckets: tuple[BucketUse, ...]
+    """Those that hold a picture, in order of width, then height."""
     findings: tuple[Finding, ...]
     """Errors first."""
+    stage: Stage = "done"
 
     @property
     def has_errors(self) -> bool:
@@ -60,100 +84,115 @@ class Report:
 def check(
     source: Path,
     wishes: Wishes | None = None,
+    regularization: Path | None = None,
     *,
     cache: Path | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
-    on_gate: Callable[[Report], None] = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Report:
-    """Check a folder, or an archive of one.
+    """Check a folder, or an archive of one. Raises like ``look_at``."""
+    seen = look_at(source, regularization, cache=cache, on_progress=on_progress, cancelled=cancelled)
+    return report(seen, wishes or Wishes())
 
-    ``on_gate`` gets a first report as soon as names, captions and file headers are read, before any
-    picture is decoded. ``cache`` is the folder for what was found out; None takes the user's own.
+
+def look_at(
+    source: Path,
+    regularization: Path | None = None,
+    *,
+    cache: Path | None = None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_seen: Callable[[Seen], None] = lambda _: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Seen:
+    """Look at everything in a folder, or an archive of one, and its regularization pictures.
+
+    ``on_seen`` gets what is known at once (names and captions), in under a second (the headers read by
+    then), before any picture is decoded, and from time to time until the end. ``cache`` is the folder for
+    what was found out; None takes the user's own.
 
     Raises ``UserError`` when there is nothing to look at, ``probing.Cancelled`` when ``cancelled`` says so.
     """
-    wishes = wishes or Wishes()
     if archives.is_archive(source):
         with archives.unpacked(source) as unpacked:
-            return _check_archive(source, unpacked, wishes, on_progress, on_gate, cancelled)
+            archive = _Archive(source, unpacked.folder, unpacked.left_out)
+            return _look_at(archive.folder, regularization, None, archive, on_progress, on_seen, cancelled)
     probes = ProbeCache(cache or cache_folder())
     try:
-        return _check_folder(source, wishes, probes, on_progress, on_gate, cancelled)
+        return _look_at(source, regularization, probes, None, on_progress, on_seen, cancelled)
     finally:
         probes.close()
 
 
-def _check_folder(
+def _look_at(
     folder: Path,
-    wishes: Wishes,
+    regularization: Path | None,
     cache: ProbeCache | None,
+    archive: _Archive | None,
     on_progress: Callable[[Progress], None],
-    on_gate: Callable[[Report], None],
+    on_seen: Callable[[Seen], None],
     cancelled: Callable[[], bool],
-) -> Report:
-    tree = read_tree(folder, wishes.regularization)
-    captions = read_captions(tree)
-    # Names and captions do not change while the pictures are looked at.
-    certain = [
-        *folder_findings(tree),
-        *caption_findings(captions, wishes.trigger, wishes.family),
-        *number_findings(tree.root, len(tree.pictures), wishes.purpose),
-    ]
-    probes = probe(
-        tree.every_picture,
-        cache,
-        on_progress=on_progress,
-        on_gate=lambda seen: on_gate(_report(tree, captions, certain, seen, wishes)),
-        cancelled=cancelled,
-    )
-    return _report(tree, captions, certain, probes, wishes)
+) -> Seen:
+    tree = read_tree(folder, regularization)
+    seen = Seen(tree, read_captions(tree), {}, "names", archive=archive)
+    on_seen(seen)
+
+    def news(stage: Literal["files", "pixels"], probes: Mapping[Path, Probe]) -> None:
+        twins = Twins(exact_twins(_training(tree, probes))) if stage == "pixels" else Twins()
+        on_seen(replace(seen, probes=probes, stage=stage, twins=twins))
+
+    probes = probe(tree.every_picture, cache, on_progress=on_progress, on_news=news, cancelled=cancelled)
+    return replace(seen, probes=probes, stage="done", twins=find_twins(_training(tree, probes)))
 
 
-def _report(tree: Tree, captions: Captions, certain: list[Finding], probes: Probes, wishes: Wishes) -> Report:
-    family = wishes.family or DEFAULT_FAMILY
-    training = {path: probes[path] for path in tree.pictures}
+def report(seen: Seen, wishes: Wishes) -> Report:
+    """What is to be said of what was seen."""
+    tree, family = seen.tree, wishes.family or DEFAULT_FAMILY
+    rules = wishes.bucketing or bucketing(family)
+    training = _training(tree, seen.probes)
     findings = [
-        *certain,
-        *picture_findings(probes, family),
-        *duplicate_findings(training),
-        *bucket_findings(training, family, wishes.batch),
+        *folder_findings(tree),
+        *caption_findings(seen.captions, wishes.trigger, wishes.family),
+        *number_findings(tree.root, len(tree.pictures), wishes.purpose),
+        *picture_findings(seen.probes, family),
+        *twin_findings(seen.twins),
+        # Half the headers would say nothing of buckets.
+        *(bucket_findings(training, rules, wishes.batch) if seen.stage in ("pixels", "done") else ()),
     ]
-    buckets = {size: len(paths) for size, paths in sort_into_buckets(training, family).items()}
-    return Report(len(tree.pictures), len(captions.of), tree.kind, buckets, in_order(findings))
-
-
-def _check_archive(
-    source: Path,
-    unpacked: archives.Unpacked,
-    wishes: Wishes,
-    on_progress: Callable[[Progress], None],
-    on_gate: Callable[[Report], None],
-    cancelled: Callable[[], bool],
-) -> Report:
-    def named(report: Report) -> Report:
-        """The same with the archive's own names."""
-        findings = [_renamed(finding, unpacked.folder, source) for finding in report.findings]
-        if unpacked.left_out:
-            findings.append(
-                Finding(
-                    "junk_files",
-                    "warning",
-                    tuple(f"{source}/{name}" for name in unpacked.left_out),
-                    f"{number(len(unpacked.left_out), 'entry').replace('entrys', 'entries')} of the archive"
-                    " left out: links, devices, or names that point outside of it.",
-                    "Look where this archive comes from; pictures need no such entries.",
-                )
-            )
-        return replace(report, findings=in_order(findings))
-
-    first = lambda report: on_gate(named(report))  # noqa: E731
-    return named(_check_folder(unpacked.folder, wishes, None, on_progress, first, cancelled))
-
-
-def _renamed(finding: Finding, folder: Path, archive: Path) -> Finding:
-    prefix = str(folder)
-    files = tuple(
-        f"{archive}{name[len(prefix) :]}" if name.startswith(prefix) else name for name in finding.files
+    if seen.archive is not None:
+        findings = [*(_renamed(finding, seen.archive) for finding in findings), *_left_out(seen.archive)]
+    return Report(
+        len(tree.pictures),
+        len(seen.captions.of),
+        tree.kind,
+        bucket_uses(training, rules),
+        in_order(findings),
+        seen.stage,
     )
-    return replace(finding, files=files, fix=finding.fix.replace(prefix, str(archive)))
+
+
+def _training(tree: Tree, probes: Probes) -> Probes:
+    return {path: probes[path] for path in tree.pictures if path in probes}
+
+
+def _renamed(finding: Finding, archive: _Archive) -> Finding:
+    """The same with the archive's own names."""
+    prefix = str(archive.folder)
+    files = tuple(
+        f"{archive.path}{name[len(prefix) :]}" if name.startswith(prefix) else name for name in finding.files
+    )
+    return replace(finding, files=files, fix=finding.fix.replace(prefix, str(archive.path)))
+
+
+def _left_out(archive: _Archive) -> list[Finding]:
+    if not archive.left_out:
+        return []
+    entries = number(len(archive.left_out), "entry").replace("entrys", "entries")
+    return [
+        Finding(
+            "junk_files",
+            "warning",
+            tuple(f"{archive.path}/{name}" for name in archive.left_out),
+            f"{entries} of the archive left out: links, devices, or names that point outside of it.",
+            "Look where this archive comes from; pictures need no such entries.",
+        )
+    ]

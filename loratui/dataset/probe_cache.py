@@ -1,4 +1,5 @@
-"""What earlier checks found out about files that have not changed. Safe to delete at any time."""
+"""What earlier checks found out, kept on disk: by path as long as a file has not changed, and by content, so
+that a moved, renamed or copied file is not decoded again. Safe to delete at any time."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from loratui.dataset import decoding
 from loratui.dataset.headers import Header
 from loratui.dataset.pixels import RECIPE, Pixels
 
@@ -21,7 +23,7 @@ class Probe(msgspec.Struct, frozen=True, array_like=True):
     pixels: Pixels | None = None
     """None until it was decoded, and where decoding it would be unwise."""
     digest: str = ""
-    """blake2b-128 of the bytes; only where another file has the same size."""
+    """Key of the content: xxh3-128 of the bytes. Equal keys are for tools to confirm before they delete."""
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -29,6 +31,19 @@ class Stamp(msgspec.Struct, frozen=True):
 
     size: int
     mtime_ns: int
+
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS contents
+    (digest TEXT, recipe TEXT, probe BLOB, PRIMARY KEY (digest, recipe)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files
+    (path BLOB PRIMARY KEY, size INT, mtime_ns INT, digest TEXT) WITHOUT ROWID;
+DROP TABLE IF EXISTS probes;
+"""
+_BY_PATH = """
+SELECT probe FROM files JOIN contents USING (digest)
+WHERE path = ? AND size = ? AND mtime_ns = ? AND recipe = ?
+"""
 
 
 def cache_folder() -> Path:
@@ -40,12 +55,12 @@ def cache_folder() -> Path:
 
 
 class ProbeCache:
-    """Probes by path, size and time of change, in one SQLite file. Any fault of it only costs time."""
+    """Probes in one SQLite file. Any fault of it only costs time."""
 
     def __init__(self, folder: Path) -> None:
         from PIL import __version__
 
-        self._recipe = f"{RECIPE} pillow {__version__}"
+        self._recipe = f"{RECIPE} pillow {__version__} {decoding.recipe()}"
         self._decoder = msgspec.msgpack.Decoder(Probe)
         self._path = folder / "pictures.sqlite"
         self._database: sqlite3.Connection | None = None
@@ -53,10 +68,7 @@ class ProbeCache:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 self._database = sqlite3.connect(self._path, timeout=2)
-                self._database.execute(
-                    "CREATE TABLE IF NOT EXISTS probes"
-                    " (path BLOB PRIMARY KEY, size INT, mtime_ns INT, recipe TEXT, probe BLOB) WITHOUT ROWID"
-                )
+                self._database.executescript(_TABLES)
                 return
             except sqlite3.DatabaseError:
                 self._database = None
@@ -70,29 +82,48 @@ class ProbeCache:
         found: dict[Path, Probe] = {}
         if self._database is None:
             return found
-        query = "SELECT probe FROM probes WHERE path = ? AND size = ? AND mtime_ns = ? AND recipe = ?"
         with suppress(sqlite3.Error):
             for path, stamp in stamps.items():
-                row = self._database.execute(query, (*_key(path, stamp), self._recipe)).fetchone()
-                if row is not None:
-                    with suppress(msgspec.DecodeError, msgspec.ValidationError):
-                        found[path] = self._decoder.decode(row[0])
+                values = (_path_key(path), stamp.size, stamp.mtime_ns, self._recipe)
+                probe = self._decoded(self._database.execute(_BY_PATH, values).fetchone())
+                if probe is not None:
+                    found[path] = probe
+        return found
+
+    def read_contents(self, digests: Iterable[str]) -> dict[str, Probe]:
+        """The probes of contents that were seen before, wherever that was."""
+        found: dict[str, Probe] = {}
+        if self._database is None:
+            return found
+        query = "SELECT probe FROM contents WHERE digest = ? AND recipe = ?"
+        with suppress(sqlite3.Error):
+            for digest in digests:
+                probe = self._decoded(self._database.execute(query, (digest, self._recipe)).fetchone())
+                if probe is not None:
+                    found[digest] = probe
         return found
 
     def write(self, probes: Iterable[tuple[Path, Stamp, Probe]]) -> None:
-        """Keep probes."""
+        """Keep probes that have a digest."""
         if self._database is None:
             return
-        rows = [
-            (*_key(path, stamp), self._recipe, msgspec.msgpack.encode(probe)) for path, stamp, probe in probes
-        ]
+        keep = [entry for entry in probes if entry[2].digest]
+        contents = [(probe.digest, self._recipe, msgspec.msgpack.encode(probe)) for _, _, probe in keep]
+        files = [(_path_key(path), stamp.size, stamp.mtime_ns, probe.digest) for path, stamp, probe in keep]
         with suppress(sqlite3.Error), self._database:
-            self._database.executemany("INSERT OR REPLACE INTO probes VALUES (?, ?, ?, ?, ?)", rows)
+            self._database.executemany("INSERT OR REPLACE INTO contents VALUES (?, ?, ?)", contents)
+            self._database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", files)
 
     def close(self) -> None:
         if self._database is not None:
             self._database.close()
 
+    def _decoded(self, row: tuple[bytes] | None) -> Probe | None:
+        if row is not None:
+            with suppress(msgspec.DecodeError, msgspec.ValidationError):
+                return self._decoder.decode(row[0])
+        return None
 
-def _key(path: Path, stamp: Stamp) -> tuple[bytes, int, int]:
-    return os.fsencode(os.path.abspath(path)), stamp.size, stamp.mtime_ns  # noqa: PTH100  (keeps links)
+
+def _path_key(path: Path) -> bytes:
+    return os.fsencode(os.path.abspath(path))  # noqa: PTH100  (keeps links)

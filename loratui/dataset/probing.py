@@ -5,12 +5,11 @@ The decoders let go of Python's lock while they work, so threads are enough.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 import warnings
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,19 +18,27 @@ from typing import Literal, TypeVar
 import msgspec
 
 from loratui.dataset.headers import Header, read_header
-from loratui.dataset.pixels import look
+from loratui.dataset.pixels import Pixels, look
 from loratui.dataset.probe_cache import Probe, ProbeCache, Stamp
 from loratui.dataset.thresholds import BOMB_PIXELS
 
 MOST_BYTES = 1 << 29
 """What is read of one file; whether a larger one is whole, only decoding tells."""
 
+SHORTCUTS_FROM = 64
+"""For fewer pictures the import of a faster decoder costs more than it saves."""
+
 _SAVED_EVERY = 256
 _SETTLED_NS = 2_000_000_000
 """A file changed less than this ago may change again within the same tick of the file system's clock."""
 
+_FIRST_NEWS = 0.7
+_NEWS_EVERY = 3.0
+"""Seconds until something is told of what was found so far, and between one time and the next."""
+
 Input = TypeVar("Input")
 Output = TypeVar("Output")
+Stage = Literal["files", "pixels"]
 
 
 class Cancelled(Exception):  # noqa: N818  (nothing went wrong)
@@ -42,7 +49,7 @@ class Cancelled(Exception):  # noqa: N818  (nothing went wrong)
 class Progress:
     """How far a check is."""
 
-    stage: Literal["files", "pixels"]
+    stage: Stage
     done: int
     total: int
 
@@ -52,65 +59,124 @@ def probe(
     cache: ProbeCache | None = None,
     *,
     on_progress: Callable[[Progress], None] = lambda _: None,
-    on_gate: Callable[[dict[Path, Probe]], None] = lambda _: None,
+    on_news: Callable[[Stage, Mapping[Path, Probe]], None] = lambda *_: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> dict[Path, Probe]:
-    """Everything about every picture. ``on_gate`` gets what the bytes alone say, before any is decoded.
+    """Everything about every picture. ``on_news`` gets what is known so far: with ``"files"`` while bytes are
+    read, with ``"pixels"`` once what the bytes say is complete, and again from time to time.
 
     Raises ``Cancelled``.
     """
     stamps = {path: _stamp(path) for path in paths}
-    sizes = Counter(stamp.size for stamp in stamps.values())
-    shared = {path for path, stamp in stamps.items() if stamp.size > 0 and sizes[stamp.size] > 1}
     found = cache.read(stamps) if cache else {}
-
-    def gate(path: Path) -> Probe:
-        return _gate(path, path in shared)
-
-    todo = [path for path in paths if path not in found or (path in shared and not found[path].digest)]
-    for number, (path, seen) in enumerate(_each(gate, todo, cancelled), 1):
-        known = found.get(path)
-        found[path] = msgspec.structs.replace(seen, pixels=known.pixels) if known else seen
+    news = _News(on_news)
+    todo = [path for path in paths if path not in found]
+    for number, (path, seen) in enumerate(_each(_gate, todo, cancelled), 1):
+        found[path] = seen
         on_progress(Progress("files", number, len(todo)))
-    on_gate(found)
-    again = set(todo)
-    dark = [path for path in paths if found[path].pixels is None and _may_decode(found[path].header)]
-    settled = time.time_ns() - _SETTLED_NS
-    fresh: list[tuple[Path, Stamp, Probe]] = []
+        news.maybe("files", found)
+    _recognise(found, todo, cache)
+    news.tell("pixels", found)
+    keeper = _Keeper(cache, stamps)
+    dark = [path for path in todo if found[path].pixels is None and _may_decode(found[path].header)]
+    twins = _twins(found, dark)
+    shortcuts = len(twins) >= SHORTCUTS_FROM
 
-    def keep(path: Path, most: int) -> None:
-        if stamps[path].mtime_ns < settled:
-            fresh.append((path, stamps[path], found[path]))
-        if cache and len(fresh) >= most:
-            cache.write(fresh)
-            fresh.clear()
+    def decode(path: Path) -> Pixels:
+        return look(path, found[path].header, shortcuts=shortcuts)
 
+    done = 0
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's on odd EXIF and large pictures; said as findings
-            for number, (path, pixels) in enumerate(_each(look, dark, cancelled), 1):
-                found[path] = msgspec.structs.replace(found[path], pixels=pixels)
-                keep(path, _SAVED_EVERY)
-                on_progress(Progress("pixels", number, len(dark)))
-        for path in again - set(dark):
-            keep(path, _SAVED_EVERY)
+            for first, pixels in _each(decode, list(twins), cancelled):
+                for path in twins[first]:
+                    found[path] = msgspec.structs.replace(found[path], pixels=pixels)
+                    keeper.keep(path, found[path])
+                    done += 1
+                on_progress(Progress("pixels", done, len(dark)))
+                news.maybe("pixels", found)
+        for path in set(todo) - set(dark):
+            keeper.keep(path, found[path])
     finally:
-        if cache:
-            cache.write(fresh)
+        keeper.flush()
     return found
 
 
-def _gate(path: Path, wants_digest: bool) -> Probe:
+class _News:
+    """Tells what is known so far, not so often that telling takes the time of looking."""
+
+    def __init__(self, tell: Callable[[Stage, Mapping[Path, Probe]], None]) -> None:
+        self._tell = tell
+        self._next = time.monotonic() + _FIRST_NEWS
+
+    def maybe(self, stage: Stage, found: Mapping[Path, Probe]) -> None:
+        if time.monotonic() >= self._next:
+            self.tell(stage, found)
+
+    def tell(self, stage: Stage, found: Mapping[Path, Probe]) -> None:
+        start = time.monotonic()
+        self._tell(stage, dict(found))
+        end = time.monotonic()
+        self._next = end + max(_NEWS_EVERY, 20 * (end - start))
+
+
+class _Keeper:
+    """Puts what was found into the cache, many at a time."""
+
+    def __init__(self, cache: ProbeCache | None, stamps: Mapping[Path, Stamp]) -> None:
+        self._cache = cache
+        self._stamps = stamps
+        self._settled = time.time_ns() - _SETTLED_NS
+        self._fresh: list[tuple[Path, Stamp, Probe]] = []
+
+    def keep(self, path: Path, probe: Probe) -> None:
+        if self._cache and self._stamps[path].mtime_ns < self._settled:
+            self._fresh.append((path, self._stamps[path], probe))
+            if len(self._fresh) >= _SAVED_EVERY:
+                self.flush()
+
+    def flush(self) -> None:
+        if self._cache:
+            self._cache.write(self._fresh)
+        self._fresh.clear()
+
+
+def _recognise(found: dict[Path, Probe], paths: Sequence[Path], cache: ProbeCache | None) -> None:
+    """Take over what is known of the same content under another name."""
+    if cache is None:
+        return
+    known = cache.read_contents({found[path].digest for path in paths if found[path].digest})
+    for path in paths:
+        if (probe := known.get(found[path].digest)) is not None:
+            found[path] = probe
+
+
+def _twins(found: Mapping[Path, Probe], paths: Sequence[Path]) -> dict[Path, list[Path]]:
+    """Paths by the first that has the same content."""
+    first: dict[str, Path] = {}
+    twins: dict[Path, list[Path]] = {}
+    for path in paths:
+        digest = found[path].digest
+        twins.setdefault(first.setdefault(digest, path) if digest else path, []).append(path)
+    return twins
+
+
+def _gate(path: Path) -> Probe:
+    import xxhash
+
     try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES)
+        with path.open("rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            data = file.read(min(size, MOST_BYTES))
     except OSError:
         return Probe(Header("other", fault="unreadable"))
     header = read_header(data)
     if len(data) == MOST_BYTES and header.fault == "truncated":
         header = msgspec.structs.replace(header, fault="")
-    digest = hashlib.blake2b(data, digest_size=16).hexdigest() if wants_digest else ""
-    return Probe(header, None, digest)
+    digest = xxhash.xxh3_128_hexdigest(data) if data else ""
+    # Of a very large file only the beginning was read.
+    return Probe(header, None, digest if size <= MOST_BYTES else f"{digest}-{size}")
 
 
 def _may_decode(header: Header) -> bool:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from loratui.dataset.checks import Report, Wishes, check
+from loratui.dataset.checklist import checklist
+from loratui.dataset.checks import Report, Seen, Wishes, check, look_at, report
 from loratui.dataset.finding import CODES, Finding
 from loratui.dataset.probing import Cancelled, Progress
 from loratui.problems import UserError
@@ -54,8 +55,9 @@ def root(tmp_path: Path, healthy_set: Path) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., Report]:
-    def run(folder: Path, **wishes: object) -> Report:
-        return check(folder, Wishes(**{"trigger": "ohwx"} | wishes), cache=tmp_path / "cache")  # type: ignore[arg-type]
+    def run(folder: Path, regularization: Path | None = None, **wishes: object) -> Report:
+        wished = Wishes(**{"trigger": "ohwx"} | wishes)  # type: ignore[arg-type]
+        return check(folder, wished, regularization, cache=tmp_path / "cache")
 
     return run
 
@@ -79,7 +81,7 @@ def test_a_healthy_set_has_no_finding(root: Path, run: Callable[..., Report]) ->
         report = run(root, trigger=trigger)
         assert report.findings == ()
         assert (report.images, report.captions) == (COUNT, COUNT)
-        assert report.buckets == {(512, 512): COUNT}
+        assert [(use.size, use.images, use.cropped) for use in report.buckets] == [((512, 512), COUNT, 0)]
 
 
 def test_a_plain_folder_of_pictures_is_fine(root: Path, run: Callable[..., Report]) -> None:
@@ -443,12 +445,18 @@ def test_a_second_run_decodes_nothing_and_says_the_same(
     first = run(root)
     assert {finding.code for finding in first.findings} == {"duplicate_near", "duplicate_exact"}
 
-    def no_more(path: Path) -> None:
+    def no_more(path: Path, *_: object, **__: object) -> None:
         raise AssertionError(f"{path} is decoded again")
 
     monkeypatch.setattr("loratui.dataset.probing.look", no_more)
     assert run(root) == first
+    # The same bytes at another time and under another name are known by their content.
     (root / "10_hero" / "p00.png").touch()
+    for path in (root / "10_hero").glob("p01.*"):
+        path.rename(path.with_stem("x01"))
+    assert run(root).images == first.images
+    with (root / "10_hero" / "p00.png").open("ab") as file:
+        file.write(b"x")
     with pytest.raises(AssertionError, match=r"p00\.png is decoded again"):
         run(root)
 
@@ -466,14 +474,43 @@ def test_the_gate_speaks_before_a_pixel_is_decoded(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     truncated(root / "10_hero")
-    first: list[Report] = []
+    news: list[Seen] = []
     steps: list[Progress] = []
 
     def cancelled() -> bool:
-        return bool(first)
+        return any(seen.stage == "pixels" for seen in news)
 
-    monkeypatch.setattr("loratui.dataset.probing.look", lambda path: pytest.fail("decoded"))
+    monkeypatch.setattr("loratui.dataset.probing.look", lambda *_, **__: pytest.fail("decoded"))
     with pytest.raises(Cancelled):
-        check(root, cache=tmp_path / "c", on_progress=steps.append, on_gate=first.append, cancelled=cancelled)
-    assert names(of(first[0], "image_truncated")) == ["p00.png", "p01.jpg", "p02.webp", "p03.bmp"]
+        look_at(
+            root, cache=tmp_path / "c", on_progress=steps.append, on_seen=news.append, cancelled=cancelled
+        )
+    assert [seen.stage for seen in news] == ["names", "pixels"]
+    first, second = (report(seen, Wishes("ohwx")) for seen in news)
+    assert first.findings == () and first.images == COUNT
+    assert names(of(second, "image_truncated")) == ["p00.png", "p01.jpg", "p02.webp", "p03.bmp"]
     assert steps[-1] == Progress("files", COUNT, COUNT)
+    assert [item.answer for item in checklist(first)] == ["open", "yes", "yes", "yes", "yes"]
+    assert [item.answer for item in checklist(second)] == ["no", "yes", "yes", "yes", "yes"]
+
+
+def test_a_mirrored_copy_is_worth_a_look(root: Path, run: Callable[..., Report]) -> None:
+    folder = root / "10_hero"
+    for turn in (Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM):
+        Image.open(folder / "p00.png").transpose(turn).save(folder / f"m{turn.value}.jpg", quality=80)
+        (folder / f"m{turn.value}.txt").write_text("ohwx, sitting")
+    finding = only(run(root), "duplicate_near")
+    assert finding.severity == "info" and names(finding) == ["m0.jpg", "p00.png"]
+
+
+def test_a_symmetric_picture_is_no_mirror_image(root: Path, run: Callable[..., Report]) -> None:
+    half = draw(300, (256, 512))
+    picture = Image.new("RGB", (512, 512))
+    picture.paste(half)
+    picture.paste(half.transpose(Image.Transpose.FLIP_LEFT_RIGHT), (256, 0))
+    picture.save(root / "10_hero" / "s.png")
+    (root / "10_hero" / "s.txt").write_text("ohwx, sitting")
+    assert run(root).findings == ()
+    picture.save(root / "10_hero" / "t.jpg")
+    (root / "10_hero" / "t.txt").write_text("ohwx, sitting")
+    assert only(run(root), "duplicate_near").severity == "warning"
