@@ -203,8 +203,10 @@ def _halved(argument: str) -> float:
 def _obeyed(changes: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
     """Without what the engine would pass over or refuse: that cannot help."""
     kept = dict(changes)
+    if kept.pop("kohya.network_train_unet_only", False):  # a recipe says it so
+        kept["optimizer.text_encoder_rate"] = None
     script = config.script_of(recipe)
-    for key in changes:
+    for key in list(kept):
         section, _, name = key.partition(".")
         if section != "kohya":
             continue

@@ -122,7 +122,8 @@ def test_a_hang_is_told_from_a_slow_step() -> None:
 
 
 def test_rules_on_the_machine() -> None:
-    assert hint_rules.disk_low(1_000, 0) is None
+    assert hint_rules.disk_low(1 << 30, 0) is None
+    assert hint_rules.disk_low(1_000, 0) is not None
     assert hint_rules.disk_low(300, 100) is None
     assert hint_rules.oom_kill(1, 1) is None
     assert hint_rules.gpu_throttled(["idle", "sw power cap"]) is None
