@@ -124,12 +124,12 @@ def test_a_hang_is_told_from_a_slow_step() -> None:
 def test_rules_on_the_machine() -> None:
     assert hint_rules.disk_low(1 << 30, 0) is None
     assert hint_rules.disk_low(1_000, 0) is not None
-    assert hint_rules.disk_low(300, 100) is None
+    assert hint_rules.disk_low(300 << 20, 100 << 20) is None
     assert hint_rules.oom_kill(1, 1) is None
     assert hint_rules.gpu_throttled(["idle", "sw power cap"]) is None
     assert hint_rules.gpu_shared(9, 100) is None
     for hint in (
-        hint_rules.disk_low(299, 100),
+        hint_rules.disk_low(299 << 20, 100 << 20),
         hint_rules.oom_kill(0, 1),
         hint_rules.gpu_throttled(["SW thermal slowdown"]),
         hint_rules.gpu_shared(10, 100),
