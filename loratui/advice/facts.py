@@ -6,7 +6,11 @@ import math
 from dataclasses import dataclass
 
 from loratui.advice.counting import StepCount
+from loratui.models.inspect import ModelFile
 from loratui.recipe import Recipe
+
+_BY_DEFAULT = "taken as epsilon"
+"""How ``models.prediction`` says that it found no mark at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,13 @@ class ModelFacts:
     """File name, without folders."""
     prediction: str | None = None
     zero_terminal_snr: bool | None = None
+
+    @classmethod
+    def of(cls, found: ModelFile) -> ModelFacts:
+        """From a header. That it carries no mark of v proves nothing."""
+        if found.prediction == "epsilon" and any(_BY_DEFAULT in line for line in found.evidence):
+            return cls(found.path.name)
+        return cls(found.path.name, found.prediction, found.zero_terminal_snr)
 
 
 @dataclass(frozen=True, slots=True)

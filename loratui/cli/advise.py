@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -30,11 +29,9 @@ from loratui.engines.current_set import on_current_steps
 from loratui.models.inspect import inspect, require_base
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe, flatten
-from loratui.runs import gpu
+from loratui.runs.machine import gpu_facts
+from loratui.runs.machine import price as remembered_price
 from loratui.tomlfile import read_toml
-
-_BY_DEFAULT = "taken as epsilon"
-"""How ``models.prediction`` says that it found no mark at all."""
 
 
 @click.command()
@@ -48,12 +45,14 @@ def advise(file: Path, price: str | None, as_json: bool) -> None:
     Exit code 1: the trainer would die of it, or it does not fit into the GPU.
     """
     price_an_hour = price_per_hour(price)
+    if price_an_hour is None:
+        price_an_hour = remembered_price()
     recipe = identified(config.load(file))
     family = _family(recipe)
     counted, remarks = _count(recipe)
     dataset = DatasetFacts.of(counted) if counted and counted.buckets else None
     model = _model(recipe)
-    machine, gpu_sentence = _machine()
+    machine, gpu_sentence = gpu_facts()
     measurements = read_measurements(places.home() / FILE_NAME)
     found = all_advice(recipe, family, dataset, model, machine, measurements)
     problems = contradictions(recipe, family, dataset, model, length_unsaid=_length_unsaid(file))
@@ -110,19 +109,7 @@ def _model(recipe: Recipe) -> ModelFacts:
         found = inspect(path)
     except UserError:
         return ModelFacts(path.name)
-    if found.prediction == "epsilon" and any(_BY_DEFAULT in line for line in found.evidence):
-        return ModelFacts(path.name)  # no mark of v proves nothing: the recipe's word stands
-    return ModelFacts(path.name, found.prediction, found.zero_terminal_snr)
-
-
-def _machine() -> tuple[MachineFacts | None, str]:
-    """The GPU a training would take: the first that CUDA_VISIBLE_DEVICES leaves."""
-    reading = gpu.sample()
-    chosen = gpu.first_visible(reading, os.environ)
-    if chosen is None:
-        return None, reading.sentence or gpu.NO_GPU
-    free = (chosen.total_bytes - chosen.used_bytes) / 2**30
-    return MachineFacts(chosen.name, free, chosen.capability), ""
+    return ModelFacts.of(found)
 
 
 def _length_unsaid(file: Path) -> bool:

@@ -11,9 +11,9 @@ from pathlib import Path
 from loratui.dataset.layout import is_picture_name, list_folder, parse_repeats
 from loratui.problems import refusal
 
-REPEATS = 10
-"""How often each picture is shown in an epoch: what guides and sd-scripts' own docs take, so that ten
-epochs, each with a checkpoint, are a whole training (sd-scripts docs/train_README-ja.md)."""
+REPEATS = 1
+"""How often each picture is shown in an epoch. Repeats are for weighing folders against each other, and
+against regularization pictures; how long to train is said in epochs, which any number of pictures fits."""
 
 CAPTION_SUFFIXES = (".txt", ".caption")
 
@@ -66,7 +66,7 @@ def make(arrangement: Arrangement) -> Path:
         raise refusal(
             arrangement.subset,
             f"the links cannot be made: {error.strerror}.",
-            f"Make a folder like {REPEATS}_name yourself and move the pictures and captions into it.",
+            "Make a folder like 10_name yourself and move the pictures and captions into it.",
         ) from None
     return arrangement.folder
 

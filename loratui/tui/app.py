@@ -109,11 +109,14 @@ class LoratuiApp(App[None]):
 
         return TrainingScreen(run, note=self._note)
 
-    def show_wizard(self, recipe: Recipe | None, *, step: int = 1) -> None:
-        """Open the wizard over what is shown."""
+    def show_wizard(
+        self, recipe: Recipe | None, *, step: int = 1, parent: tuple[str, Recipe] | None = None
+    ) -> None:
+        """Open the wizard over what is shown; with ``parent``, the run it was copied from and its recipe,
+        only what differs is shown."""
         from loratui.tui.wizard.screen import WizardScreen
 
-        self.push_screen(WizardScreen(recipe, self._start, step=step))
+        self.push_screen(WizardScreen(recipe, self._start, step=step, parent=parent))
 
     def show_run(self, run: Run, note: str = "") -> None:
         """Open the panel of a run, in place of the wizard it was started from."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
+from loratui.advice.facts import MachineFacts
 from loratui.models.inspect import ModelFile
 from loratui.problems import Problem
 from loratui.recipe import Recipe, Steps, change
-from loratui.tui.wizard.lengths import lengths
-from loratui.tui.wizard.state import WizardState
+from loratui.runs.machine import Machine
+from loratui.tui.wizard.facts import read_model
+from loratui.tui.wizard.state import REVIEW, WizardState
 
 GONE = Problem("base.model", "there is no such model.")
 
@@ -31,7 +31,7 @@ def test_advice_follows_the_model_until_a_person_decides() -> None:
     )
     state.type("network.alpha", "4", "number")
     state.set("dataset.purpose", "style")
-    assert (state.recipe.network.rank, state.recipe.network.alpha) == (16, 4.0)
+    assert (state.recipe.network.rank, state.recipe.network.alpha) == (32, 4.0)
     state.type("base.model", "/n")
     state.take_model("/n", model("flux"))
     assert (state.recipe.base.family, state.recipe.launch.engine) == ("flux", "kohya")
@@ -62,13 +62,67 @@ def test_an_answer_to_an_older_question_is_dropped() -> None:
 def test_a_rank_below_a_typed_alpha_is_refused_and_named() -> None:
     state = WizardState(change(Recipe(steps=Steps(epochs=3)), {"base.model": "/m", "dataset.folder": "/d"}))
     state.type("network.alpha", "8", "number")
-    state.choose_rank(4)
-    assert [problem.key for problem in state.problems(6)] == ["network.alpha"]
-    assert state.first_problem() == 6
+    state.type("network.rank", "4", "whole")
+    assert [problem.key for problem in state.problems(REVIEW)] == ["network.alpha"]
 
 
-@pytest.mark.parametrize("shown", [1, 24, 240, 10_000])
-def test_lengths_grow_and_are_never_nothing(shown: int) -> None:
-    quick, normal, thorough = lengths("character", shown)
-    assert 1 <= quick.epochs <= normal.epochs <= thorough.epochs
-    assert normal.epochs == max(1, round(2000 / shown))
+def test_alpha_keeps_its_share_of_a_rank_that_was_chosen_until_it_is_typed() -> None:
+    state = known("sdxl")
+    state.type("network.rank", "64", "whole")
+    assert state.recipe.network.alpha == 32
+    state.type("network.rank", "1", "whole")
+    assert state.recipe.network.alpha == 1
+    state.type("network.alpha", "0.5", "number")
+    state.type("network.rank", "8", "whole")
+    assert state.recipe.network.alpha == 0.5
+    state.forget("network.alpha")
+    assert state.recipe.network.alpha == 4
+
+
+def known(family: str) -> WizardState:
+    state = WizardState()
+    state.type("base.model", "/m")
+    state.take_model("/m", model(family))
+    return state
+
+
+def test_an_optimizer_brings_its_own_rates_along_and_takes_them_away_again() -> None:
+    state = known("sd15")
+    state.set("optimizer.name", "Prodigy")
+    optimizer = state.recipe.optimizer
+    assert (optimizer.unet_rate, optimizer.text_encoder_rate) == (1.0, 1.0)
+    assert "use_bias_correction=True" in optimizer.arguments
+    state.set("optimizer.name", "AdamW")
+    assert state.recipe.optimizer.unet_rate == 1e-4
+    assert state.recipe.optimizer.arguments == ()
+
+
+def test_a_machine_that_is_known_late_still_sets_precision_and_memory() -> None:
+    state = known("sdxl")
+    state.take_machine(Machine(MachineFacts("RTX 3060", 11.5, (8, 6)), "", (), 10**11, None))
+    training = state.recipe.training
+    assert (training.precision, training.gradient_checkpointing) == ("bf16", True)
+    assert "Without it this does not fit" in state.why["training.gradient_checkpointing"].reason
+    state.take_machine(Machine(MachineFacts("H100", 79.0, (9, 0)), "", (), 10**11, None))
+    assert state.recipe.training.gradient_checkpointing is False
+
+
+def test_a_catalogue_model_tells_what_its_file_would(home: Path) -> None:
+    state = WizardState()
+    state.type("base.model", "noobai-vpred")
+    state.take_model("noobai-vpred", read_model("noobai-vpred"))
+    base = state.recipe.base
+    assert (base.family, base.prediction, base.zero_terminal_snr) == ("sdxl", "v", True)
+    assert state.recipe.training.noise_offset is None
+    assert state.recipe.samples.prompts[0].startswith("masterpiece, best quality")
+    state.set("base.prediction", "epsilon")
+    state.set("base.zero_terminal_snr", False)
+    assert state.recipe.base.prediction == "epsilon"  # a person's word stands
+
+
+def test_only_what_differs_from_the_parent_is_named() -> None:
+    parent = change(Recipe(steps=Steps(epochs=3)), {"base.model": "/m", "dataset.folder": "/d"})
+    state = WizardState(parent, parent=("hero-03", parent))
+    assert state.differences() == []
+    state.type("network.rank", "32", "whole")
+    assert [key for key, _, _ in state.differences()] == ["network.rank"]

@@ -120,6 +120,12 @@ class DatasetPane(StepPane):
             self.state.reread_dataset()
             self.post_message(self.Changed())
 
+    def solve(self, problem: Problem) -> bool:
+        if not isinstance(problem, Unarranged):
+            return False
+        self.action_arrange()
+        return True
+
     @work(thread=True, exclusive=True, group="arrange")
     def action_arrange(self) -> None:
         """Give the trainer a layout of links in place of the plain folder."""

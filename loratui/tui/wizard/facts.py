@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loratui import places
 from loratui.problems import Problem, UserError
-from loratui.recipe import Precision, Recipe
+from loratui.recipe import Recipe
 
 if TYPE_CHECKING:
     from loratui.dataset.arrange import Arrangement
     from loratui.dataset.scan import Scan
+    from loratui.models.catalog import Entry
     from loratui.models.inspect import ModelFile
+    from loratui.runs.machine import Machine
 
 _LARGEST_CAPTION = 1 << 16
 
@@ -27,22 +28,51 @@ class DatasetFacts:
     captions: tuple[str, ...]
     """The text of each caption file, in lower case."""
 
-    def with_word(self, word: str) -> int:
-        """How many captions hold a word or phrase."""
-        return sum(word.lower() in caption for caption in self.captions)
+    @property
+    def folder_words(self) -> tuple[str, ...]:
+        """What stands in for the captions of pictures without one."""
+        return tuple(
+            picture.class_tokens for picture in self.scan.train_pictures if picture.caption_path is None
+        )
+
+    def says(self, word: str) -> tuple[int, int]:
+        """How many training pictures are captioned with a word or phrase, and how many there are."""
+        texts = (*self.captions, *(words.lower() for words in self.folder_words))
+        return sum(word.lower() in text for text in texts), len(texts)
 
 
 def read_model(model: str) -> ModelFile | Problem:
     """What a model is, or why it is none to train on."""
+    from loratui.models import catalog
     from loratui.models.inspect import require_base
+    from loratui.models.named import entry_of
 
-    precision()  # here, beside the screen: whoever asks again has the answer at once
+    entry = entry_of(model)
+    if entry is not None and not catalog.path_of(entry).is_file():
+        return _of_entry(entry)
     try:
-        return require_base(Path(model).expanduser())
+        return require_base(catalog.path_of(entry) if entry else Path(model).expanduser())
     except UserError as error:
         return _problem("base.model", error)
     except (OSError, ValueError) as error:
         return Problem("base.model", f"{model}: it cannot be read: {_reason(error)}.", "Check the path.")
+
+
+def _of_entry(entry: Entry) -> ModelFile:
+    """A model that is not on this disk yet, as the catalogue knows it."""
+    from loratui.families import FAMILIES
+    from loratui.models import catalog
+    from loratui.models.inspect import ModelFile
+
+    return ModelFile(
+        catalog.path_of(entry),
+        "base",
+        entry.family,
+        entry.prediction,
+        entry.zero_terminal_snr,
+        entry.family in FAMILIES,
+        ("the catalogue says so; the file is not here yet",),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +88,7 @@ def _unarranged(folder: str) -> Unarranged | None:
         "dataset.folder",
         f"{arrangement.pictures} pictures lie directly in this folder; the trainer wants them in one named"
         " like 10_name (10 = how often each is shown in an epoch).",
-        "Press ctrl+l: it makes one out of links and leaves yours as it is.",
+        "Enter makes one out of links, in loratui's own folder, and leaves yours as it is.",
     )
 
 
@@ -84,16 +114,6 @@ def _arrangement(folder: str, words: str = "") -> Arrangement | None:
         return None
 
 
-@cache
-def precision() -> Precision:
-    """The mixed precision that suits this machine's GPUs. The first call loads the driver's library."""
-    from loratui.advice.precision import precision_for
-    from loratui.runs import gpu
-
-    told = [found.capability for found in gpu.sample().gpus if found.capability is not None]
-    return precision_for(min(told, default=None))
-
-
 def read_dataset(folder: str, regularization: str | None, extension: str) -> DatasetFacts | Problem:
     """What lies in a folder, or why nothing can be trained on it."""
     from loratui.dataset import history
@@ -112,13 +132,21 @@ def read_dataset(folder: str, regularization: str | None, extension: str) -> Dat
     return DatasetFacts(found, tuple(_caption(path) for path in paths if path is not None))
 
 
+def read_machine() -> Machine:
+    """The GPU, the disk, the price, and what was measured here. The first call loads the driver's library."""
+    from loratui.runs.machine import look
+
+    return look()
+
+
 def read_checks(recipe: Recipe) -> tuple[Problem, ...]:
     """What the chosen engine has against this recipe."""
     from loratui.engines.current_set import on_current_steps
     from loratui.engines.registry import engine
+    from loratui.models.named import located
 
     try:
-        return tuple(engine(recipe.launch.engine).supports(on_current_steps(recipe)))
+        return tuple(engine(recipe.launch.engine).supports(on_current_steps(located(recipe))))
     except UserError as error:
         return error.problems
     except (OSError, ValueError) as error:
@@ -126,11 +154,12 @@ def read_checks(recipe: Recipe) -> tuple[Problem, ...]:
 
 
 def found_models() -> list[Path]:
-    """Base models lying about: below loratui's models folder, the demo's, and in the working folder."""
+    """Base models lying about: in loratui's models folder, the working folder, the demo's, and those of the
+    programs people draw with."""
 
     home = places.home()
     seen: dict[Path, None] = {}
-    for folder in (home / "models", Path.cwd(), Path.cwd() / "models"):
+    for folder in (home / "models", Path.cwd(), Path.cwd() / "models", *_elsewhere()):
         try:
             entries = sorted(folder.iterdir())[:500]
         except OSError:
@@ -141,6 +170,13 @@ def found_models() -> list[Path]:
     if (home / "demo" / "model" / "model_index.json").is_file():
         seen[home / "demo" / "model"] = None
     return list(seen)
+
+
+def _elsewhere() -> list[Path]:
+    """Where other programs keep their base models."""
+    roots = (Path("/workspace"), Path.home())
+    places_in = ("models", "ComfyUI/models/checkpoints", "stable-diffusion-webui/models/Stable-diffusion")
+    return [root / place for root in roots for place in places_in]
 
 
 def found_base_models(most: int = 20) -> list[ModelFile]:

@@ -1,120 +1,150 @@
-"""Step 5: how long, and what is drawn on the way."""
+"""Step 5: how much effort, and what is drawn and saved on the way."""
 
 from __future__ import annotations
 
+from typing import get_args
+
 from textual.app import ComposeResult
 
+from loratui.advice.length import Effort
+from loratui.advice.pace import duration
+from loratui.advice.waste import MOST_STEPS, MOST_TIMES_SEEN
 from loratui.tui.glyphs import glyphs
-from loratui.tui.text import number
+from loratui.tui.text import number, size
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.line import Line
 from loratui.tui.widgets.rows import Row, RowList
-from loratui.tui.wizard.facts import DatasetFacts
-from loratui.tui.wizard.lengths import Length, lengths
+from loratui.tui.wizard.derive import planned_length
+from loratui.tui.wizard.outlook import outlook
 from loratui.tui.wizard.pane import StepPane
 
+EFFORTS: tuple[Effort, ...] = get_args(Effort)
+_WORDS: dict[Effort, str] = {
+    "quick": "rough: tests the dataset",
+    "balanced": "what most use",
+    "thorough": "may learn by heart",
+}
 _PROMPTS = ("samples.prompt_1", "samples.prompt_2")
-_MANY_VIEWS = 300
-"""Showings of one picture above which small sets are learnt by heart."""
 
 
 class LengthPane(StepPane):
-    """Quick, normal, thorough or a number of epochs; the exact count; sample prompts."""
+    """Quick, balanced, thorough, or a number of epochs; the exact count; sample prompts and intervals."""
 
     NUMBER = 5
     QUESTION = "How long should it train?"
     HELP_TEXTS = {
         "": "One step looks at one batch of pictures; one epoch shows every picture as often as its\n"
         "folder's number says. Too short: it is not learnt. Too long: the pictures are learnt by heart.\n"
-        "What is saved after each epoch lets you choose the best one afterwards.",
-        "lengths": "Where people begin for what you want to teach, worked out for your pictures.\n"
-        "Normal is a good first try; look at the samples and choose an earlier epoch when it is too much.",
+        "About ten checkpoints are kept, so that you can choose the best one afterwards.",
+        "lengths": "Worked out backwards from how often pictures should be shown for what is taught.\n"
+        "Balanced is a good first try; look at the samples and take an earlier checkpoint if it is too much.",
         "steps-epochs": "How often the whole set is shown. A character is usually learnt when each picture\n"
-        "was seen 50 to 150 times.",
+        "was seen 50 to 100 times. To set a number of steps instead, use Review.",
         "steps-batch-size": "Pictures looked at in one step. 1 or 2 learn finer and fit small GPUs;\n"
         "more is faster where memory allows. Twice the batch means half the steps.",
-        "samples-prompt-1": "Pictures drawn from these words after each epoch show how far it has come.\n"
-        "Begin with the trigger word. Leave both empty to draw none.",
+        "samples-prompt-1": "Pictures drawn from these words with each checkpoint show how far it has come.\n"
+        "Write what you want to draw later. Leave both empty to draw none.",
+        "output-save-every-epochs": "A checkpoint after so many epochs; 0 saves only at the end.",
+        "samples-every-epochs": "Sample pictures after so many epochs; 0 draws none.",
     }
 
     def compose(self) -> ComposeResult:
         prompts = self.state.recipe.samples.prompts
         yield self.question()
         yield RowList(self._rows(), self._chosen(), id="lengths")
-        yield Field("steps.epochs", "Epochs", self.state.text("steps.epochs"), kind="whole")
-        yield Field("steps.batch_size", "Batch size", self.state.text("steps.batch_size"), kind="whole")
+        for key, label in (("steps.epochs", "Epochs"), ("steps.batch_size", "Batch size")):
+            yield Field(key, label, self.state.text(key), kind="whole")
         yield Line(id="count", classes="facts")
         for index, key in enumerate(_PROMPTS):
             text = prompts[index] if index < len(prompts) else ""
             yield Field(key, f"Sample prompt {index + 1}", text, placeholder="none")
-
-    def _lengths(self) -> tuple[Length, ...]:
-        dataset = self.state.dataset
-        if not isinstance(dataset, DatasetFacts):
-            return ()
-        shown = sum(picture.repeats for picture in dataset.scan.train_pictures)
-        return lengths(self.state.recipe.dataset.purpose, shown)
+        yield Field(
+            "samples.every_epochs", "Sample every", self.state.text("samples.every_epochs"), kind="whole"
+        )
+        key = "output.save_every_epochs"
+        yield Field(key, "Save every", self.state.text(key), kind="whole")
 
     def _rows(self) -> list[Row]:
         rows: list[Row] = []
-        count = self.state.count
-        for length in self._lengths():
-            steps = f"{length.epochs * count.steps_per_epoch:,} steps" if count else ""
+        seen = outlook(self.state)
+        each = seen.pace.seconds_per_step if seen.pace else None
+        price = self.state.machine.price if self.state.machine else None
+        for effort in EFFORTS:
+            planned = planned_length(self.state, effort)
+            told = ""
+            if planned is not None:
+                length = number(planned.epochs, "epoch") if planned.epochs else ""
+                told = f"{length:>12}  {number(planned.total_steps, 'step'):>13}"
+                if each is not None:
+                    seconds = each * planned.total_steps
+                    told += f"  {duration(seconds):>10}"
+                    told += f"  {seconds / 3600 * price:.2f}" if price is not None else ""
             rows.append(
-                (
-                    (f"{length.title:<11}", "strong"),
-                    (f"{number(length.epochs, 'epoch'):>12}  {steps:>14}   ", ""),
-                    (length.words, "dim"),
-                )
+                ((f"{effort.capitalize():<10}", "strong"), (f"{told}   ", ""), (_WORDS[effort], "dim"))
             )
         target = self.state.recipe.steps.target
-        words = (
-            f"{target:,} steps, as the recipe says" if target is not None else "the number of epochs below"
-        )
-        rows.append((("Custom     ", "strong"), (f"{'':>12}  {'':>14}   ", ""), (words, "dim")))
+        words = f"{target:,} steps" if target is not None else "the number of epochs below"
+        rows.append((("Custom    ", "strong"), (words, "dim")))
         return rows
 
     def _chosen(self) -> int:
         steps = self.state.recipe.steps
-        offered = self._lengths()
-        if steps.target is None:
-            for index, length in enumerate(offered):
-                if length.epochs == steps.epochs:
-                    return index
-        return len(offered)
+        efforts = (self.state.effort, *EFFORTS)
+        for effort in efforts:
+            planned = planned_length(self.state, effort)
+            if planned and (planned.epochs, planned.target) == (steps.epochs, steps.target):
+                return EFFORTS.index(effort)
+        return len(EFFORTS)
 
     def show_facts(self) -> None:
         custom = self.query_one("#steps-epochs", Field).has_focus_within
-        cursor = len(self._lengths()) if custom else self._chosen()
-        self.query_one(RowList).show_rows(self._rows(), cursor)
-        self.query_one("#steps-epochs", Field).put(self.state.text("steps.epochs"))
+        self.query_one(RowList).show_rows(self._rows(), len(EFFORTS) if custom else self._chosen())
+        for field in self.fields():
+            if not field.has_focus_within and field.key not in _PROMPTS:
+                field.put(self.state.text(field.key))
+        prompts = self.state.recipe.samples.prompts
+        for index, key in enumerate(_PROMPTS):
+            field = next(one for one in self.fields() if one.key == key)
+            if not field.has_focus_within:
+                field.put(prompts[index] if index < len(prompts) else "")
+        self._show_units()
         self.query_one("#count", Line).show(self._count())
+
+    def _show_units(self) -> None:
+        seen, recipe = outlook(self.state), self.state.recipe
+        every = next(field for field in self.fields() if field.key == "samples.every_epochs")
+        every.show_unit("epochs" if recipe.samples.prompts else "epochs (no prompts: draws none)")
+        saves = next(field for field in self.fields() if field.key == "output.save_every_epochs")
+        by_steps = recipe.kohya.get("save_every_n_steps")
+        words = f"epochs, and every {by_steps} steps" if by_steps else "epochs"
+        if seen.disk_bytes is not None:
+            words += f": {number(seen.checkpoints or 0, 'file')}, {size(seen.disk_bytes)} with states"
+        saves.show_unit(words)
 
     def _count(self) -> str:
         count, steps = self.state.count, self.state.recipe.steps
         if count is None or not count.total_steps:
             return ""
-        views = count.epochs * count.train_images_repeated / max(1, count.train_images)
-        if steps.epochs is None:
-            views = count.total_steps * steps.batch_size * steps.accumulation / max(1, count.train_images)
-        many = f"   {glyphs().unusual} very often: watch the samples" if views > _MANY_VIEWS else ""
+        views = count.total_steps / max(1, count.steps_per_epoch)
+        views *= count.train_images_repeated / max(1, count.train_images)
+        sign = glyphs().unusual
+        warning = ""
+        if count.total_steps > MOST_STEPS:
+            warning = f"   {sign} more than {MOST_STEPS:,} steps are seldom meant"
+        elif views > MOST_TIMES_SEEN:
+            warning = f"   {sign} more than {MOST_TIMES_SEEN} times: learnt by heart"
         per_epoch = f"{number(count.steps_per_epoch, 'step')} an epoch"
+        epochs = (
+            f"{glyphs().times} {count.epochs}" if steps.epochs else f"{glyphs().times} about {count.epochs}"
+        )
         return (
-            f"  {number(count.total_steps, 'step')} exactly: {per_epoch} {glyphs().times} {count.epochs}\n"
-            f"  each picture is seen {number(round(views), 'time')}{many}"
+            f"  {number(count.total_steps, 'step')} exactly: {per_epoch} {epochs}\n"
+            f"  each picture is seen {number(round(views), 'time')}{warning}"
         )
 
     def take(self, field: Field, text: str) -> None:
-        if field.key == "steps.epochs":
-            self.state.type(field.key, text, "whole")
-            if field.key not in self.state.typed:
-                epochs = self.state.recipe.steps.epochs
-                assert epochs is not None
-                self.state.choose_epochs(epochs)
-        elif field.key in _PROMPTS:
-            texts = [
-                self.query_one(f"#{key.replace('.', '-').replace('_', '-')}", Field).text for key in _PROMPTS
-            ]
+        if field.key in _PROMPTS:
+            texts = [one.text for one in self.fields() if one.key in _PROMPTS]
             rest = self.state.recipe.samples.prompts[len(_PROMPTS) :]
             words = tuple(text.strip() for text in texts if text.strip())
             self.state.set("samples.prompts", (*words, *rest))
@@ -123,7 +153,8 @@ class LengthPane(StepPane):
 
     def on_row_list_moved(self, event: RowList.Moved) -> None:
         event.stop()
-        offered = self._lengths()
-        if event.index < len(offered):
-            self.state.choose_epochs(offered[event.index].epochs)
+        if event.index < len(EFFORTS):
+            self.state.choose_effort(EFFORTS[event.index])
+        else:
+            self.query_one("#steps-epochs", Field).enter()
         self.post_message(self.Changed())

@@ -26,10 +26,13 @@ class Lookups:
         """Ask for what is not known yet. The engine is asked on Review only."""
         state = self._state
         model, dataset, checks = state.wanted_model, state.wanted_dataset, state.wanted_checks
-        if model is None and dataset is None and step != REVIEW:
+        machine = state.machine is None and step != 1  # the first step looks at it by itself
+        if model is None and dataset is None and not machine and step != REVIEW:
             return
         from loratui.tui.wizard import facts
 
+        if machine:
+            self._look("machine", "", facts.read_machine, lambda _, found: state.take_machine(found))
         if model is not None:
             self._look("model", model, lambda: facts.read_model(model), state.take_model)
         if dataset is not None:

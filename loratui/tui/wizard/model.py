@@ -2,61 +2,145 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from textual import work
 from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.content import Content
+from textual.timer import Timer
 
+from loratui import places
 from loratui.families import FAMILIES
+from loratui.models.named import entry_of
 from loratui.problems import Problem
-from loratui.tui.text import clip, clip_path
+from loratui.tui.glyphs import glyphs
+from loratui.tui.text import clip, clip_path, home_path, plain, size
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.line import Line
 from loratui.tui.widgets.rows import Row, RowList
+from loratui.tui.wizard.offers import Offer, Offers, state_of
 from loratui.tui.wizard.pane import StepPane
 
-_NO_MODEL = (
-    "  No base model was found here or in loratui's models folder.\n"
-    "  To see the whole way with a tiny one, without any download, leave and run: loratui demo"
-)
+_POLL = 1.0
 
 
 class ModelPane(StepPane):
-    """A path, and the models found lying about."""
+    """The models on this disk, those of the catalogue, and a path for any other."""
 
     NUMBER = 1
     QUESTION = "Which model do you want to teach?"
     HELP_TEXTS = {
         "": "A LoRA is made for one base model and its relatives. Choose the model you draw with.\n"
-        "A .safetensors file or a diffusers folder; what it is, is read from its header.",
-        "base-model": "A .safetensors file, or a diffusers folder (the one with model_index.json).\n"
-        "~ stands for your home folder; relative paths count from where loratui was started.\n"
+        "What a file is, is read from its header.",
+        "base-model": "A .safetensors file, a diffusers folder (the one with model_index.json), or a name\n"
+        "of the catalogue. ~ stands for your home folder; relative paths count from where loratui started.\n"
         "Old .ckpt files can run any code when opened, and are refused.",
-        "models": "Base models found in loratui's models folder and in the folder loratui was started in.\n"
-        "Up and down choose one; its path appears in the field above.",
+        "models": "First those on this disk: loratui's models folder and the folder loratui was started in.\n"
+        "Then those that can be fetched: d fetches the one under the cursor, in the background, and goes on\n"
+        "where it broke off. You can go on at once: training waits for it, the wizard does not.",
     }
 
+    BINDINGS = [
+        Binding("d", "fetch", "download", id="model.fetch", tooltip="Download the model under the cursor"),
+    ]
+
     def compose(self) -> ComposeResult:
+        self._offers: Offers | None = None
+        self._timer: Timer | None = None
         yield self.question()
         yield Field(
             "base.model",
-            "Path",
+            "Model",
             self.state.text("base.model"),
-            placeholder="a .safetensors file or a diffusers folder",
+            placeholder="a .safetensors file, a diffusers folder, or a name from below",
         )
+        yield Line("  looking around" + glyphs().more, id="models-head", classes="heading")
+        yield RowList(id="models")
+        yield Line(id="model-facts", classes="facts")
 
     def on_mount(self) -> None:
-        self._found: list[str] = []
         self.call_after_refresh(self._look_around)  # the first frame comes first
 
     def focus_first(self) -> None:
-        self.query_one(Field).enter()
+        rows = self.query_one(RowList)
+        if rows.cursor >= 0 and self._row_of(self.state.recipe.base.model) >= 0:
+            rows.focus()
+        else:
+            self.query_one(Field).enter()
+
+    @work(thread=True, exclusive=True, group="models")
+    def _look_around(self) -> None:
+        from loratui.tui.wizard import offers
+
+        found = offers.offers()
+        if self.is_attached:
+            self.app.call_from_thread(self._take, found)
+
+    def _take(self, found: Offers) -> None:
+        if not self.is_attached:
+            return
+        first, self._offers = self._offers is None, found
+        self.state.take_machine(found.machine)
+        field = self.query_one(Field)
+        if not self.state.recipe.base.model and not field.text and found.first:
+            self.state.propose_model(found.first)
+            field.put(found.first)
+        rows = self.query_one(RowList)
+        rows.show_rows(self._rows(), self._row_of(self.state.recipe.base.model))
+        untouched = field.has_focus_within and field.text == self.state.recipe.base.model
+        if first and untouched and rows.cursor >= 0:
+            rows.focus()
+        self.post_message(self.Changed())
+
+    def _rows(self) -> list[Row]:
+        assert self._offers is not None
+        return [_row(offer) for offer in self._offers.rows]
+
+    def _row_of(self, model: str) -> int:
+        models = [offer.model for offer in self._offers.rows] if self._offers else []
+        return models.index(model) if model in models else -1
+
+    def _chosen(self) -> Offer | None:
+        index = self.query_one(RowList).cursor
+        rows = self._offers.rows if self._offers else ()
+        return rows[index] if 0 <= index < len(rows) else None
 
     def show_facts(self) -> None:
         field = self.query_one(Field)
-        field.put(self.state.text("base.model"))
-        for rows in self.query(RowList):
-            rows.choose(self._row_of(self.state.recipe.base.model))
+        if not field.has_focus_within:
+            field.put(self.state.text("base.model"))
+        if self._offers is not None:
+            rows = self.query_one(RowList)
+            rows.show_rows(self._rows(), self._row_of(self.state.recipe.base.model))
+            free = size(self._offers.machine.free_bytes)
+            head = f"  on this disk, then to fetch (d)   {home_path(places.home())}: {free} free"
+            self.query_one("#models-head", Line).show(head)
+        self.query_one("#model-facts", Line).show(self._facts())
+        self._watch()
+
+    def _facts(self) -> Content:
+        chosen = self._chosen()
+        if chosen is None or chosen.entry is None:
+            return Content(f"  {clip_path(chosen.model, 76)}" if chosen else "")
+        entry = chosen.entry
+        parts = [("  " + entry.words + "\n" if entry.words else "", "")]
+        licence = f"licence {entry.licence}" if entry.licence else "licence: see its page"
+        parts.append((f"  {licence}\n  {clip(entry.url, 76)}\n", "$text-muted"))
+        if entry.gated and not chosen.here:
+            parts.append(("  accept the licence on its page first; then a token in HF_TOKEN\n", "$warning"))
+        from loratui.models import fetching
+
+        told = fetching.status(entry.name)
+        if told is not None and told.state != "done" and not chosen.here:
+            style = "$error" if told.state == "failed" else "$accent"
+            parts.append((f"  {plain(told.sentence())}\n", style))
+        elif not chosen.here:
+            parts.append(("  d fetches it now; Enter goes on, and it can be fetched on Review\n", "$accent"))
+        parts[-1] = (parts[-1][0].rstrip("\n"), parts[-1][1])
+        return Content.assemble(*parts)
+
+    def keys(self) -> list[tuple[str, str]]:
+        chosen = self._chosen()
+        return [("d", "download")] if chosen and chosen.entry and not chosen.here else []
 
     def note(self, field: Field) -> tuple[str, str]:
         model = self.state.model
@@ -66,49 +150,73 @@ class ModelPane(StepPane):
             return "", ""
         family = FAMILIES.get(model.family or "")
         words = family.title if family else model.family or "a base model"
+        if family is None:
+            return f"{words}: no engine here trains it", "wrong"
         prediction = {"v": ", v-prediction", "flow": ", flow matching"}.get(model.prediction or "", "")
-        by = "" if family is None or family.builtin else ", trained by the kohya engine"
+        by = "" if family.builtin else ", trained by the kohya engine"
+        if model.prediction is None:
+            return f"{words}; its name speaks of v-prediction: set Prediction on Review", "unusual"
         return f"{words}{prediction}{by}", "fine"
-
-    @work(thread=True, exclusive=True, group="models")
-    def _look_around(self) -> None:
-        from loratui.tui.wizard.facts import found_base_models
-
-        models = found_base_models()
-        self.app.call_from_thread(self._show_models, [(str(m.path), m.family or "") for m in models])
-
-    def _show_models(self, models: list[tuple[str, str]]) -> None:
-        if not self.is_attached:
-            return
-        if not models:
-            if not self.query_one(Field).text:
-                self.mount(Line(_NO_MODEL, classes="hint"))
-            return
-        self._found = [path for path, _ in models]
-        rows: list[Row] = []
-        for path, family in models:
-            title = FAMILIES[family].title if family in FAMILIES else family
-            name = "demo (tiny, random weights)" if _is_demo(path) else Path(path).name
-            rows.append(
-                ((f"{clip(name, 28):<28}  ", "strong"), (f"{title:<22} ", ""), (clip_path(path, 60), "dim"))
-            )
-        self.mount(
-            Line("  Found on this machine (tab, then up and down)", classes="heading"),
-            RowList(rows, self._row_of(self.state.recipe.base.model), id="models"),
-        )
-        real = [path for path in self._found if not _is_demo(path)]
-        if not self.state.recipe.base.model and not self.query_one(Field).text and real:
-            self.state.type("base.model", real[0])
-            self.post_message(self.Changed())
-
-    def _row_of(self, model: str) -> int:
-        return self._found.index(model) if model in self._found else -1
 
     def on_row_list_moved(self, event: RowList.Moved) -> None:
         event.stop()
-        self.state.type("base.model", self._found[event.index])
+        chosen = self._chosen()
+        if chosen is not None:
+            self.state.type("base.model", chosen.model)
+            self.query_one(Field).put(chosen.model)
+            self.post_message(self.Changed())
+
+    # Fetching
+
+    def action_fetch(self) -> None:
+        chosen = self._chosen()
+        if chosen is None or chosen.entry is None or chosen.here:
+            return
+        from loratui.models import fetching
+
+        fetching.start(chosen.entry.name)
         self.post_message(self.Changed())
+        self._watch(begun=True)
+
+    def _watch(self, *, begun: bool = False) -> None:
+        """Look once a second while something is on its way, and not otherwise."""
+        if self._timer is None and (begun or self._under_way()):
+            self._timer = self.set_interval(_POLL, self._tick)
+
+    def _under_way(self) -> bool:
+        from loratui.models import fetching
+
+        entry = entry_of(self.state.recipe.base.model)
+        told = fetching.status(entry.name) if entry else None
+        return told is not None and told.under_way
+
+    def _tick(self) -> None:
+        if self._timer is not None and not self._under_way() and self._settled():
+            self._timer.stop()
+            self._timer = None
+            self._look_around()
+        elif self.display:
+            self.show_facts()
+
+    def _settled(self) -> bool:
+        """Whether the process that was started has said anything yet."""
+        from loratui.models import fetching
+
+        entry = entry_of(self.state.recipe.base.model)
+        return entry is None or fetching.status(entry.name) is not None
 
 
-def _is_demo(path: str) -> bool:
-    return Path(path).parent.name == "demo"
+def _row(offer: Offer) -> Row:
+    told = state_of(offer)
+    style = "good" if told == "on disk" else ""
+    need = "" if offer.needs_gib is None else f"{offer.needs_gib:.0f} GiB"
+    fit, fit_style = need, "dim"
+    if offer.fits is not None and need:
+        fit = f"{need} {glyphs().fine}" if offer.fits else f"{need} {glyphs().wrong} too big"
+        fit_style = "" if offer.fits else "warn"
+    return (
+        (f"{clip(plain(offer.title), 38):<38}  ", "strong"),
+        (f"{told:<13}", style),
+        (f"{fit:<15}", fit_style),
+        (offer.engine or "no engine", "dim" if offer.engine else "bad"),
+    )

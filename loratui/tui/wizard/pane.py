@@ -44,6 +44,18 @@ class StepPane(VerticalScroll, can_focus=False):
     def show_facts(self) -> None:
         """Show what follows from the recipe as it is now."""
 
+    def keys(self) -> list[tuple[str, str]]:
+        """Keys of this step's own, for the line at the bottom."""
+        return []
+
+    def solve(self, problem: Problem) -> bool:
+        """Begin to solve, without asking, what stops Enter; it goes on by itself when that is done."""
+        return False
+
+    def take_back(self) -> bool:
+        """Whether Escape had something to close here."""
+        return False
+
     def fields(self) -> list[Field]:
         """The step's fields, from the top."""
         return list(self.query(Field))

@@ -1,131 +1,338 @@
-"""Step 7: everything decided, once more, and what would still stop it."""
+"""Step 6: everything decided and derived, each value with its reason and editable where it stands."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.content import Content
+from textual.widgets import Input
 
-from loratui.families import FAMILIES
-from loratui.problems import Problem
-from loratui.recipe import EngineName
+from loratui.advice.presets import presets
+from loratui.models.named import entry_of
+from loratui.problems import Problem, UserError
 from loratui.tui.glyphs import glyphs
-from loratui.tui.text import clip, clip_path, home_path, number, plain, sentence
+from loratui.tui.text import clip, clip_path, plain, sentence
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.line import Line
 from loratui.tui.widgets.rows import Row, RowList
-from loratui.tui.wizard import draft
-from loratui.tui.wizard.facts import DatasetFacts
+from loratui.tui.wizard import mending, outlook
 from loratui.tui.wizard.pane import StepPane
+from loratui.tui.wizard.settings import (
+    PRESET,
+    PRICE,
+    Setting,
+    Standing,
+    all_settings,
+    changed,
+    setting,
+    standing,
+)
 from loratui.tui.wizard.state import REVIEW
+from loratui.tui.wizard.unfetched import entry_to_fetch
 
-if TYPE_CHECKING:
-    from loratui.recipe import Recipe
-
-ENGINES: tuple[EngineName, ...] = ("builtin", "kohya")
-_ENGINE_WORDS = {
-    "builtin": "loratui's own trainer: SD 1.x and SDXL, nothing to set up",
-    "kohya": "kohya-ss/sd-scripts, where you have a checkout: every family",
-}
-_MOST_PROBLEMS = 4
+_LABEL = 20
+_MOST_PROBLEMS = 3
 
 
 class ReviewPane(StepPane):
-    """The name, the decisions, the engine's checks, and the command that does the same."""
+    """One list of settings; below it the reason of the one under the cursor, and what it all comes to."""
 
-    NUMBER = 7
+    NUMBER = REVIEW
     QUESTION = "Ready? This is what will be trained."
     HELP_TEXTS = {
         "": "Enter starts the run. It goes on when you close this window or lose the connection.\n"
-        "c shows the config.toml the trainer gets; 1 to 6 go back to a step; nothing is lost on the way.",
-        "output-name": "The name of the LoRA file. A run never overwrites another: each has its own folder.",
-        "engines": "Both engines read the same config.toml. The builtin one comes with loratui and trains\n"
-        "Stable Diffusion 1.x and SDXL; kohya needs a checkout of sd-scripts and trains every family.",
+        "Up and down go through the settings; below stands why each is what it is. e edits the one under\n"
+        "the cursor, left and right take the next choice, a goes back to what is advised.\n"
+        "f mends what contradicts itself. c shows the config.toml and the command; 1 to 5 go back.",
     }
 
+    BINDINGS = [
+        Binding("e", "edit", "edit", id="review.edit", tooltip="Edit the setting under the cursor"),
+        Binding("right", "turn(1)", "next choice", id="review.next", tooltip="The next choice"),
+        Binding("left", "turn(-1)", "choice before", id="review.before", tooltip="The choice before"),
+        Binding("a", "advised", "advised", id="review.advised", tooltip="Back to the value that is advised"),
+        Binding("f", "mend", "mend", id="review.mend", tooltip="Mend what contradicts itself"),
+        Binding(
+            "t",
+            "all_or_changed",
+            "all / changed",
+            id="review.toggle",
+            tooltip="All settings, or those that changed",
+        ),
+    ]
+
     def compose(self) -> ComposeResult:
+        self._all = self.state.parent is None
+        self._shown: list[Setting] = []
         yield self.question()
-        yield Field("output.name", "Name", self.state.text("output.name"))
-        yield Line(id="decisions", classes="facts")
-        yield Line("  Engine", classes="heading")
-        rows: list[Row] = [((f"{name:<9}", "strong"), (_ENGINE_WORDS[name], "dim")) for name in ENGINES]
-        yield RowList(rows, ENGINES.index(self.state.recipe.launch.engine), id="engines")
-        yield Line("  Checks", classes="heading")
+        yield RowList(id="settings")
+        yield Line(id="why", classes="facts")
+        yield Line(id="outlook", classes="facts")
         yield Line(id="checks", classes="facts")
-        yield Line(f"  the same without screens:  loratui train {home_path(draft.path())}", classes="hint")
         yield Line("[ Enter: Start training ]", id="start")
 
+    # What is shown
+
     def show_facts(self) -> None:
-        if not self.query_one(Field).has_focus_within:
-            self.query_one(Field).put(self.state.text("output.name"))
-        self.query_one(RowList).choose(ENGINES.index(self.state.recipe.launch.engine))
-        self.query_one("#decisions", Line).show(decisions(self.state.recipe, self._pictures(), self._steps()))
+        rows = self.query_one(RowList)
+        chosen = self._chosen()
+        self._shown = self._rows()
+        keys = [one.key for one in self._shown]
+        rows.show_rows(
+            [self._row(one) for one in self._shown],
+            keys.index(chosen.key) if chosen and chosen.key in keys else None,
+        )
+        self.query_one("#outlook", Line).show(self._outlook())
         self.query_one("#checks", Line).show(self._checks())
+        self._show_why()
 
-    def _pictures(self) -> str:
-        dataset = self.state.dataset
-        if not isinstance(dataset, DatasetFacts):
-            return ""
-        return number(len(dataset.scan.train_pictures), "picture")
+    def _rows(self) -> list[Setting]:
+        if not self._all:
+            found = list(changed(self.state))
+            return [*found, Setting("", "", "text")]
+        first = [Setting(PRESET, "Preset", "text", ("none", *self._presets()))]
+        return [*all_settings(self.state)[:1], *first, *all_settings(self.state)[1:], _PRICE_ROW]
 
-    def _steps(self) -> str:
-        count = self.state.count
-        return f"{number(count.total_steps, 'step')}" if count and count.total_steps else ""
+    def _presets(self) -> list[str]:
+        recipe = self.state.recipe
+        entry = entry_of(recipe.base.model)
+        return [
+            preset.name
+            for preset in presets().values()
+            if preset.suits(recipe.base.family or "", entry.name if entry else "")
+        ]
+
+    def _row(self, one: Setting) -> Row:
+        if not one.key:
+            assert self.state.parent is not None
+            number = len(all_settings(self.state)) - len(self._shown) + 1
+            words = f"{number} more settings, as in {plain(self.state.parent[0])} (t shows them)"
+            return (("", ""), (words, "dim"))
+        found = self._standing(one)
+        label = (f"{one.label:<{_LABEL}}", "strong")
+        width = max(12, self.size.width - _LABEL - 6 - (len(found.remark) + 4 if found.remark else 0))
+        text = plain(found.text) or "none"
+        shown = clip_path(text, width) if one.key in ("base.model", "dataset.folder") else clip(text, width)
+        if found.before is not None:
+            shown = clip(f"{plain(found.before)} -> {text}", width)
+        if found.level == "wrong":
+            return (label, (f"{glyphs().wrong} {shown}", "bad"))
+        sign = f"{glyphs().unusual} " if found.level == "unusual" else ""
+        style = "warn" if found.level == "unusual" else "dim"
+        return (label, (shown, ""), (f"   {sign}{found.remark}" if found.remark else "", style))
+
+    def _standing(self, one: Setting) -> Standing:
+        if one.key == PRESET:
+            return Standing(one, self.state.preset or "none")
+        if one.key == PRICE:
+            price = self.state.machine.price if self.state.machine else None
+            return Standing(one, "" if price is None else f"{price:g}")
+        return standing(self.state, one)
+
+    def _show_why(self) -> None:
+        one = self._chosen()
+        self.query_one("#why", Line).show(self._why(one) if one else "")
+
+    def _why(self, one: Setting) -> Content:
+        if one.key == PRESET:
+            preset = presets().get(self.state.preset)
+            words = (
+                f"{preset.title}. {preset.notes}" if preset else "Values that others train with, by purpose."
+            )
+            return Content(words)
+        if one.key == PRICE:
+            return Content("What this machine costs an hour, in any money. It is remembered.")
+        if one.key in self.state.typed:
+            return Content.assemble((f"{glyphs().wrong} {sentence(self.state.typed[one.key][1])}", "$error"))
+        advised = self.state.why.get(one.key)
+        if advised is None:
+            return Content(f"{one.key}: your choice, or sd-scripts' own default.")
+        usual = ""
+        if advised.low is not None and advised.high is not None and advised.low < advised.high:
+            usual = f" Usual: {advised.low:g} to {advised.high:g}."
+        found = standing(self.state, one)
+        remark = f" ({found.remark})" if found.remark else ""
+        return Content.assemble(
+            (f"{plain(advised.reason)}{usual}{remark}", ""), (f" [{plain(advised.source)}]", "$text-muted")
+        )
+
+    def _outlook(self) -> Content:
+        seen = outlook.outlook(self.state)
+        lines = [(outlook.memory_line(seen), "$error" if seen.fits is False else "")]
+        lines.append((outlook.time_line(seen), ""))
+        lines.append((outlook.disk_line(seen), "$error" if seen.disk_is_short else ""))
+        rate = mending.effective(self.state.recipe)
+        lines.append((rate, ""))
+        return _flowed([line for line in lines if line[0]], max(40, self.size.width - 4))
 
     def _checks(self) -> Content:
         signs = glyphs()
         if self.state.wanted_checks is not None:
-            return Content(f"  checking{signs.more}")
+            return Content(f"checking{signs.more}")
         problems = [problem for step in range(1, REVIEW + 1) for problem in self.state.problems(step)]
-        if not problems:
+        vain = [one for one in mending.contradictions(self.state) if not one.fatal]
+        if not problems and not vain:
             engine = self.state.recipe.launch.engine
-            return Content.assemble(
-                (f"  {signs.fine} model, pictures and settings fit; {engine} is ready", "$success")
-            )
-        lines = [
-            (f"  {signs.wrong} {sentence(problem)}\n", "$error") for problem in problems[:_MOST_PROBLEMS]
-        ]
+            words = f"{signs.fine} model, pictures and settings fit; {engine} is ready"
+            return Content.assemble((words, "$success"))
+        lines = [(f"{signs.wrong} {sentence(problem)}\n", "$error") for problem in problems]
+        lines += [(f"{signs.unusual} {sentence(one.problem)}\n", "$warning") for one in vain]
+        more = len(lines) - _MOST_PROBLEMS
+        lines = lines[:_MOST_PROBLEMS]
+        if mending.contradictions(self.state):
+            lines.append(("f mends what contradicts itself\n", "$text-muted"))
+        if more > 0:
+            lines.append((f"and {more} more\n", "$text-muted"))
         lines[-1] = (lines[-1][0].rstrip("\n"), lines[-1][1])
         return Content.assemble(*lines)
 
-    def show_problem(self, problem: Problem) -> bool:
-        return super().show_problem(problem) or problem.key.startswith(("launch.", "base.", "dataset."))
+    def _chosen(self) -> Setting | None:
+        index = self.query_one(RowList).cursor
+        return self._shown[index] if 0 <= index < len(self._shown) else None
 
     def on_row_list_moved(self, event: RowList.Moved) -> None:
         event.stop()
-        self.state.set("launch.engine", ENGINES[event.index])
+        self._show_why()
+
+    def show_problem(self, problem: Problem) -> bool:
+        """Put the cursor on the setting that is to blame."""
+        keys = [one.key for one in self._shown]
+        if problem.key in keys:
+            self.query_one(RowList).choose(keys.index(problem.key))
+            self._show_why()
+        return False
+
+    def keys(self) -> list[tuple[str, str]]:
+        fetch = [("d", "download")] if entry_to_fetch(self.state) else []
+        return [*fetch, ("e", "edit"), ("a", "advised")]
+
+    def focus_first(self) -> None:
+        self.query_one(RowList).focus()
+
+    # Editing
+
+    def take_back(self) -> bool:
+        if not self.editing:
+            return False
+        self.close_editor()
+        return True
+
+    def action_edit(self) -> None:
+        one = self._chosen()
+        if one is None or not one.key:
+            self.action_all_or_changed()
+        elif one.choices and one.key != "optimizer.name":
+            self.action_turn(1)
+        elif not self.query(".editor"):
+            self._open_editor(one)
+
+    def _open_editor(self, one: Setting) -> None:
+        field = Field(one.key, one.label, self._standing(one).text, placeholder="none")
+        field.add_class("editor")
+        self.mount(field, before="#outlook")
+        self.query_one("#why", Line).display = False
+        field.call_after_refresh(field.enter)
+
+    @property
+    def editing(self) -> bool:
+        """Whether a value is being typed."""
+        return bool(self.query(".editor"))
+
+    def on_field_changed(self, event: Field.Changed) -> None:
+        """Nothing is taken before Enter."""
+        event.stop()
+        event.prevent_default()
+        event.field.show_note("")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter in the editor takes the value; nothing starts."""
+        event.stop()
+        field = self.query_one(".editor", Field)
+        problem = self._take(field.key, field.text)
+        if problem is not None:
+            field.show_note(sentence(problem), "wrong")
+            return
+        self.close_editor()
         self.post_message(self.Changed())
 
+    def close_editor(self) -> None:
+        """Leave the value as it is."""
+        self.query(".editor").remove()
+        self.query_one("#why", Line).display = True
+        self.query_one(RowList).focus()
 
-def decisions(recipe: Recipe, pictures: str, steps: str) -> str:
-    """The recipe in four lines, by the steps it was decided in."""
-    family = FAMILIES.get(recipe.base.family or "")
-    network, optimizer = recipe.network, recipe.optimizer
-    length = (
-        f"{recipe.steps.epochs} epochs" if recipe.steps.target is None else f"{recipe.steps.target:,} steps"
-    )
-    samples = len(recipe.samples.prompts) if recipe.samples.every_epochs else 0
-    rows = (
-        ("1 Model", clip_path(recipe.base.model, 34), family.title if family else ""),
-        (
-            "2 Dataset",
-            clip_path(recipe.dataset.folder, 34),
-            _joined(pictures, clip(plain(recipe.dataset.trigger), 16)),
-        ),
-        (
-            "5 Steps",
-            steps or length,
-            _joined(
-                length if steps else "",
-                f"batch {recipe.steps.batch_size}",
-                f"{samples} samples" if samples else "no samples",
-            ),
-        ),
-        ("6 Rank", f"{network.rank}, alpha {network.alpha:g}", f"{optimizer.name} {optimizer.unet_rate:g}"),
-    )
-    return "\n".join(f"  {name:<10} {value:<35} {more}".rstrip() for name, value, more in rows)
+    def _take(self, key: str, text: str) -> Problem | None:
+        """A value as typed; what is wrong with it, or None."""
+        if key == PRICE:
+            return self._take_price(text)
+        one = setting(self.state.recipe, key)
+        if one.optional and not text.strip():
+            try:
+                self.state.set(key, None)
+            except UserError as error:
+                return error.problems[0]
+            return None
+        self.state.type(key, text, one.kind)
+        if key in self.state.typed:
+            return self.state.typed.pop(key)[1]
+        return None
+
+    def _take_price(self, text: str) -> Problem | None:
+        from dataclasses import replace
+
+        from loratui.runs.machine import remember_price
+
+        try:
+            price = remember_price(text)
+        except UserError as error:
+            return error.problems[0]
+        if self.state.machine is not None:
+            self.state.take_machine(replace(self.state.machine, price=price))
+        return None
+
+    def action_turn(self, by: int) -> None:
+        one = self._chosen()
+        if one is None or not one.choices or self.editing:
+            return
+        choices = (*one.choices, "") if one.optional and one.kind != "flag" else one.choices
+        text = self._standing(one).text
+        index = choices.index(text) if text in choices else -by
+        value = choices[(index + by) % len(choices)]
+        if one.key == PRESET:
+            self.state.choose_preset(presets().get(value))
+        else:
+            self._take(one.key, value)
+        self.post_message(self.Changed())
+
+    def action_advised(self) -> None:
+        one = self._chosen()
+        if one is not None and one.key and not self.editing:
+            self.state.forget(one.key)
+            self.post_message(self.Changed())
+
+    def action_mend(self) -> None:
+        if mending.mend(self.state):
+            self.post_message(self.Changed())
+
+    def action_all_or_changed(self) -> None:
+        if self.state.parent is not None:
+            self._all = not self._all
+            self.show_facts()
 
 
-def _joined(*parts: str) -> str:
-    return ", ".join(part for part in parts if part)
+def _flowed(pieces: list[tuple[str, str]], width: int) -> Content:
+    """Pieces one after another, on as few rows as hold them whole."""
+    parts: list[tuple[str, str]] = []
+    left = 0
+    for words, style in pieces:
+        between = f" {glyphs().between} "
+        if parts and len(words) + len(between) <= left:
+            parts += [(between, "$text-muted"), (words, style)]
+            left -= len(words) + len(between)
+        else:
+            parts += [("\n" if parts else "", ""), (words, style)]
+            left = width - len(words)
+    return Content.assemble(*parts)
+
+
+_PRICE_ROW = Setting(PRICE, "Price per hour", "number", (), True)

@@ -1,12 +1,10 @@
-"""Some steps over one recipe. Enter always means next."""
+"""Five questions and Review, over one recipe. Enter always means next."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
@@ -22,13 +20,13 @@ from loratui.tui.widgets.line import Line
 from loratui.tui.wizard import draft, rail
 from loratui.tui.wizard.lookups import Lookups
 from loratui.tui.wizard.pane import StepPane
+from loratui.tui.wizard.starting import Start, Starter
 from loratui.tui.wizard.state import REVIEW, STEPS, WizardState
 
 if TYPE_CHECKING:
     from loratui.runs.store import Run
 
-Start = Callable[[Recipe, int | None], "Run"]
-"""Starts a recipe of so many planned steps, or raises ``UserError``."""
+__all__ = ["Start", "WizardScreen"]
 
 _PANES = (
     "model.ModelPane",
@@ -36,16 +34,17 @@ _PANES = (
     "purpose.PurposePane",
     "trigger.TriggerPane",
     "length.LengthPane",
-    "rank.RankPane",
     "review.ReviewPane",
 )
 """By step, below this package."""
 _SAVE_AFTER = 0.3
 """Seconds of quiet before the draft is written."""
+_POLL = 1.0
+"""Seconds between two looks at a download."""
 
 
 class WizardScreen(Screen[None]):
-    """Asks for a recipe and starts it."""
+    """Asks for a recipe and starts it. ``parent`` is the run a recipe was copied from."""
 
     BINDINGS = [
         Binding("enter", "next", "next", id="wizard.next", tooltip="Go to the next step; on Review, start"),
@@ -54,7 +53,11 @@ class WizardScreen(Screen[None]):
             Binding(str(n), f"jump({n})", name, id=f"wizard.step{n}", tooltip=f"Go to {name}")
             for n, name in enumerate(STEPS, start=1)
         ),
-        Binding("c", "config", "config", id="wizard.config", tooltip="Show the config.toml (on Review)"),
+        Binding(
+            "c", "config", "config", id="wizard.config", tooltip="Show config.toml and the command (Review)"
+        ),
+        Binding("y", "copy", "copy", id="wizard.copy", tooltip="Copy the command (on Review; OSC 52)"),
+        Binding("d", "fetch", "download", id="wizard.fetch", tooltip="Download the model (on Review)"),
         Binding("question_mark,f1", "help", "help", id="wizard.help", tooltip="Explain the focused field"),
         Binding(
             "ctrl+n", "fresh", "start empty", id="wizard.fresh", tooltip="Forget this draft, start empty"
@@ -62,18 +65,30 @@ class WizardScreen(Screen[None]):
         Binding("q", "leave", "quit", id="wizard.quit", tooltip="Quit; the draft is kept"),
     ]
 
-    def __init__(self, recipe: Recipe | None, start: Start, *, step: int = 1, note: str = "") -> None:
+    def __init__(
+        self,
+        recipe: Recipe | None,
+        start: Start,
+        *,
+        step: int = 1,
+        note: str = "",
+        parent: tuple[str, Recipe] | None = None,
+    ) -> None:
         super().__init__()
         kept = draft.load() if recipe is None else None
-        self._is_draft = kept is not None
-        self.state = WizardState(recipe or kept)
-        self._start = start
+        if kept is not None:
+            self.state, place = kept
+            step, self._seen = place.step, max(place.step, place.reached)
+            note = "Your unfinished run, where you left it. ctrl+n starts with an empty one."
+        else:
+            self.state = WizardState(recipe, parent=parent)
+            self._seen = step
         self._note = note
         self._step = step
-        self._seen = step
-        self._waiting = False
-        self._starting = False
+        self._waiting = self._solving = False
         self._save_timer: Timer | None = None
+        self._fetch_timer: Timer | None = None
+        self._starter = Starter(self, start, self._started, self._refused)
         self._lookups = Lookups(self, self.state, self._known)
 
     def compose(self) -> ComposeResult:
@@ -84,9 +99,7 @@ class WizardScreen(Screen[None]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        if self._is_draft:
-            self._say("Your unfinished run is filled in. ctrl+n starts with an empty one.")
-        elif self._note:
+        if self._note:
             self._say(self._note)
         self._arrive()
 
@@ -108,6 +121,7 @@ class WizardScreen(Screen[None]):
         for pane in self.query(StepPane):
             pane.display = step == pane.NUMBER
         self._step, self._seen = step, max(self._seen, step)
+        self._save_soon()
         self._arrive()
 
     def _new_pane(self, step: int) -> StepPane:
@@ -120,12 +134,13 @@ class WizardScreen(Screen[None]):
     def _arrive(self) -> None:
         if self._step == REVIEW:
             self._save_now()
+            self._watch_fetching()
         self._lookups.ask(self._step)
         self._show()
         self.pane.focus_first()
 
     async def action_next(self) -> None:
-        if self._starting:
+        if self._starter.busy:
             return
         if not self._is_known():
             self._waiting = True
@@ -133,12 +148,15 @@ class WizardScreen(Screen[None]):
             return
         self._waiting = False
         problems = self.state.problems(self._step)
+        if problems and self.pane.solve(problems[0]):
+            self._solving = True
+            return
         if problems:
             self._block(problems[0])
             return
         if self._step < REVIEW:
             self._say("")
-            await self._go(self._step + 1)
+            await self._go(self._following())
             return
         wrong = self.state.first_problem()
         if wrong is not None:
@@ -147,13 +165,20 @@ class WizardScreen(Screen[None]):
             return
         self._begin()
 
+    def _following(self) -> int:
+        """The next step whose question is still open: a trigger word that every caption says is none."""
+        following = self._step + 1
+        return (
+            following + 1 if STEPS[following - 1] == "Trigger" and self.state.trigger_is_said else following
+        )
+
     async def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         await self.action_next()
 
     async def action_back(self) -> None:
-        self._waiting = False
-        if self._starting:
+        self._waiting = self._solving = False
+        if self._starter.busy or self.pane.take_back():
             return
         if self._step > 1:
             self._say("")
@@ -175,6 +200,10 @@ class WizardScreen(Screen[None]):
     def _block(self, problem: Problem) -> None:
         if self.pane.show_problem(problem):
             self._say("")
+        elif self._step == REVIEW and self._unfetched() is not None:
+            self._say(
+                "The base model is not on this disk yet: d fetches it, and you can start then.", wrong=True
+            )
         else:
             self._say(sentence(problem), wrong=True)
 
@@ -201,11 +230,47 @@ class WizardScreen(Screen[None]):
             self._waiting = False  # an answer to an older question may come yet
             self.call_later(self.action_next)
 
+    # A model that is still to be fetched
+
+    def _unfetched(self) -> object:
+        from loratui.tui.wizard import unfetched
+
+        return unfetched.entry_to_fetch(self.state)
+
+    def action_fetch(self) -> None:
+        if self._step != REVIEW:
+            return
+        from loratui.tui.wizard import unfetched
+
+        if unfetched.begin(self.state):
+            self._watch_fetching()
+            self._say("Fetching it in the background; it goes on when you leave.")
+
+    def _watch_fetching(self) -> None:
+        if self._fetch_timer is None and self._unfetched() is not None:
+            self._fetch_timer = self.set_interval(_POLL, self._look_at_fetching)
+
+    def _look_at_fetching(self) -> None:
+        """Say how far a download is while Review is shown; once it is here, everything is checked again."""
+        from loratui.tui.wizard import unfetched
+
+        found = unfetched.progress(self.state)
+        if self._unfetched() is None:
+            if self._fetch_timer is not None:
+                self._fetch_timer.stop()
+                self._fetch_timer = None
+            if unfetched.arrived(self.state):
+                self._say("The base model is here.")
+                self._lookups.ask(self._step)
+                self._show()
+        elif found is not None and self._step == REVIEW and self.is_current:
+            self._say(f"Base model: {plain(found.sentence())}", wrong=found.state == "failed")
+
     # What is shown
 
     def on_step_pane_changed(self, event: StepPane.Changed) -> None:
         event.stop()
-        self._waiting = False
+        self._waiting, self._solving = self._solving, False
         self._say("")
         self._lookups.ask(self._step)
         self._show()
@@ -214,10 +279,13 @@ class WizardScreen(Screen[None]):
     def _show(self) -> None:
         if not self.query(f"#step-{self._step}"):
             return
+        from loratui.tui.wizard.outlook import outlook
+
         self.pane.show_facts()
         self.pane.show_notes()
-        self.query_one("#rail", Line).show(rail.column(self.state, self._step, self._seen))
-        self.query_one("#breadcrumb", Line).show(rail.breadcrumb(self.state, self._step, self._seen))
+        seen = outlook(self.state)
+        self.query_one("#rail", Line).show(rail.column(self.state, seen, self._step, self._seen))
+        self.query_one("#breadcrumb", Line).show(rail.breadcrumb(self.state, seen, self._step, self._seen))
         self._show_keys()
 
     def on_descendant_focus(self) -> None:
@@ -225,13 +293,17 @@ class WizardScreen(Screen[None]):
 
     def _show_keys(self) -> None:
         typing = isinstance(self.focused, Input)
-        keys = [("enter", "start" if self._step == REVIEW else "next"), ("tab", "field")]
+        keys = [("enter", "start" if self._step == REVIEW else "next")]
+        if self._step != REVIEW:
+            keys.append(("tab", "field"))
+            if not typing:
+                keys.append(("up/down", "choose"))
         if not typing:
-            keys.append(("up/down", "choose"))
+            keys += self.pane.keys()
+        if self._step == REVIEW and not typing:
+            keys += [("c", "config"), ("y", "copy")]
         if self._step > 1:
             keys.append(("esc", "back"))
-        if self._step == REVIEW and not typing:
-            keys.append(("c", "config"))
         keys.append(("f1" if typing else "?", "help"))
         if not typing and self._seen > 1:
             keys.append((f"1-{self._seen}", "step"))
@@ -253,11 +325,11 @@ class WizardScreen(Screen[None]):
     def _save_now(self) -> None:
         if self._save_timer is not None:
             self._save_timer.stop()
-        if not self._starting and (self.state.recipe.base.model or self.state.recipe.dataset.folder):
-            draft.save(self.state.recipe)
+        if not self._starter.busy and (self.state.recipe.base.model or self.state.recipe.dataset.folder):
+            draft.save(self.state, self._step, self._seen)
 
     def on_unmount(self) -> None:
-        if self._save_timer is not None and not self._starting:
+        if self._save_timer is not None and not self._starter.busy:
             self._save_now()
 
     async def action_fresh(self) -> None:
@@ -275,19 +347,30 @@ class WizardScreen(Screen[None]):
     def action_help(self) -> None:
         from loratui.tui.help import HelpScreen
 
-        self.app.push_screen(HelpScreen(self.pane.help_for(self.focused), self.BINDINGS))
+        bindings = [*type(self.pane).BINDINGS, *self.BINDINGS]
+        self.app.push_screen(HelpScreen(self.pane.help_for(self.focused), bindings))
 
     def action_config(self) -> None:
         if self._step != REVIEW:
             return
-        from pathlib import Path
-
-        from loratui.engines.registry import engine
         from loratui.tui.help import TextScreen
+        from loratui.tui.wizard.command import config_text, shell_command
 
-        recipe = self.state.recipe
-        files = engine(recipe.launch.engine).prepare(recipe, Path("RUN")).files
-        self.app.push_screen(TextScreen("config.toml, as the trainer gets it", files["config.toml"]))
+        self._save_now()
+        command = shell_command()
+        text = f"{command}\n\n{config_text(self.state.recipe)}"
+        self.app.push_screen(
+            TextScreen("The command, and config.toml as the trainer gets it", text, copy=text)
+        )
+
+    def action_copy(self) -> None:
+        if self._step != REVIEW:
+            return
+        from loratui.tui.wizard.command import shell_command
+
+        self._save_now()
+        self.app.copy_to_clipboard(shell_command())
+        self._say(f"Copied, where the terminal allows it: {shell_command()}")
 
     def action_leave(self) -> None:
         self._save_now()
@@ -298,25 +381,11 @@ class WizardScreen(Screen[None]):
     # The start
 
     def _begin(self) -> None:
-        self._starting = True
         self._say("Starting the run. It goes on when you close this window.")
         count = self.state.count
-        self._start_run(self.state.recipe, count.total_steps if count and count.total_steps else None)
-
-    @work(thread=True, exclusive=True, group="start")
-    def _start_run(self, recipe: Recipe, total_steps: int | None) -> None:
-        try:
-            run = self._start(recipe, total_steps)
-        except UserError as error:
-            self.app.call_from_thread(self._refused, error)
-        except OSError as error:
-            problem = Problem("", f"The run could not be started: {error.strerror or error}.")
-            self.app.call_from_thread(self._refused, UserError("", problem))
-        else:
-            self.app.call_from_thread(self._started, run)
+        self._starter.begin(self.state.recipe, count.total_steps if count and count.total_steps else None)
 
     def _refused(self, error: UserError) -> None:
-        self._starting = False
         self._say(
             " ".join(sentence(problem) for problem in error.problems[:1]) or plain(str(error)), wrong=True
         )

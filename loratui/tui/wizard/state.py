@@ -2,120 +2,200 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from loratui import places
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe, Steps, change, check, flatten
 from loratui.tui.wizard.facts import DatasetFacts
+from loratui.tui.wizard.values import Kind, shown, typed_value
 
 if TYPE_CHECKING:
-    from loratui.advice.steps import StepCount
+    from loratui.advice.counting import StepCount
+    from loratui.advice.length import Effort
+    from loratui.advice.presets import Preset
+    from loratui.advice.suggestion import Suggestion
     from loratui.models.inspect import ModelFile
+    from loratui.runs.machine import Machine
 
-STEPS = ("Model", "Dataset", "Purpose", "Trigger", "Steps", "Rank", "Review")
+STEPS = ("Model", "Dataset", "Purpose", "Trigger", "Steps", "Review")
+"""Five questions, and one page of answers."""
 REVIEW = len(STEPS)
 
-Kind = Literal["text", "whole", "number"]
-
 _STEP_OF = {
-    "base": 1,
-    "dataset": 2,
+    "base.model": 1,
+    "dataset.folder": 2,
+    "dataset.regularization": 2,
+    "dataset.caption_extension": 2,
     "dataset.purpose": 3,
     "dataset.trigger": 4,
     "steps": 5,
     "samples": 5,
-    "network": 6,
-    "optimizer": 6,
-    "training": 6,
 }
-"""By section, or by dotted key where a key has a step of its own."""
+"""By dotted key, else by section; everything else is on Review."""
 _STEP_OF_CONFIG_KEY = {"train_data_dir": 2, "reg_data_dir": 2, "max_train_epochs": 5, "max_train_steps": 5}
 
+_LENGTH = frozenset(
+    {
+        "steps.epochs",
+        "steps.target",
+        "output.save_every_epochs",
+        "samples.every_epochs",
+        "kohya.save_every_n_steps",
+    }
+)
+"""What an effort decides."""
 _OF_A_MODEL = frozenset(
     {
         "base.family",
         "base.prediction",
+        "base.zero_terminal_snr",
         "launch.engine",
         "training.resolution",
         "training.bucket_max",
+        "training.bucket_min",
         "training.bucket_step",
     }
 )
 """Settings that another family of model makes meaningless."""
+_ROUNDS = 3
+"""Advice on one setting may move another; it settles at once in practice."""
 
 DatasetKey = tuple[str, str | None, str]
 
 
+class Decided:
+    """Which settings a person chose."""
+
+    def __init__(self, keys: Iterable[str] = (), *, whole: bool = False) -> None:
+        """``whole``: all but ``keys`` are decided; otherwise ``keys`` alone."""
+        self.whole = whole
+        self.keys = set(keys)
+
+    def __contains__(self, key: str) -> bool:
+        return (key in self.keys) != self.whole
+
+    def add(self, *keys: str) -> None:
+        """These are decided now."""
+        (self.keys.difference_update if self.whole else self.keys.update)(keys)
+
+    def open(self, *keys: str) -> None:
+        """These are left to advice again."""
+        (self.keys.update if self.whole else self.keys.difference_update)(keys)
+
+
 class WizardState:
     """One frozen recipe and everything known about it. ``decided`` are the settings a person chose: advice
-    moves only the others."""
+    moves only the others.
 
-    def __init__(self, recipe: Recipe | None = None) -> None:
+    A recipe that is ``whole`` (a run once more, a recipe from a file) is decided in everything but what is
+    opened again. ``parent`` is the run it was copied from.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe | None = None,
+        *,
+        decided: Decided | None = None,
+        effort: Effort = "balanced",
+        preset: str = "",
+        parent: tuple[str, Recipe] | None = None,
+    ) -> None:
         self.recipe = recipe or Recipe(steps=Steps(epochs=10))
-        values, defaults = flatten(self.recipe), flatten(Recipe())
-        complete = bool(self.recipe.base.model)
-        self.decided = {
-            key for key, value in values.items() if complete or (value != defaults.get(key) and value)
-        } - (set() if complete else {"steps.epochs"})
+        self.decided = decided or decided_in(self.recipe)
+        self.effort: Effort = effort
+        self.preset = preset
+        self.parent = parent
         self.typed: dict[str, tuple[str, Problem]] = {}
         """Text that is no valid value yet, and why, by dotted key."""
+        self.why: dict[str, Suggestion] = {}
+        """What is advised for each setting, whether or not it was followed."""
         self.model: ModelFile | Problem | None = None
         self.dataset: DatasetFacts | Problem | None = None
+        self.machine: Machine | None = None
         self.checks: tuple[Problem, ...] | None = None
         self._model_key = ""
         self._dataset_key: DatasetKey | None = None
         self._checks_key: Recipe | None = None
         self._count_key: object = None
         self._count: StepCount | None = None
-        self._alpha_typed = self._model_typed = False
+        self._model_typed = False
 
     # What a person does
 
     def set(self, key: str, value: Any) -> None:
-        """A decision, as a value."""
+        """A decision, as a value. Raises ``UserError`` for one that does not fit."""
         self._put({key: value})
-        self.decided.add(key)
-        self.typed.pop(key, None)
-        if key == "dataset.purpose":
-            self.fit()
+        self._decide(key)
 
     def type(self, key: str, text: str, kind: Kind = "text") -> None:
         """A decision, as typed. What does not fit is kept beside the recipe, with the reason."""
-        self.decided.add(key)
         try:
-            self._put({key: _value(key, text.strip(), kind)})
+            self._put({key: typed_value(key, text, kind)})
         except UserError as error:
+            self.decided.add(key)
             self.typed[key] = (text, error.problems[0])
             return
-        self.typed.pop(key, None)
-        self._alpha_typed = self._alpha_typed or key == "network.alpha"
-        self._model_typed = self._model_typed or key == "base.model"
+        self._decide(key)
 
-    def choose_epochs(self, epochs: int) -> None:
-        """Train for so many epochs, rather than for a number of steps."""
-        self._put({"steps.epochs": epochs, "steps.target": None})
-        self.decided.add("steps.epochs")
-        self.typed.pop("steps.epochs", None)
+    def propose_model(self, model: str) -> None:
+        """A model to begin with that nobody has chosen yet."""
+        self._put({"base.model": model})
+
+    def _decide(self, key: str) -> None:
+        self.decided.add(key)
+        self.typed.pop(key, None)
+        if key in ("steps.epochs", "steps.target"):
+            other = "steps.target" if key == "steps.epochs" else "steps.epochs"
+            if flatten(self.recipe)[key] is not None:
+                self._put({other: None})
+            self.decided.add(other)
+            self.typed.pop(other, None)
+        self._model_typed = self._model_typed or key == "base.model"
+        if key != "base.model":  # nothing is known of another model yet
+            self.fit()
+
+    def forget(self, key: str) -> None:
+        """Back to what is advised."""
+        self.decided.open(key)
+        self.typed.pop(key, None)
+        if key in ("steps.epochs", "steps.target"):
+            self.decided.open("steps.epochs", "steps.target")
         self.fit()
 
-    def choose_rank(self, rank: int) -> None:
-        """A rank; alpha keeps its share of it, unless it was typed."""
-        network = self.recipe.network
-        changes: dict[str, Any] = {"network.rank": rank}
-        if not self._alpha_typed:
-            changes["network.alpha"] = max(1.0, network.alpha * rank / network.rank)
-        self._put(changes)
-        self.decided |= set(changes)
+    def choose_effort(self, effort: Effort) -> None:
+        """Quick, balanced or thorough: epochs and checkpoints follow."""
+        self.effort = effort
+        self.decided.open(*_LENGTH)
+        for key in _LENGTH:
+            self.typed.pop(key, None)
+        self.fit()
+
+    def choose_preset(self, preset: Preset | None) -> None:
+        """A preset's values, decided in its name; the values of the one before are advised anew."""
+        from loratui.advice.presets import find
+
+        if self.preset:
+            self.decided.open(*find(self.preset).values)
+        self.preset = preset.name if preset else ""
+        if preset is not None:
+            values = dict(preset.values)
+            self._put(values)
+            self.decided.add(*values)
+            for key in values:
+                self.typed.pop(key, None)
+        self.fit()
 
     def text(self, key: str) -> str:
         """What a field shows: what was typed, else the value."""
         if key in self.typed:
             return self.typed[key][0]
-        value = flatten(self.recipe)[key]
-        if value is None:
-            return ""
-        return f"{value:g}" if isinstance(value, float) else str(value)
+        return shown(flatten(self.recipe).get(key))
 
     # What the disk says
 
@@ -132,7 +212,7 @@ class WizardState:
         self._model_key, self.model = model, found
         told = None if isinstance(found, Problem) else found.family
         if self._model_typed and told != self.recipe.base.family:
-            self.decided -= _OF_A_MODEL
+            self.decided.open(*_OF_A_MODEL)
         self.fit()
 
     @property
@@ -152,6 +232,15 @@ class WizardState:
         if key != (dataset.folder, dataset.regularization, dataset.caption_extension):
             return
         self._dataset_key, self.dataset = key, found
+        self.fit()
+
+    def look_again(self) -> None:
+        """The disk has changed: ask for everything once more."""
+        self._model_key, self._dataset_key, self._checks_key = "", None, None
+
+    def take_machine(self, machine: Machine) -> None:
+        """The GPU, the disk and what was measured here."""
+        self.machine = machine
         self.fit()
 
     @property
@@ -174,23 +263,39 @@ class WizardState:
         processes = recipe.launch.num_processes
         key = (self._dataset_key, recipe.training, recipe.steps, recipe.base.family, processes)
         if key != self._count_key:
-            self._count_key, self._count = key, _count(recipe, self.dataset)
+            from loratui.tui.wizard.counting import count
+
+            self._count_key, self._count = key, count(recipe, self.dataset)
         return self._count
+
+    @property
+    def trigger_is_said(self) -> bool:
+        """Whether a trigger word that somebody chose stands in every caption."""
+        trigger = self.recipe.dataset.trigger
+        if not trigger or "dataset.trigger" not in self.decided or not isinstance(self.dataset, DatasetFacts):
+            return False
+        found, total = self.dataset.says(trigger)
+        return found == total > 0
 
     # What follows
 
     def fit(self) -> None:
-        """Bring what nobody has decided in line with the model, the purpose and the pictures."""
-        from loratui.tui.wizard.fitting import fitting
+        """Bring what nobody has decided in line with the model, the purpose, the pictures and the machine."""
+        from loratui.tui.wizard import derive
 
-        changes = {key: value for key, value in fitting(self).items() if key not in self.decided}
-        if changes:
-            self._put(changes)
+        for _ in range(_ROUNDS):
+            before = self.recipe
+            for part in (derive.settings, derive.length):
+                found = {one.key: one for one in part(self)}
+                self.why |= found
+                self._put({key: one.value for key, one in found.items() if key not in self.decided})
+            if self.recipe == before:
+                return
 
     def problems(self, step: int) -> list[Problem]:
         """What stops a person from going on, in the order of the fields."""
-        typed = [problem for key, (_, problem) in self.typed.items() if _step(key) == step]
-        known = [problem for problem in check(self.recipe) if _step(problem.key) == step]
+        typed = [problem for key, (_, problem) in self.typed.items() if step_of(key) == step]
+        known = [problem for problem in check(self.recipe) if step_of(problem.key) == step]
         if step == 1 and isinstance(self.model, Problem) and self.wanted_model is None:
             known.append(self.model)
         if step == 2 and isinstance(self.dataset, Problem) and self.wanted_dataset is None:
@@ -209,51 +314,43 @@ class WizardState:
         """The first step below ``before`` that is not in order."""
         return next((step for step in range(1, before) if self.problems(step)), None)
 
-    def _put(self, changes: dict[str, Any]) -> None:
-        self.recipe = change(self.recipe, changes)
+    def differences(self) -> list[tuple[str, Any, Any]]:
+        """What differs from the run this was copied from: (dotted key, there, here)."""
+        return self.parent[1].diff(self.recipe) if self.parent else []
+
+    def suggested_name(self) -> str:
+        """A name for the LoRA from its folder of pictures, or from the folder that was arranged."""
+        folder = self.recipe.dataset.folder
+        if not folder:
+            return ""
+        name = suggested_name(folder)
+        arranged = Path(folder).parent == places.datasets_folder()
+        return re.sub(r"-[0-9a-f]{8}$", "", name) if arranged else name
+
+    def _put(self, changes: Mapping[str, Any]) -> None:
+        """Set values; ``kohya.`` keys with None are taken out."""
+        left_out = {key for key, value in changes.items() if key.startswith("kohya.") and value is None}
+        kept = {key: value for key, value in changes.items() if key not in left_out}
+        recipe = change(self.recipe, kept) if kept else self.recipe
+        rest = {key: value for key, value in recipe.kohya.items() if f"kohya.{key}" not in left_out}
+        if rest != recipe.kohya:
+            recipe = msgspec.structs.replace(recipe, kohya=rest)
+        if recipe != self.recipe:
+            self.recipe = recipe
 
 
-def _step(key: str) -> int:
+def step_of(key: str) -> int:
+    """The step that a setting is asked in."""
     return _STEP_OF.get(key) or _STEP_OF.get(key.partition(".")[0], REVIEW)
 
 
-def _value(key: str, text: str, kind: Kind) -> Any:
-    if kind == "text":
-        return text
-    words = "a whole number, for example 10" if kind == "whole" else "a number, for example 1e-4"
-    try:
-        bare = text.replace(",", "").replace("_", "")
-        return int(bare) if kind == "whole" else float(bare)
-    except ValueError:
-        what = f"{text!r} is not {words}." if text else f"this is empty; write {words}."
-        raise UserError("", Problem(key, what)) from None
-
-
-def _count(recipe: Recipe, dataset: DatasetFacts) -> StepCount:
-    from loratui.advice.steps import count
-    from loratui.dataset.buckets import Bucketing
-    from loratui.families import FAMILIES
-
-    training, steps = recipe.training, recipe.steps
-    bucketing = Bucketing(
-        training.resolution,
-        training.buckets,
-        training.bucket_min,
-        training.bucket_max,
-        training.bucket_step,
-        training.bucket_no_upscale,
-    )
-    family = FAMILIES.get(recipe.base.family or "")
-    return count(
-        dataset.scan,
-        bucketing,
-        steps.batch_size,
-        steps.accumulation,
-        steps.epochs,
-        steps.target,
-        recipe.launch.num_processes,
-        divisor=family.bucket_step if family else 1,
-    )
+def decided_in(recipe: Recipe) -> Decided:
+    """Of a recipe that names a model everything, of another what differs from nothing at all."""
+    if recipe.base.model:
+        return Decided(whole=True)
+    values, defaults = flatten(recipe), flatten(Recipe())
+    differs = {key for key, value in values.items() if value != defaults.get(key) and value}
+    return Decided(differs - {"steps.epochs"})
 
 
 def suggested_name(folder: str) -> str:

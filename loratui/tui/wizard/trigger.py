@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 
 from loratui.tui.widgets.field import Field
+from loratui.tui.widgets.line import Line
 from loratui.tui.wizard.facts import DatasetFacts
 from loratui.tui.wizard.pane import StepPane
 
@@ -15,22 +16,41 @@ class TriggerPane(StepPane):
     NUMBER = 4
     QUESTION = "Which word shall call it up?"
     HELP_TEXTS = {
-        "": "The word that calls the LoRA up in a prompt. Choose one no model knows (ohwx)\n"
-        "and write it into every caption. A style may do without.",
+        "": "The word that calls the LoRA up in a prompt. Choose one no model knows (ohwx).\n"
+        "It must stand in the captions; where none says it, it is put in front of them while\n"
+        "training, and your files stay as they are. A style may do without: leave it empty.",
     }
 
     def compose(self) -> ComposeResult:
         yield self.question()
         yield Field("dataset.trigger", "Trigger word", self.state.text("dataset.trigger"), placeholder="none")
+        yield Line(id="trigger-facts", classes="facts")
 
     def focus_first(self) -> None:
         self.query_one(Field).enter()
 
+    def show_facts(self) -> None:
+        field = self.query_one(Field)
+        if not field.has_focus_within or "dataset.trigger" not in self.state.decided:
+            field.put(self.state.text("dataset.trigger"))
+        advised = self.state.why.get("dataset.trigger")
+        words = ""
+        if advised is not None:
+            shown = repr(advised.value) if advised.value else "none"
+            words = f"  Proposed: {shown}. {advised.reason}"
+        self.query_one("#trigger-facts", Line).show(words)
+
     def note(self, field: Field) -> tuple[str, str]:
-        trigger = self.state.recipe.dataset.trigger
+        recipe = self.state.recipe
+        trigger = recipe.dataset.trigger
         if not trigger or not isinstance(self.state.dataset, DatasetFacts):
             return "", ""
-        found, total = self.state.dataset.with_word(trigger), len(self.state.dataset.captions)
+        found, total = self.state.dataset.says(trigger)
         if not total:
             return "", ""
-        return f"found in {found} of {total} captions", "fine" if found == total else "unusual"
+        if found == total:
+            return f"all {total} captions say it", "fine"
+        if recipe.kohya.get("caption_prefix"):
+            words = f"none of the {total} captions says it: it is put in front of them while training"
+            return f"{words}, your files stay as they are", "fine"
+        return f"found in {found} of {total} captions: those without it will not be called up", "unusual"

@@ -1,0 +1,34 @@
+"""The exact number of steps of a recipe over pictures that are already known."""
+
+from __future__ import annotations
+
+from loratui.advice.counting import StepCount
+from loratui.advice.steps import count as count_steps
+from loratui.dataset.buckets import Bucketing
+from loratui.families import FAMILIES
+from loratui.recipe import Recipe
+from loratui.tui.wizard.facts import DatasetFacts
+
+
+def count(recipe: Recipe, dataset: DatasetFacts) -> StepCount:
+    """Touches no disk."""
+    training, steps = recipe.training, recipe.steps
+    bucketing = Bucketing(
+        training.resolution,
+        training.buckets,
+        training.bucket_min,
+        training.bucket_max,
+        training.bucket_step,
+        training.bucket_no_upscale,
+    )
+    family = FAMILIES.get(recipe.base.family or "")
+    return count_steps(
+        dataset.scan,
+        bucketing,
+        steps.batch_size,
+        steps.accumulation,
+        steps.epochs,
+        steps.target,
+        recipe.launch.num_processes,
+        divisor=family.bucket_step if family else 1,
+    )
