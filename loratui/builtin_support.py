@@ -5,7 +5,7 @@ Shared by the engine, which refuses before anything starts, and the trainer, whi
 
 from __future__ import annotations
 
-FAMILIES = frozenset({"sd15", "sdxl"})
+FAMILIES = frozenset({"sd15", "sd2", "sdxl"})
 
 NETWORK_TYPES = frozenset({"lora", "locon", "loha", "lokr"})
 
@@ -159,6 +159,7 @@ KEYS = frozenset(
         "unet_lr",
         "use_8bit_adam",
         "use_lion_optimizer",
+        "v2",
         "v_parameterization",
         "v_pred_like_loss",
         "weighted_captions",

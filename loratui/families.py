@@ -36,7 +36,7 @@ FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
         Family("sd15", "Stable Diffusion 1.x", 512, "train_network", True, 0.18215),
-        Family("sd2", "Stable Diffusion 2.x", 768, "train_network", False, 0.18215),
+        Family("sd2", "Stable Diffusion 2.x", 768, "train_network", True, 0.18215),
         Family("sdxl", "Stable Diffusion XL", 1024, "sdxl_train_network", True, 0.13025, bucket_step=32),
         Family(
             "sd3",

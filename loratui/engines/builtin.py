@@ -20,7 +20,7 @@ _REQUIRED = ("torch", "diffusers", "transformers", "accelerate", "safetensors")
 
 
 class BuiltinEngine:
-    """Trains SD 1.x and SDXL with nothing to clone."""
+    """Trains SD 1.x, SD 2.x and SDXL with nothing to clone."""
 
     name: EngineName = "builtin"
     saves_on_stop = True
@@ -65,7 +65,7 @@ def _settings(recipe: Recipe) -> Iterator[Problem]:
         yield Problem(
             "base.family",
             f"the builtin engine does not train {family} models.",
-            'Choose engine = "kohya", or a Stable Diffusion 1.x or SDXL model.',
+            'Choose engine = "kohya", or a Stable Diffusion 1.x, 2.x or SDXL model.',
         )
     if recipe.network.type not in builtin_support.NETWORK_TYPES:
         yield Problem(

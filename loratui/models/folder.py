@@ -63,7 +63,8 @@ def _of_unet(folder: Path, pipeline: str, unet: dict[str, Any]) -> Finding:
         family, evidence = "sdxl", "unet/config.json: addition_embed_type text_time, as SDXL"
         if not (folder / "text_encoder").is_dir() and (folder / "text_encoder_2").is_dir():
             return Finding("base", None, "only the second text encoder: the SDXL refiner", "the SDXL refiner")
-    elif context == 1024:
+    elif context == 1024 or unet.get("use_linear_projection"):
+        # Stable Diffusion 1.x has convolutions there, whatever its width.
         family = "sd2"
     elif unet.get("_class_name", "UNet2DConditionModel") == "UNet2DConditionModel":
         family = "sd15"

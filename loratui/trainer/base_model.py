@@ -10,7 +10,8 @@ from loratui.problems import refusal
 
 
 def detect_family(path: Path) -> str:
-    """``"sd15"`` or ``"sdxl"`` for a diffusers folder or a single .safetensors file, from headers alone.
+    """``"sd15"``, ``"sd2"`` or ``"sdxl"`` for a diffusers folder or a single .safetensors file, from headers
+    alone.
 
     Raises ``UserError`` for everything that cannot be trained: missing or truncated files, pickles,
     LoRA files, other families.
@@ -20,6 +21,6 @@ def detect_family(path: Path) -> str:
         raise refusal(
             path,
             f"the builtin trainer does not train {family} models.",
-            'Choose engine = "kohya", or a Stable Diffusion 1.x or SDXL model.',
+            'Choose engine = "kohya", or a Stable Diffusion 1.x, 2.x or SDXL model.',
         )
     return family

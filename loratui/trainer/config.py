@@ -33,7 +33,7 @@ class TrainConfig:
     source: Path
     """The config.toml this came from."""
     family: str
-    """``sd15`` or ``sdxl``, read from the model itself."""
+    """``sd15``, ``sd2`` or ``sdxl``, read from the model itself."""
 
     pretrained_model_name_or_path: str
     train_data_dir: str
@@ -130,6 +130,7 @@ class TrainConfig:
     unet_lr: float | None
     use_8bit_adam: bool
     use_lion_optimizer: bool
+    v2: bool
     v_parameterization: bool
     v_pred_like_loss: float | None
     weighted_captions: bool
@@ -264,7 +265,7 @@ def checked(flat: Mapping[str, Any], path: Path) -> TrainConfig:
     else:
         family = detect_family(Path(model).expanduser())
         script = FAMILIES[family].script
-    problems = kohya_config.check(flat, script)
+    problems = [_in_words(problem, family) for problem in kohya_config.check(flat, script)]
     problems += [Problem(key, "is missing.", "Write it into the file.") for key in missing]
     problems += _unsupported(flat, script)
     if problems:
@@ -274,6 +275,16 @@ def checked(flat: Mapping[str, Any], path: Path) -> TrainConfig:
     if problems:
         raise ConfigRefusedError(str(path), *problems)
     return config
+
+
+def _in_words(problem: Problem, family: str) -> Problem:
+    """A key of the scripts for other families says that the model is not what the config was made for."""
+    scripts = {facts.script: facts.title for facts in FAMILIES.values() if facts.builtin}
+    others = [title for script, title in scripts.items() if script in kohya_config.scripts_with(problem.key)]
+    if not others or kohya_config.option(problem.key, FAMILIES[family].script):
+        return problem
+    message = f"is a setting for {others[0]}, and the model is a {FAMILIES[family].title} one."
+    return Problem(problem.key, message, f"Choose a model of {others[0]}, or remove the key.")
 
 
 def _unsupported(flat: Mapping[str, Any], script: str) -> Iterator[Problem]:

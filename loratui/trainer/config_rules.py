@@ -123,6 +123,9 @@ def _shares(config: TrainConfig) -> Iterator[Problem]:
 
 
 def _objective(config: TrainConfig) -> Iterator[Problem]:
+    if config.v2 and config.family != "sd2":
+        message = f"is for Stable Diffusion 2.x, and the model is a {config.facts.title} one."
+        yield Problem("v2", message, "Remove it, or choose another model.")
     """What sd-scripts refuses or warns of (library/train_util.py, ``verify_training_args``)."""
     for key in ("scale_v_pred_loss_like_noise_pred", "zero_terminal_snr"):
         if getattr(config, key) and not config.v_parameterization:

@@ -17,7 +17,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -74,7 +74,8 @@ def replay(recording: Recording) -> Replayed:
     remark = lora_file.load_into(network, recording.start_weights)
     if remark:
         raise refusal(recording.folder, f"its start weights do not fit: {remark}", "Copy it again.")
-    start = {name: tensor.clone() for name, tensor in network.tensors().items()}
+    shaped = partial(lora_file.in_kohyas_shapes, family=config.family)
+    start = {name: tensor.clone() for name, tensor in shaped(network.tensors()).items()}
     accelerator = Accelerator(mixed_precision="no", cpu=True)
     per_epoch = len(recording.facts["batches_before_shuffle"])
     totals = plan(
@@ -102,7 +103,7 @@ def replay(recording: Recording) -> Replayed:
         max(errors["loss"]),
         max(errors["grad_norm"]),
         max(errors["lr"]),
-        change_error(network.tensors(), final, start),
+        change_error(shaped(network.tensors()), final, start),
         captions_equal,
         order_equal,
     )
@@ -178,7 +179,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = []
     try:
         for configuration in find(folder):
-            results.append(_replay_or_say_why(configuration, folder.parent / "common"))
+            with redirect_stdout(sys.stderr):  # some optimizers print
+                results.append(_replay_or_say_why(configuration, folder.parent / "common"))
             if not options.json:
                 print(_line(results[-1]), flush=True)
     except UserError as error:

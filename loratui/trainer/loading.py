@@ -24,7 +24,7 @@ class BaseModel:
     unet: Any
     vae: Any
     text_encoders: list[Any]
-    """CLIP-L; with SDXL also OpenCLIP bigG."""
+    """CLIP-L; with SDXL also OpenCLIP bigG; with SD 2.x OpenCLIP H alone."""
     tokenizers: list[Tokenizer]
 
 
@@ -96,7 +96,11 @@ def _from_file(
         vae = _part(vae_class, weights, "first_stage_model.", folder, "vae", torch.float32)
         encoders = []
         tokenizers = [clip_tokenizer()]
-        if family == "sdxl":
+        if family == "sd2":
+            # Its last layer is left out by the config: training and inference take the last but one.
+            encoders.append(open_clip_weights(weights, "cond_stage_model.model."))
+            tokenizers = [clip_tokenizer().with_pad("!")]
+        elif family == "sdxl":
             encoders.append(clip_weights(weights, "conditioner.embedders.0.transformer."))
             prefix = "conditioner.embedders.1.model."
             encoders.append(open_clip_weights(weights, prefix, projection_as_stored=projection_as_stored))

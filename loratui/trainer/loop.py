@@ -217,7 +217,8 @@ class Training:
         path = checkpoints.lora_path(self.config, stem)
         entries = self.entries | metadata.of_file(self.config, stem, self.step, epoch)
         with averaged(self.stepper.optimizer):
-            lora_file.save(path, self.stepper.network.tensors(), entries, self.config.save_precision)
+            tensors = lora_file.in_kohyas_shapes(self.stepper.network.tensors(), self.config.family)
+            lora_file.save(path, tensors, entries, self.config.save_precision)
         self.report.emit(events.Checkpoint(str(path), self.step, epoch, final))
         return path
 

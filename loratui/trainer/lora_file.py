@@ -41,6 +41,18 @@ def save(
         temporary.write_bytes(to_bytes(cast, {**metadata, **hashes}))
 
 
+def in_kohyas_shapes(tensors: Mapping[str, Tensor], family: str) -> dict[str, Tensor]:
+    """sd-scripts has 1x1 convolutions in Stable Diffusion 2.x where the model itself has linear layers
+    (library/train_util.py:5511, ``unet_use_linear_projection_in_v2=False``), and so kernels in its files."""
+
+    def shaped(name: str, tensor: Tensor) -> Tensor:
+        module = name.partition(".")[0]
+        is_kernel = family == "sd2" and module.endswith(("_proj_in", "_proj_out")) and tensor.dim() == 2
+        return tensor[:, :, None, None] if is_kernel else tensor
+
+    return {name: shaped(name, tensor) for name, tensor in tensors.items()}
+
+
 def sizes_in(path: Path) -> dict[str, tuple[int, float]]:
     """Rank and alpha of each module in a LoRA file; without an alpha it is the rank (sd-scripts
     networks/lora.py:803-818). Raises ``UserError`` when the file is broken or holds no LoRA."""
@@ -81,8 +93,9 @@ def load_into(network: Network, path: Path) -> str:
             trained = layer.tensors().keys() - {"alpha"}
             if not trained <= set(keys.get(name, ())):
                 continue
-            tensors = {kind: file.get_tensor(f"{name}.{kind}") for kind in keys[name]}
-            own_alpha = float(layer.tensors().get("alpha", 0.0))
+            own = layer.tensors()
+            tensors = {kind: _like(own.get(kind), file.get_tensor(f"{name}.{kind}")) for kind in keys[name]}
+            own_alpha = float(own.get("alpha", 0.0))
             alpha = float(tensors.pop("alpha", own_alpha))
             if alpha != own_alpha:
                 other_alphas.add((alpha, own_alpha))
@@ -112,3 +125,10 @@ def _header(path: Path) -> Mapping[str, TensorEntry]:
     if path.suffix.lower() != ".safetensors":
         raise refusal(path, "only .safetensors files are opened.", "Choose such a file as network_weights.")
     return read_header(path).tensors
+
+
+def _like(own: Tensor | None, given: Tensor) -> Tensor:
+    """A 1x1 kernel as the matrix it is, and the other way round."""
+    if own is None or own.dim() < 2 or own.flatten(1).shape != given.flatten(1).shape:
+        return given
+    return given.reshape(own.shape)

@@ -13,8 +13,12 @@ from loratui.trainer.config import TrainConfig
 from loratui.trainer.data import Item
 from loratui.trainer.schedule import Plan
 
-_ARCHITECTURES = {"sd15": "stable-diffusion-v1/lora", "sdxl": "stable-diffusion-xl-v1-base/lora"}
-_VERSIONS = {"sd15": "sd_v1", "sdxl": "sdxl_base_v1-0"}
+_ARCHITECTURES = {
+    "sd15": "stable-diffusion-v1/lora",
+    "sd2": "stable-diffusion-v2-512/lora",
+    "sdxl": "stable-diffusion-xl-v1-base/lora",
+}
+_VERSIONS = {"sd15": "sd_v1", "sd2": "sd_v2", "sdxl": "sdxl_base_v1-0"}
 _COPIED = (
     "adaptive_noise_scale",
     "bucket_no_upscale",
@@ -64,7 +68,7 @@ def of_training(
     model = Path(config.pretrained_model_name_or_path).expanduser()
     entries = {f"ss_{key}": str(getattr(config, key)) for key in _COPIED}
     entries |= {
-        "ss_base_model_version": _VERSIONS[config.family],
+        "ss_base_model_version": _version(config),
         "ss_batch_size_per_device": str(config.train_batch_size),
         "ss_max_train_steps": str(plan.total_steps),
         "ss_network_alpha": f"{config.alpha:g}",
@@ -78,7 +82,7 @@ def of_training(
         "ss_text_encoder_lr": str(config.text_encoder_lr),
         "ss_total_batch_size": str(config.train_batch_size * config.gradient_accumulation_steps),
         "ss_training_started_at": str(started),
-        "ss_v2": "False",
+        "ss_v2": str(config.family == "sd2"),
     }
     if config.network_arguments:
         entries["ss_network_args"] = json.dumps(config.network_arguments)
@@ -97,7 +101,7 @@ def of_file(config: TrainConfig, name: str, step: int, epoch: int) -> dict[str, 
         "ss_steps": str(step),
         "ss_training_finished_at": str(now),
         "modelspec.sai_model_spec": "1.0.1",
-        "modelspec.architecture": _ARCHITECTURES[config.family],
+        "modelspec.architecture": _architecture(config),
         "modelspec.implementation": "diffusers",
         "modelspec.implementation_version": f"loratui/{loratui.__version__}",
         "modelspec.title": name,
@@ -105,9 +109,21 @@ def of_file(config: TrainConfig, name: str, step: int, epoch: int) -> dict[str, 
         "modelspec.date": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)),
         "modelspec.prediction_type": "v" if config.v_parameterization else "epsilon",
     }
-    if config.family == "sd15":
+    if config.family != "sdxl":
         entries["modelspec.encoder_layer"] = str(config.clip_skip or 1)
     return entries
+
+
+def _version(config: TrainConfig) -> str:
+    """As sd-scripts names it (library/model_util.py:1068)."""
+    velocity = config.v_parameterization and config.family != "sdxl"
+    return _VERSIONS[config.family] + ("_v" if velocity else "")
+
+
+def _architecture(config: TrainConfig) -> str:
+    if config.family == "sd2" and config.v_parameterization:
+        return "stable-diffusion-v2-768-v/lora"
+    return _ARCHITECTURES[config.family]
 
 
 def _legacy_hash(path: Path) -> str:

@@ -3,7 +3,7 @@
 Its weights are random, so its pictures are noise and stay noise; its loss is real and falls when a
 LoRA is trained on it.
 
-``python -m loratui.trainer.tiny_model DIR [--family sd15|sdxl] [--seed N]``
+``python -m loratui.trainer.tiny_model DIR [--family sd15|sd2|sdxl] [--seed N]``
 """
 
 from __future__ import annotations
@@ -32,6 +32,15 @@ _UNET: dict[str, dict[str, Any]] = {
         "layers_per_block": 1,
         "cross_attention_dim": 32,
         "attention_head_dim": 4,
+    },
+    "sd2": {
+        "block_out_channels": (32, 64),
+        "down_block_types": ("CrossAttnDownBlock2D",) * 2,
+        "up_block_types": ("CrossAttnUpBlock2D",) * 2,
+        "layers_per_block": 1,
+        "cross_attention_dim": 32,
+        "attention_head_dim": (2, 4),
+        "use_linear_projection": True,
     },
     "sdxl": {
         "block_out_channels": (16, 32, 64),
@@ -111,7 +120,7 @@ def _text_encoders(family: str) -> list[Any]:
     from transformers.models.clip.configuration_clip import CLIPTextConfig
 
     vocabulary = len(_vocabulary())
-    widths = (32,) if family == "sd15" else (32, 16)
+    widths = (32, 16) if family == "sdxl" else (32,)
     return [
         kind(
             CLIPTextConfig(

@@ -107,7 +107,7 @@ def build(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> Backend:
 
 @cache
 def clip_tokenizer() -> Tokenizer:
-    """The tokenizer of SD 1.x and SDXL: 49,408 entries, from the shipped vocabulary."""
+    """The tokenizer of Stable Diffusion: 49,408 entries, from the shipped vocabulary."""
     return Tokenizer(build(clip_tokens.vocabulary(), list(clip_tokens.merges())))
 
 

@@ -41,9 +41,9 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     from loratui.trainer.tiny_model import make
 
     folder = tmp_path_factory.mktemp("models")
-    for family in ("sd15", "sdxl"):
+    for family in ("sd15", "sd2", "sdxl"):
         make(folder / family, family, seed=1)
-    return {family: folder / family for family in ("sd15", "sdxl")}
+    return {family: folder / family for family in ("sd15", "sd2", "sdxl")}
 
 
 @pytest.fixture(scope="session")

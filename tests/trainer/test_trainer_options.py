@@ -36,6 +36,9 @@ def known() -> dict[bool, list[float]]:
         {"multires_noise_iterations": 6},
         {"min_timestep": 900},
         {"max_timestep": 100},
+        {"loss_type": "huber"},
+        {"ip_noise_gamma": 0.5},
+        {"max_token_length": 150},
         {"v_parameterization": True, "scale_v_pred_loss_like_noise_pred": True},
         {"v_parameterization": True, "zero_terminal_snr": True, "min_timestep": 900},
     ],
@@ -141,3 +144,20 @@ def test_captions_with_words_around_them_and_without_any(train: Any) -> None:
     none = losses(train(caption_dropout_rate=1.0))
     assert none == losses(train(caption_dropout_every_n_epochs=1))
     assert none == losses(train(caption_dropout_rate=1.0, network_train_unet_only=True, seed=7))
+
+
+def test_stable_diffusion_2(train: Any, tmp_path: Path) -> None:
+    told = train("sd2", v2=True, v_parameterization=True, network_train_unet_only=None, max_train_steps=2)
+    assert len(losses(told)) == 2
+    file = tmp_path / "out" / "tiny.safetensors"
+    tensors = load_file(file)
+    assert "lora_te_text_model_encoder_layers_0_self_attn_q_proj.alpha" in tensors
+    # Kohya's files of this family have kernels where diffusers has matrices.
+    down = tensors["lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight"]
+    assert down.shape == (4, 32, 1, 1)
+    with safe_open(file, "pt") as opened:
+        about = opened.metadata()
+    assert (about["ss_v2"], about["ss_base_model_version"]) == ("True", "sd_v2_v")
+    assert about["modelspec.architecture"] == "stable-diffusion-v2-768-v/lora"
+    again = train("sd2", network_weights=str(file), network_train_unet_only=None, max_train_steps=1)
+    assert not [message for message in again.of(events.Message) if message.level != "info"]

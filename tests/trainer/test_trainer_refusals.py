@@ -81,6 +81,8 @@ def sentence(told: Any, code: int) -> str:
             ["Prodigy"],
         ),
         ({"network_train_text_encoder_only": True}, ["network_train_unet_only"]),
+        ({"v2": True}, ["v2", "Stable Diffusion 1.x"]),
+        ({"cache_text_encoder_outputs": True}, ["cache_text_encoder_outputs", "Stable Diffusion XL", "1.x"]),
     ],
 )
 def test_configs_that_are_refused(changes: dict[str, Any], words: list[str], train: Any) -> None:
