@@ -16,6 +16,9 @@ from loratui.problems import Problem, nearest
 from loratui.recipe import EngineName, Recipe
 from loratui.recipe.document import Optimizer
 
+ASKED_FOLDER = "control/trainer"
+"""Below a run's folder: where the trainer looks for what it is asked to do at once."""
+
 _REQUIRED = ("torch", "diffusers", "transformers", "accelerate", "safetensors")
 
 
@@ -51,8 +54,11 @@ class BuiltinEngine:
         prompts = config.prompt_lines(recipe)
         if prompts:
             files[config.PROMPTS_FILE] = prompts
-        argv = (sys.executable, "-m", "loratui.trainer", "--config_file", str(run_folder / "config.toml"))
-        return Launch(Command(argv, {"HF_HUB_OFFLINE": "1"}, run_folder), files)
+        argv = [sys.executable, "-m", "loratui.trainer", "--config_file", str(run_folder / "config.toml")]
+        argv += ["--control", str(run_folder / ASKED_FOLDER)]
+        if recipe.output.save_state and recipe.output.state_minutes:
+            argv += ["--state_minutes", str(recipe.output.state_minutes)]
+        return Launch(Command(tuple(argv), {"HF_HUB_OFFLINE": "1"}, run_folder), files)
 
     def reader(self) -> BuiltinReader:
         """A fresh reader of prefixed JSON lines."""

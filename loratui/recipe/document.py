@@ -130,6 +130,9 @@ class Output(Section, frozen=True, kw_only=True):
     keep_last: _Positive | None = None
     save_state: bool = True
     """Keep what is needed to resume beside each checkpoint."""
+    state_minutes: _Natural = 15
+    """Keep it also whenever so many minutes have passed, for machines that vanish; the builtin engine alone
+    can. Only the newest of these stays. 0 keeps none."""
 
 
 class Launch(Section, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -23,7 +24,17 @@ from loratui.runs import lock, store
 from loratui.runs.files import file_size, open_for_append, read_range, replace_file
 from loratui.runs.follow import RecordReader
 from loratui.runs.launch_file import write_command
-from loratui.runs.layout import Run, Status, read_status, request, take_requests, write_files, write_status
+from loratui.runs.layout import (
+    Run,
+    Status,
+    ask_trainer,
+    read_run_file,
+    read_status,
+    request,
+    take_requests,
+    write_files,
+    write_status,
+)
 from loratui.runs.liveness import is_alive
 
 READY_WITHIN = 10.0
@@ -115,12 +126,26 @@ def request_kill(run: Run) -> None:
     _request(run, "kill")
 
 
+def request_now(run: Run, action: Literal["save", "sample"]) -> None:
+    """Ask the builtin trainer for a checkpoint with its state, or for sample pictures, at the end of its
+    step. Raises ``UserError`` when the run is not running, or sd-scripts trains, which cannot be asked."""
+    file = read_run_file(run)
+    if file is not None and file.engine != "builtin":
+        message = f"{run.id} is trained by sd-scripts, which saves and draws by its own plan only."
+        raise UserError("", Problem("", message, "Its next checkpoint is due as planned."))
+    _write_request(run, lambda: ask_trainer(run, action))
+
+
 def _request(run: Run, action: str) -> None:
+    _write_request(run, lambda: request(run, action))
+
+
+def _write_request(run: Run, write: Callable[[], None]) -> None:
     if not is_alive(run, read_status(run)):
         state, _ = store.state(run)
         raise UserError("", Problem("", f"{run.id} is not running: it is {state}.", "See: loratui runs"))
     try:
-        request(run, action)
+        write()
     except OSError as error:
         raise UserError(
             str(run.control), Problem("", f"the request cannot be written: {error.strerror}.")

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -65,6 +66,11 @@ class Run:
     @property
     def control(self) -> Path:
         return self.folder / "control"
+
+    @property
+    def asked(self) -> Path:
+        """Where the builtin trainer itself looks for requests."""
+        return self.control / "trainer"
 
     @property
     def lock(self) -> Path:
@@ -184,6 +190,13 @@ def request(run: Run, action: str) -> None:
     finally:
         os.close(descriptor)
     hidden.rename(run.control / name)
+
+
+def ask_trainer(run: Run, action: Literal["save", "sample"]) -> None:
+    """Ask the builtin trainer for a checkpoint with its state, or for sample pictures, at the end of its
+    step. Raises ``OSError``."""
+    run.asked.mkdir(mode=0o700, exist_ok=True)
+    replace_file(run.asked / action, b"")
 
 
 def take_requests(run: Run) -> list[str]:

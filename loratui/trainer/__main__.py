@@ -15,7 +15,9 @@ from pathlib import Path
 
 from loratui.events import Ended
 from loratui.problems import UserError
+from loratui.trainer.asked import Asked
 from loratui.trainer.config import ConfigRefusedError, load_config
+from loratui.trainer.options import Options
 from loratui.trainer.process import end_now, own_stdout, sentence
 from loratui.trainer.report import Reporter, line_writer
 from loratui.trainer.stopping import StopRequest
@@ -27,15 +29,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the trainer. The events go to standard output, everything else to standard error."""
     parser = argparse.ArgumentParser(prog="python -m loratui.trainer", description=__doc__)
     parser.add_argument("--config_file", type=Path, required=True, help="a Kohya config.toml")
+    parser.add_argument(
+        "--state_minutes",
+        type=float,
+        default=0.0,
+        help="save a state to resume from whenever so many minutes have passed since the last",
+    )
+    parser.add_argument(
+        "--control", type=Path, help="a folder: a file 'save' or 'sample' that appears in it is obeyed"
+    )
     options = parser.parse_args(arguments)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     emit = line_writer(own_stdout())
     stop = StopRequest(at_once=lambda: end_now(emit))
     stop.listen()
-    return guarded(options.config_file, Reporter(emit), stop)
+    told = Options(options.state_minutes, Asked(options.control))
+    return guarded(options.config_file, Reporter(emit), stop, told)
 
 
-def guarded(config_file: Path, report: Reporter, stop: StopRequest) -> int:
+def guarded(config_file: Path, report: Reporter, stop: StopRequest, options: Options | None = None) -> int:
     """Train, and turn whatever goes wrong into one sentence and an exit code."""
     try:
         report.phase("starting")
@@ -43,7 +55,7 @@ def guarded(config_file: Path, report: Reporter, stop: StopRequest) -> int:
         report.phase("libraries", "loading PyTorch and diffusers")
         from loratui.trainer.session import train  # seconds of imports: after the first words
 
-        return train(config, report, stop)
+        return train(config, report, stop, options or Options())
     except UserError as error:
         report.message("error", str(error))
         report.emit(Ended("failed", report.step))

@@ -47,14 +47,17 @@ def remove_old(config: TrainConfig, epoch: int) -> None:
 
 
 def remove_old_steps(config: TrainConfig, step: int) -> None:
-    """Remove the checkpoint and the state that fall out of save_last_n_steps, which counts steps and not
-    files (library/train_util.py, ``get_remove_step_no``)."""
+    """Remove the checkpoint and the state that fall out of save_last_n_steps and save_last_n_steps_state,
+    which count steps and not files (library/train_util.py:5796 and :5973)."""
     every, kept = config.save_every_n_steps, config.save_last_n_steps
-    if not every or not kept:
+    if not every:
         return
-    last = step - kept - 1
-    old = last - last % every
-    if old > 0:
+    if kept is not None and (old := _multiple_before(step - kept, every)) > 0:
         lora_path(config, step_stem(config, old)).unlink(missing_ok=True)
-        if config.save_state:
-            shutil.rmtree(state_path(config, step_stem(config, old)), ignore_errors=True)
+    kept = config.save_last_n_steps_state or kept
+    if config.save_state and kept is not None and (old := _multiple_before(step - kept, every)) > 0:
+        shutil.rmtree(state_path(config, step_stem(config, old)), ignore_errors=True)
+
+
+def _multiple_before(step: int, every: int) -> int:
+    return (step - 1) - (step - 1) % every

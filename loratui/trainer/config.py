@@ -114,7 +114,9 @@ class TrainConfig:
     save_last_n_epochs: int | None
     save_last_n_epochs_state: int | None
     save_last_n_steps: int | None
+    save_last_n_steps_state: int | None
     save_model_as: str
+    save_n_epoch_ratio: int | None
     save_precision: str | None
     save_state: bool
     save_state_on_train_end: bool

@@ -19,9 +19,11 @@ from loratui.trainer.conditions import Conditions
 from loratui.trainer.config import TrainConfig
 from loratui.trainer.data import Item, size_conditions
 from loratui.trainer.drawing import Drawer
+from loratui.trainer.keeping import Keeping
 from loratui.trainer.latents import LatentCache
 from loratui.trainer.objective import AverageLoss
 from loratui.trainer.optimizers import averaged
+from loratui.trainer.options import Options
 from loratui.trainer.report import Reporter
 from loratui.trainer.schedule import Plan
 from loratui.trainer.state import Progress
@@ -46,6 +48,7 @@ class Training:
     seed: int
     report: Reporter
     stop: StopRequest
+    options: Options
     entries: dict[str, str]
     """Metadata that every file carries."""
     step: int = 0
@@ -72,7 +75,7 @@ class Training:
             return "failed"
 
     def _run(self) -> Outcome:
-        config, plan = self.config, self.plan
+        config, plan, keeping = self.config, self.plan, self._keeping()
         start, skipped = divmod(self.step, plan.steps_per_epoch)
         if config.sample_at_first and self.step == 0:
             self._draw(0)
@@ -85,16 +88,28 @@ class Training:
                 if self.stop.requested:
                     return self._stopped(epoch)
                 self._step(epoch, position * plan.accumulation, chunks[position])
-                self._end_step(epoch + 1)
+                keeping.after_step(self.step, epoch + 1)
                 if self.step >= plan.total_steps:
                     break
-            self._end_epoch(epoch + 1)
+            keeping.after_epoch(epoch + 1)
         if self.step < plan.total_steps:
             return self._stopped(plan.epochs)
         self.save_lora(config.name, plan.epochs, final=True)
         if config.save_state or config.save_state_on_train_end:
-            self.save_state(config.name, plan.epochs)
+            keeping.state_saved(self.save_state(config.name, plan.epochs))
         return "finished"
+
+    def _keeping(self) -> Keeping:
+        return Keeping(
+            self.config,
+            self.plan,
+            self.report,
+            self.save_lora,
+            self.save_state,
+            self._draw,
+            self.options.asked,
+            self.options.state_minutes * 60,
+        )
 
     def _batches(self, epoch: int) -> list[Batch]:
         return epoch_batches(
@@ -171,33 +186,6 @@ class Training:
             noisy,
         )
 
-    def _end_step(self, epoch: int) -> None:
-        """``epoch`` counts from 1. The last step's file is the final one."""
-        config = self.config
-        if self.step < self.plan.total_steps and checkpoints.is_due(config.save_every_n_steps, self.step):
-            stem = checkpoints.step_stem(config, self.step)
-            self.save_lora(stem, epoch)
-            if config.save_state:
-                self.save_state(stem, epoch)
-            checkpoints.remove_old_steps(config, self.step)
-            self.report.phase("training")
-        # Epochs win over steps, when both are given (library/train_util.py, ``sample_images_common``).
-        if not config.sample_every_n_epochs and checkpoints.is_due(config.sample_every_n_steps, self.step):
-            self._draw(None)
-
-    def _end_epoch(self, epoch: int) -> None:
-        """``epoch`` counts from 1. The last epoch's file is the final one."""
-        config = self.config
-        if epoch < self.plan.epochs and checkpoints.is_due(config.save_every_n_epochs, epoch):
-            stem = checkpoints.epoch_stem(config, epoch)
-            self.save_lora(stem, epoch)
-            if config.save_state:
-                self.save_state(stem, epoch)
-            checkpoints.remove_old(config, epoch)
-            self.report.phase("training")
-        if checkpoints.is_due(config.sample_every_n_epochs, epoch):
-            self._draw(epoch)
-
     def _draw(self, epoch: int | None) -> None:
         with averaged(self.stepper.optimizer):
             self.drawer.draw(self.report, self.stop, epoch, self.step)
@@ -222,7 +210,7 @@ class Training:
         self.report.emit(events.Checkpoint(str(path), self.step, epoch, final))
         return path
 
-    def save_state(self, stem: str, epoch: int) -> None:
+    def save_state(self, stem: str, epoch: int) -> Path:
         """Write a folder to resume from."""
         path = checkpoints.state_path(self.config, stem)
         progress = Progress(
@@ -235,3 +223,4 @@ class Training:
         )
         state.save(path, self.stepper.network, self.stepper.optimizer, progress)
         self.report.emit(events.StateSaved(str(path), self.step, epoch))
+        return path

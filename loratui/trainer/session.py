@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import time
@@ -23,6 +24,7 @@ from loratui.trainer.drawing import Drawer
 from loratui.trainer.loading import BaseModel, diffusers_classes, encoder_classes, load
 from loratui.trainer.loop import Training
 from loratui.trainer.objective import AverageLoss
+from loratui.trainer.options import Options
 from loratui.trainer.prompts import Prompt, read_prompts
 from loratui.trainer.report import Reporter
 from loratui.trainer.schedule import plan
@@ -34,12 +36,12 @@ _TINY = 10_000_000
 """Parameters."""
 
 
-def train(config: TrainConfig, report: Reporter, stop: StopRequest) -> int:
+def train(config: TrainConfig, report: Reporter, stop: StopRequest, options: Options) -> int:
     """Run a training and say how it ended. Returns the exit code: 0 or 1.
 
     Raises ``UserError`` for whatever only the person can put right.
     """
-    training = prepare(config, report, stop)
+    training = prepare(config, report, stop, options)
     if stop.requested:
         report.emit(events.Ended("stopped", training.step))
         return 0
@@ -50,7 +52,7 @@ def train(config: TrainConfig, report: Reporter, stop: StopRequest) -> int:
     return 1 if outcome == "failed" else 0
 
 
-def prepare(config: TrainConfig, report: Reporter, stop: StopRequest) -> Training:
+def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: Options) -> Training:
     """Read, load, encode and build everything, in the order in which mistakes show soonest."""
     started = time.time()
     # Imported here already, while the phase still says what takes so long.
@@ -70,6 +72,10 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest) -> Trainin
         config.max_train_steps,
         config.max_train_epochs,
     )
+    if config.save_n_epoch_ratio:
+        # train_network.py:978
+        every = totals.epochs // config.save_n_epoch_ratio or 1
+        config = dataclasses.replace(config, save_every_n_epochs=every)
     first_step = _first_step(config, progress, totals.total_steps, totals.batches_per_epoch, report)
     report.phase("model", Path(config.pretrained_model_name_or_path).name)
     model = load(
@@ -116,6 +122,7 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest) -> Trainin
         seed=seed,
         report=report,
         stop=stop,
+        options=options,
         entries=metadata.of_training(config, items, totals, seed, started) | {"ss_optimizer": chosen.words},
         step=first_step,
         schedule_offset=scheduled - first_step,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from loratui.engines.builtin import BuiltinEngine
-from loratui.recipe import Base, Network, Optimizer, Recipe
+from loratui.recipe import Base, Network, Optimizer, Output, Recipe
+from loratui.runs.layout import Run
 
 
 def refused(**parts: Any) -> set[str]:
@@ -46,3 +48,14 @@ def test_zero_terminal_snr_goes_with_v_prediction_only() -> None:
 def test_settings_passed_on() -> None:
     assert "kohya.min_snr_gamma" not in refused(kohya={"min_snr_gamma": 5.0})
     assert "kohya.masked_loss" in refused(kohya={"masked_loss": True})
+
+
+def test_what_the_trainer_is_told_beside_the_config() -> None:
+    folder = Path("/runs/one")
+    recipe = Recipe(base=Base(model="m"), output=Output(state_minutes=7))
+    argv = BuiltinEngine().prepare(recipe, folder).command.argv
+    assert argv[argv.index("--state_minutes") + 1] == "7"
+    assert argv[argv.index("--control") + 1] == str(Run("one", folder).asked)
+    for output in (Output(state_minutes=0), Output(save_state=False)):
+        argv = BuiltinEngine().prepare(Recipe(base=Base(model="m"), output=output), folder).command.argv
+        assert "--state_minutes" not in argv

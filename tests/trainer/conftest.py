@@ -13,6 +13,7 @@ import pytest
 from loratui import kohya_config
 from loratui.events import Event
 from loratui.trainer.__main__ import guarded
+from loratui.trainer.options import Options
 from loratui.trainer.report import Reporter
 from loratui.trainer.stopping import StopRequest
 
@@ -99,13 +100,25 @@ def write_config(tmp_path: Path, tiny_models: dict[str, Path], pictures: Path) -
 def train(write_config: WriteConfig) -> Train:
     """Trains in this process."""
 
-    def run(family: str = "sd15", stop: StopRequest | None = None, **changes: Any) -> Told:
+    def run(
+        family: str = "sd15",
+        stop: StopRequest | None = None,
+        options: Options | None = None,
+        watch: Callable[[Event], None] = lambda event: None,
+        **changes: Any,
+    ) -> Told:
         from accelerate.state import AcceleratorState
 
         # One process is one training, except here: its precision must not stick.
         AcceleratorState._reset_state(reset_partial_state=True)
         told: list[Event] = []
-        code = guarded(write_config(family, **changes), Reporter(told.append), stop or StopRequest())
+
+        def emit(event: Event) -> None:
+            told.append(event)
+            watch(event)
+
+        config = write_config(family, **changes)
+        code = guarded(config, Reporter(emit), stop or StopRequest(), options)
         return Told(code, told)
 
     return run

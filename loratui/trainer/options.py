@@ -1,0 +1,16 @@
+"""What the trainer is told beside config.toml, which stays Kohya's own. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from loratui.trainer.asked import Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of the command line."""
+
+    state_minutes: float = 0.0
+    """Save a state whenever so much time has passed since the last one; 0 does not."""
+    asked: Asked = field(default_factory=Asked)
