@@ -19,6 +19,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("runs", "Go on with a run from its last saved state."),
     "rerun": ("runs", "The same recipe once more, with changes."),
     "logs": ("runs", "What a run's trainer printed."),
+    "queue": ("queue", "Runs that wait for a GPU: order, hold, change, go on after a failure."),
     "fix": ("fix", "What one key can do about a run's trouble: shown, then done."),
     "check": ("check", "Everything in a folder of pictures that would spoil training on it."),
     "dataset": ("dataset", "Mend a dataset: duplicates, formats, captions; with a preview and an undo."),

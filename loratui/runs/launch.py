@@ -7,7 +7,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -55,6 +55,24 @@ def start(recipe: Recipe, engine: Engine, total_steps: int | None = None) -> Run
     _prepare(run, lambda: engine.prepare(recipe, run.folder))
     spawn(run)
     return run
+
+
+def start_queued(run: Run, environment: Mapping[str, str]) -> None:
+    """Start a run that has waited, ``environment`` added to its supervisor's. What is wrong with it by now is
+    its verdict. Raises ``UserError`` then."""
+    from loratui.engines.registry import engine
+
+    try:
+        recipe = recipes.loads(_read(run.recipe), str(run.recipe))
+        chosen = engine(recipe.launch.engine)
+        problems = chosen.supports(recipe)
+        if problems:
+            raise UserError(str(run.recipe), *problems)
+    except UserError as error:
+        _fail(run, f"It could not be started: {error}")
+        raise
+    _prepare(run, lambda: chosen.prepare(recipe, run.folder))
+    spawn(run, environment)
 
 
 def resume(run: Run, engine: Engine, changed: Recipe | None = None) -> Run:
@@ -152,9 +170,9 @@ def _write_request(run: Run, write: Callable[[], None]) -> None:
         ) from None
 
 
-def spawn(run: Run) -> None:
-    """Start the supervisor of a prepared run, and wait until it has taken over. Raises ``UserError`` with its
-    own words when it ends instead."""
+def spawn(run: Run, environment: Mapping[str, str] | None = None) -> None:
+    """Start the supervisor of a prepared run, ``environment`` added to ours, and wait until it has taken
+    over. Raises ``UserError`` with its own words when it ends instead."""
     _children[:] = [child for child in _children if child.poll() is None]  # reap supervisors that have ended
     ready, report = os.pipe()
     log = open_for_append(run.supervisor_log)
@@ -167,6 +185,7 @@ def spawn(run: Run) -> None:
             stdout=log,
             stderr=log,
             close_fds=True,
+            env={**os.environ, **(environment or {})},
             pass_fds=(report,),
             start_new_session=True,
         )

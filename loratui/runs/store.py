@@ -17,10 +17,9 @@ from loratui import places
 from loratui.events import RunState
 from loratui.problems import Problem, UserError
 from loratui.recipe import EngineName, Recipe, dumps
-from loratui.runs import lock
+from loratui.runs import liveness, lock
 from loratui.runs.files import PRIVATE_FOLDER, replace_file
 from loratui.runs.layout import Run, RunFile, Status, read_run_file, read_status, write_status
-from loratui.runs.liveness import state
 
 __all__ = [
     "Run",
@@ -37,6 +36,9 @@ __all__ = [
     "summarize",
     "summary",
 ]
+
+
+state = liveness.state
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,10 @@ class RunSummary:
     final_file: str
 
 
-def create(recipe: Recipe, engine_name: EngineName, total_steps: int | None = None) -> Run:
-    """A new run folder, in state starting, with nothing running yet. Raises ``UserError`` when it cannot be
+def create(
+    recipe: Recipe, engine_name: EngineName, total_steps: int | None = None, state: RunState = "starting"
+) -> Run:
+    """A new run folder, in this state, with nothing running yet. Raises ``UserError`` when it cannot be
     made. Until run.json is there, which comes last, no list shows it."""
     runs = places.runs_folder()
     now = datetime.now(UTC)
@@ -73,7 +77,7 @@ def create(recipe: Recipe, engine_name: EngineName, total_steps: int | None = No
             (run.checkpoints / "sample").symlink_to("../samples", target_is_directory=True)
         replace_file(run.recipe, dumps(recipe).encode())
         planned = total_steps if total_steps is not None else recipe.steps.target
-        write_status(run, Status("starting", total_steps=planned, started=now.timestamp()))
+        write_status(run, Status(state, total_steps=planned, started=now.timestamp()))
         about = RunFile(
             id=run.id,
             name=recipe.output.name,
@@ -137,7 +141,7 @@ def is_kept(run: Run) -> bool:
 
 def _summary(run: Run, about: RunFile) -> RunSummary:
     status = read_status(run)
-    current, reason = state(run, status)
+    current, reason = liveness.state(run, status)
     status = status or Status(current)
     return RunSummary(
         id=run.id,

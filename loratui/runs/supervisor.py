@@ -24,7 +24,7 @@ from loratui.engines import kohya_launch, readers
 from loratui.engines.engine import Command, LogReader
 from loratui.events import Hint
 from loratui.problems import Problem, UserError
-from loratui.runs import hint_rules, lock
+from loratui.runs import gpu_locks, hint_rules, lock
 from loratui.runs.effect import nothing_in
 from loratui.runs.files import file_size, open_for_append
 from loratui.runs.launch_file import read_command
@@ -58,8 +58,8 @@ class Attempt:
     run: Run
     command: Command
     inspect: Inspection
-    lock: int
-    """The descriptor that holds the run's lock."""
+    locks: tuple[int, ...]
+    """The descriptors that hold the run's lock and those of its GPUs."""
     saves_on_stop: bool = True
     grace: float = GRACE
     orphan_grace: float = ORPHAN_GRACE
@@ -116,7 +116,7 @@ def _start(attempt: Attempt, progress: Progress) -> TrainerProcess | None:
     try:
         output = open_for_append(attempt.run.output)
         try:
-            trainer = TrainerProcess(attempt.command, output, attempt.lock, attempt.orphan_grace)
+            trainer = TrainerProcess(attempt.command, output, attempt.locks, attempt.orphan_grace)
         finally:
             os.close(output)
     except OSError as error:
@@ -251,6 +251,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         held = lock.hold(run.lock)
         command = read_command(run)
+        processes = gpu_locks.processes_of(command.argv)
+        gpus = gpu_locks.hold(gpu_locks.indices(os.environ, processes))
     except lock.LockHeldError:
         print(f"{run.id} already has a supervisor. See it with: loratui attach {run.id}", file=sys.stderr)
         return 1
@@ -268,7 +270,7 @@ def main(arguments: list[str] | None = None) -> int:
         run,
         command,
         _inspect,
-        held,
+        (held, *gpus),
         readers.saves_on_stop(about.engine),
         options.grace,
         options.orphan_grace,

@@ -34,9 +34,11 @@ ORPHAN_GRACE = 10.0
 class TrainerProcess:
     """A running trainer. Its process group has the number of its own PID."""
 
-    def __init__(self, command: Command, output: int, lock: int, orphan_grace: float = ORPHAN_GRACE) -> None:
-        """Start it with both output streams going to the descriptor ``output``. ``lock`` is the run's lock,
-        which the guard shares. Raises ``OSError`` when the program or its folder is not there."""
+    def __init__(
+        self, command: Command, output: int, locks: tuple[int, ...], orphan_grace: float = ORPHAN_GRACE
+    ) -> None:
+        """Start it with both output streams going to the descriptor ``output``. ``locks`` are the run's and
+        its GPUs', which the guard shares. Raises ``OSError`` when the program or its folder is not there."""
         self._process = subprocess.Popen(
             command.argv,
             cwd=command.cwd,
@@ -49,7 +51,7 @@ class TrainerProcess:
             preexec_fn=_preparation(),
         )
         self.pid = self._process.pid
-        self._guard, self._leash = _start_guard(self.pid, lock, orphan_grace)
+        self._guard, self._leash = _start_guard(self.pid, locks, orphan_grace)
 
     def has_ended(self) -> bool:
         """Whether it has ended. It is not reaped yet, so its number cannot be given away."""
@@ -88,12 +90,12 @@ def _preparation() -> Callable[[], None]:
     return prepare
 
 
-def _start_guard(group: int, lock: int, grace: float) -> tuple[int, int]:
+def _start_guard(group: int, locks: tuple[int, ...], grace: float) -> tuple[int, int]:
     """Fork the guard. Returns its PID and the descriptor that keeps it waiting.
 
     The death signal reaches only the trainer itself; accelerate's launcher dies of it and leaves
-    the real trainer on the GPU. The guard shares the run's lock, so nobody takes the run for dead,
-    and resumes it, while its trainer still lives.
+    the real trainer on the GPU. The guard shares the run's locks, so nobody takes the run for dead,
+    or its GPU for free, while its trainer still lives.
     """
     waiting, leash = os.pipe()
     pid = os.fork()
@@ -105,7 +107,7 @@ def _start_guard(group: int, lock: int, grace: float) -> tuple[int, int]:
         os.setsid()
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
-        _close_all_but(frozenset({0, 1, 2, waiting, lock}))
+        _close_all_but(frozenset({0, 1, 2, waiting, *locks}))
         if os.read(waiting, 1) == b"":
             _end_group(group, grace)
     finally:

@@ -1,0 +1,255 @@
+"""Runs that wait for a GPU: their order, which of them are held back, and what happens after a failure.
+
+A waiting run is a run folder in state ``queued``; its recipe may be changed until its turn comes. The queue
+itself is one small file, changed under a lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from loratui import places
+from loratui import recipe as recipes
+from loratui.engines.current_set import on_current_steps
+from loratui.engines.engine import Engine
+from loratui.models.named import located
+from loratui.problems import Problem, UserError
+from loratui.recipe import Recipe
+from loratui.runs import lock, store
+from loratui.runs.files import PRIVATE_FOLDER, open_for_append, replace_file
+from loratui.runs.layout import Run, Status, read_status, write_status
+
+AfterFailure = Literal["go-on", "stop"]
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """queue.json."""
+
+    order: tuple[str, ...] = ()
+    """Ids of waiting runs, the next one first."""
+    held: tuple[str, ...] = ()
+    """Those that are passed over until released."""
+    after_failure: AfterFailure = "go-on"
+    stopped: str = ""
+    """Why nothing is started for now; empty while all is well."""
+
+    @property
+    def ready(self) -> tuple[str, ...]:
+        """Those that may start, in order."""
+        return () if self.stopped else tuple(run_id for run_id in self.order if run_id not in self.held)
+
+
+def read() -> Queue:
+    """The queue as it is, without runs that are gone or no longer waiting."""
+    try:
+        found = msgspec.json.decode(_path().read_bytes(), type=Queue)
+    except (OSError, ValueError):
+        return Queue()
+    waiting = tuple(run_id for run_id in dict.fromkeys(found.order) if _is_waiting(run_id))
+    held = tuple(run_id for run_id in found.held if run_id in waiting)
+    return msgspec.structs.replace(found, order=waiting, held=held)
+
+
+def run_of(run_id: str) -> Run:
+    """The folder of a waiting run."""
+    return Run(run_id, places.runs_folder() / run_id)
+
+
+def add(recipe: Recipe, engine: Engine, total_steps: int | None = None) -> Run:
+    """Put a recipe at the end of the queue and see that it is worked off. Its output name is made unique.
+    Raises ``UserError`` when the engine refuses the recipe: better now than in the night."""
+    recipe = on_current_steps(located(recipes.resolve_paths(recipe, Path.cwd())))
+    problems = engine.supports(recipe)
+    if problems:
+        raise UserError("", *problems)
+    recipe = recipes.change(recipe, {"output.name": unique_name(recipe)})
+    run = store.create(recipe, engine.name, total_steps, state="queued")
+    _change(lambda queue: msgspec.structs.replace(queue, order=(*queue.order, run.id)))
+    wake()
+    return run
+
+
+def unique_name(recipe: Recipe) -> str:
+    """The recipe's output name, or the first like it that no other run has and no file in its folder."""
+    taken = {store.summary(run).name for run in store.all_runs()}
+    if recipe.output.folder:
+        with contextlib.suppress(OSError):
+            taken |= {path.stem for path in Path(recipe.output.folder).iterdir()}
+    name, number = recipe.output.name, 2
+    while name in taken:
+        name, number = f"{recipe.output.name}-{number}", number + 1
+    return name
+
+
+def move(run: Run, place: int) -> None:
+    """Put a waiting run at a place of the queue, 1 for the next. Raises ``UserError`` when it is not in
+    it."""
+
+    def moved(queue: Queue) -> Queue:
+        others = [run_id for run_id in queue.order if run_id != run.id]
+        others.insert(min(max(place, 1), len(others) + 1) - 1, run.id)
+        return msgspec.structs.replace(queue, order=tuple(others))
+
+    _require_waiting(run)
+    _change(moved)
+
+
+def hold(run: Run) -> None:
+    """Pass a run over until it is released. Raises ``UserError`` when it does not wait."""
+    _require_waiting(run)
+    _change(lambda queue: msgspec.structs.replace(queue, held=(*queue.held, run.id)))
+
+
+def release(run: Run) -> None:
+    """Let a held run have its turn again. Raises ``UserError`` when it does not wait."""
+    _require_waiting(run)
+    _change(
+        lambda queue: msgspec.structs.replace(queue, held=tuple(one for one in queue.held if one != run.id))
+    )
+    wake()
+
+
+def remove(run: Run) -> None:
+    """Take a waiting run out of the queue; nothing of it is left. Raises ``UserError`` when it does not
+    wait."""
+    with _locked():
+        _require_waiting(run)
+        queue = read()
+        _write(msgspec.structs.replace(queue, order=tuple(one for one in queue.order if one != run.id)))
+        shutil.rmtree(run.folder, ignore_errors=True)
+
+
+def change_recipe(run: Run, recipe: Recipe, engine: Engine) -> None:
+    """Give a waiting run another recipe. Raises ``UserError`` when it is not in the queue, or the engine
+    refuses."""
+    problems = engine.supports(recipe)
+    if problems:
+        raise UserError("", *problems)
+    with _locked():
+        _require_waiting(run)
+        about = store.read_run_file(run)
+        assert about is not None
+        replace_file(run.recipe, recipes.dumps(recipe).encode())
+        about = msgspec.structs.replace(
+            about,
+            name=recipe.output.name,
+            engine=engine.name,
+            summary=store.summarize(recipe),
+            total_steps=recipe.steps.target,
+        )
+        replace_file(run.run_file, msgspec.json.format(msgspec.json.encode(about)))
+
+
+def set_after_failure(wish: AfterFailure) -> None:
+    """Whether the queue goes on when a run of it has failed."""
+    _change(lambda queue: msgspec.structs.replace(queue, after_failure=wish))
+
+
+def stop(reason: str) -> None:
+    """Start nothing more until ``start``."""
+    _change(lambda queue: msgspec.structs.replace(queue, stopped=reason))
+
+
+def start() -> None:
+    """Go on after a stop, or after a restart of the machine."""
+    _change(lambda queue: msgspec.structs.replace(queue, stopped=""))
+    wake()
+
+
+def take_next() -> Run | None:
+    """The run whose turn it is, taken out of the queue and marked as starting; None when none may start."""
+    with _locked():
+        queue = read()
+        for run_id in queue.ready:
+            run = run_of(run_id)
+            status = read_status(run)
+            if status is None or status.state != "queued":
+                continue
+            write_status(run, msgspec.structs.replace(status, state="starting"))
+            _write(msgspec.structs.replace(queue, order=tuple(one for one in queue.order if one != run_id)))
+            return run
+    return None
+
+
+def wake() -> None:
+    """See that a process works the queue off. It ends by itself once nothing may start."""
+    if is_worked_off() or not read().ready:
+        return
+    log = open_for_append(places.home() / "queue.log")
+    try:
+        subprocess.Popen(
+            [sys.executable, "-m", "loratui.runs.queue_worker"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            close_fds=True,
+            start_new_session=True,
+        )
+    finally:
+        os.close(log)
+
+
+def is_worked_off() -> bool:
+    """Whether a process works the queue off."""
+    return bool(lock.is_held(worker_lock()))
+
+
+def worker_lock() -> Path:
+    """The lock of the process that works the queue off."""
+    return places.home() / "queue-worker.lock"
+
+
+def _path() -> Path:
+    return places.home() / "queue.json"
+
+
+def _is_waiting(run_id: str) -> bool:
+    status = read_status(run_of(run_id))
+    return status is not None and status.state == "queued"
+
+
+def _require_waiting(run: Run) -> None:
+    status = read_status(run) or Status("lost")
+    if status.state != "queued":
+        raise UserError(
+            "",
+            Problem("", f"{run.id} does not wait in the queue: it is {status.state}.", "See: loratui queue"),
+        )
+
+
+@contextmanager
+def _locked() -> Iterator[None]:
+    """Nobody else changes the queue meanwhile."""
+    places.home().mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    try:
+        held = lock.hold(places.home() / "queue.lock", patience=5.0)
+    except lock.LockHeldError as error:
+        raise UserError(str(error), Problem("", "another process changes the queue.", "Try again.")) from None
+    try:
+        yield
+    finally:
+        os.close(held)
+
+
+def _change(how: Callable[[Queue], Queue]) -> None:
+    with _locked():
+        _write(how(read()))
+
+
+def _write(queue: Queue) -> None:
+    try:
+        replace_file(_path(), msgspec.json.format(msgspec.json.encode(queue)))
+    except OSError as error:
+        raise UserError(
+            str(_path()), Problem("", f"it cannot be written: {error.strerror}.", "Free some space.")
+        ) from None
