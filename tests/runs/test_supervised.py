@@ -123,7 +123,7 @@ def test_files_are_private(begin: Begin, verdict: Verdict) -> None:
         ("plan(1); step(1); save(); Path('checkpoints/hero.safetensors').write_bytes(b'half')", "not good"),
         ("print('OutOfMemoryError: CUDA out of memory. Tried'); sys.exit(1)", "VRAM"),
         ("say('message', level='error', text='No such picture.'); sys.exit(1)", "No such picture."),
-        ("import lion_pytorch", "Lion"),
+        ("raise ModuleNotFoundError(\"No module named 'lion_pytorch'\")", "Lion"),
     ],
 )
 def test_a_run_fails_with_its_reason(begin: Begin, verdict: Verdict, body: str, words: str) -> None:
