@@ -31,6 +31,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "model": ("facts", "What a model file is, from its header alone."),
     "setup": ("setup", "Set up kohya-ss/sd-scripts, the engine that trains every family."),
     "doctor": ("doctor", "What this machine has and can; each thing that is wrong with what mends it."),
+    "export": ("export", "Write a recipe for another program: SkyPilot, which rents the machine."),
     "lora": ("lora", "Finished LoRA files: look at them, prove them, carry them on."),
     "open": ("open", "Open the screens (the same as plain loratui)."),
 }
