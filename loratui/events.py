@@ -77,6 +77,19 @@ class Step(Event, frozen=True, tag="step"):
     finite: bool = True
 
 
+class Measured(Event, frozen=True, tag="measured"):
+    """Numbers of a step that became known after it, from the trainer's own files."""
+
+    step: int
+    """Counted from 1, over all attempts of a run."""
+    loss: float | None = None
+    """The step's own loss, where ``Step`` had only a mean."""
+    rates: dict[str, float] = {}
+    """As in ``Step``."""
+    validation_loss: float | None = None
+    """Mean over the pictures kept for validation."""
+
+
 class Epoch(Event, frozen=True, tag="epoch"):
     """An epoch begins."""
 
@@ -143,7 +156,18 @@ class StateChanged(Event, frozen=True, tag="run"):
 
 
 AnyEvent = (
-    Phase | Planned | Step | Epoch | Checkpoint | StateSaved | Sample | Message | Hint | Ended | StateChanged
+    Phase
+    | Planned
+    | Step
+    | Measured
+    | Epoch
+    | Checkpoint
+    | StateSaved
+    | Sample
+    | Message
+    | Hint
+    | Ended
+    | StateChanged
 )
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from loratui import builtin_optimizers, builtin_support, kohya_config
 from loratui.engines import config
-from loratui.engines.builtin_log import BuiltinReader
 from loratui.engines.checks import contradiction_problems, file_problems, passed_on_problems
 from loratui.engines.engine import Command, EngineStatus, Launch
 from loratui.problems import Problem, nearest
@@ -48,7 +47,9 @@ class BuiltinEngine:
             problems.append(Problem("launch.engine", f"the builtin trainer is {status.detail}.", status.fix))
         return problems
 
-    def prepare(self, recipe: Recipe, run_folder: Path, resume: Path | None = None) -> Launch:
+    def prepare(
+        self, recipe: Recipe, run_folder: Path, resume: Path | None = None, steps_done: int = 0
+    ) -> Launch:
         """The config.toml and the command of our trainer."""
         files = {"config.toml": kohya_config.dumps(config.to_kohya(recipe, run_folder, resume))}
         prompts = config.prompt_lines(recipe)
@@ -59,10 +60,6 @@ class BuiltinEngine:
         if recipe.output.save_state and recipe.output.state_minutes:
             argv += ["--state_minutes", str(recipe.output.state_minutes)]
         return Launch(Command(tuple(argv), {"HF_HUB_OFFLINE": "1"}, run_folder), files)
-
-    def reader(self) -> BuiltinReader:
-        """A fresh reader of prefixed JSON lines."""
-        return BuiltinReader()
 
 
 def _settings(recipe: Recipe) -> Iterator[Problem]:

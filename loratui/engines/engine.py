@@ -52,6 +52,18 @@ class LogReader(Protocol):
         ...
 
 
+class Watcher(Protocol):
+    """Looks at the files a trainer leaves and does not speak of."""
+
+    def note(self, event: Event) -> None:
+        """Take in what the log has told."""
+        ...
+
+    def poll(self) -> Iterator[Event]:
+        """What has come since."""
+        ...
+
+
 class Engine(Protocol):
     """What every engine offers."""
 
@@ -67,13 +79,12 @@ class Engine(Protocol):
         """Why this recipe cannot run: looked up in files' headers and names only, before anything starts."""
         ...
 
-    def prepare(self, recipe: Recipe, run_folder: Path, resume: Path | None = None) -> Launch:
-        """The config.toml and the command for a run in ``run_folder``. Pure: writes nothing.
+    def prepare(
+        self, recipe: Recipe, run_folder: Path, resume: Path | None = None, steps_done: int = 0
+    ) -> Launch:
+        """The config.toml and the command for a run in ``run_folder``. Writes nothing.
 
-        ``resume`` is a state folder to go on from.
+        ``resume`` is a state folder to go on from, saved after ``steps_done`` steps of this run. Raises
+        ``UserError`` when there is no going on from there.
         """
-        ...
-
-    def reader(self) -> LogReader:
-        """A fresh reader for what the command prints."""
         ...

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from loratui import kohya_checkout, kohya_config
-from loratui.engines import config, kohya_launch, kohya_status
+from loratui.advice.steps import count_config
+from loratui.engines import config, kohya_launch, kohya_resume, kohya_status
 from loratui.engines.checks import contradiction_problems, file_problems, passed_on_problems
 from loratui.engines.engine import EngineStatus, Launch
-from loratui.engines.kohya_log import KohyaReader
-from loratui.problems import Problem
+from loratui.problems import Problem, UserError, refusal
 from loratui.recipe import EngineName, Recipe
 
 
@@ -39,10 +40,16 @@ class KohyaEngine:
         yield from kohya_config.check(flat, script)
         yield from kohya_status.problems(script)
 
-    def prepare(self, recipe: Recipe, run_folder: Path, resume: Path | None = None) -> Launch:
+    def prepare(
+        self, recipe: Recipe, run_folder: Path, resume: Path | None = None, steps_done: int = 0
+    ) -> Launch:
         """The config.toml and the command line people know, with the launcher's flags explicit so
         that ``accelerate config`` is never asked for."""
-        files = {"config.toml": kohya_config.dumps(config.to_kohya(recipe, run_folder, resume))}
+        sections = config.to_kohya(recipe, run_folder, resume)
+        files = {}
+        if resume is not None:
+            files[kohya_resume.LEDGER] = _go_on(recipe, sections, steps_done).dumps()
+        files["config.toml"] = kohya_config.dumps(sections)
         prompts = config.prompt_lines(recipe)
         if prompts:
             files[config.PROMPTS_FILE] = prompts
@@ -56,6 +63,28 @@ class KohyaEngine:
         command = kohya_launch.command(launch, precision, python, script, run_folder, own_config=own_config)
         return Launch(command, files)
 
-    def reader(self) -> KohyaReader:
-        """A fresh reader of sd-scripts' log."""
-        return KohyaReader()
+
+def _go_on(recipe: Recipe, sections: dict[str, dict[str, Any]], steps_done: int) -> kohya_resume.Ledger:
+    """Make a config that resumes come out at the planned total. Raises ``UserError`` when nothing is left."""
+    flat = kohya_config.flatten(sections)
+    if flat.get("save_every_n_steps"):  # its files are named by a count that begins anew
+        folder = Path(sections["output"]["output_dir"]) / f"from-step-{steps_done:08d}"
+        sections["output"]["output_dir"] = str(folder)
+    try:
+        counted = count_config(flat, config.script_of(recipe), recipe.launch.num_processes)
+    except UserError:
+        return kohya_resume.Ledger(steps_done, 0)
+    total, batches = counted.total_steps, counted.batches_per_epoch
+    if not total or not batches:
+        return kohya_resume.Ledger(steps_done, 0)
+    if steps_done >= total:
+        raise refusal(
+            sections["resume"]["resume"],
+            f"this state was saved after all {total} steps, and sd-scripts cannot go on from there.",
+            "Its last checkpoint is as good as the finished LoRA; or set more epochs and resume.",
+        )
+    accumulation = recipe.steps.accumulation
+    initial = kohya_resume.initial_step(steps_done, total, batches, accumulation)
+    sections["resume"]["initial_step"] = initial
+    course = kohya_resume.course(total, batches, accumulation, initial)
+    return kohya_resume.Ledger(steps_done, course.counter)

@@ -182,6 +182,10 @@ class KohyaReader:
     def _read_files(self, text: str) -> Iterator[Event]:
         if found := _SAVING.match(text):
             self._file, self._file_waits = found[1].strip(), True
+            if self._ended:  # standard output was kept back until the end
+                self._file_waits = False
+                yield Checkpoint(self._file, self._step_of(self._file), None, final=not _numbered(self._file))
+                return
             yield from self._enter("saving", "checkpoint")
         elif found := self._matches(_STATE_PATH, text):
             self._state = found[1]
@@ -208,3 +212,8 @@ class KohyaReader:
         if per_epoch and (found := _EPOCH_FILE.search(path)):
             return int(found[1]) * per_epoch
         return self._step
+
+
+def _numbered(path: str) -> bool:
+    """Whether a file is named by its epoch or step, as all but the last are."""
+    return bool(_STEP_FILE.search(path) or _EPOCH_FILE.search(path))

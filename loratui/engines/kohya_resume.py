@@ -62,17 +62,23 @@ def initial_step(done: int, total: int, batches: int, accumulation: int) -> int:
     return best
 
 
-def read_ledger(run_folder: Path | None) -> int | None:
-    """Steps done before the latest attempt, as ``prepare`` wrote them down; None for a first attempt."""
-    if run_folder is None:
-        return None
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What is known of earlier attempts when an attempt begins."""
+
+    steps_done: int = 0
+    counter: int = 0
+    """Where sd-scripts' own count begins in this attempt."""
+
+    def dumps(self) -> str:
+        """The text of the file ``LEDGER``."""
+        return json.dumps({"steps_done": self.steps_done, "counter": self.counter}) + "\n"
+
+
+def read_ledger(run_folder: Path | None) -> Ledger:
+    """As ``prepare`` wrote it down for the latest attempt; zeros for a first one."""
     try:
-        done: object = json.loads((run_folder / LEDGER).read_text(encoding="utf-8"))["steps_done"]
+        found = json.loads((run_folder / LEDGER).read_text(encoding="utf-8")) if run_folder else {}
+        return Ledger(int(found["steps_done"]), int(found["counter"]))
     except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return done if isinstance(done, int) else None
-
-
-def ledger(done: int) -> str:
-    """The text of the file ``LEDGER``."""
-    return json.dumps({"steps_done": done}) + "\n"
+        return Ledger()

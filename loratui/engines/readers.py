@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from loratui.engines.engine import LogReader
+from pathlib import Path
+
+from loratui.engines.engine import LogReader, Watcher
 from loratui.recipe import EngineName
 
 
-def reader(name: EngineName) -> LogReader:
-    """A fresh reader for what that engine's trainer prints."""
+def reader(name: EngineName, run_folder: Path | None = None) -> LogReader:
+    """A fresh reader for what that engine's trainer prints. In ``run_folder`` it may find what was written
+    down of earlier attempts."""
     if name == "kohya":
         from loratui.engines.kohya_log import KohyaReader
+        from loratui.engines.kohya_resume import read_ledger
 
-        return KohyaReader()
+        return KohyaReader(read_ledger(run_folder).steps_done or None)
     from loratui.engines.builtin_log import BuiltinReader
 
     return BuiltinReader()
+
+
+def watcher(name: EngineName, run_folder: Path) -> Watcher | None:
+    """What else to look at in an attempt that is about to start; None when its log tells all."""
+    if name == "kohya":
+        from loratui.engines.kohya_watch import KohyaWatcher
+
+        return KohyaWatcher(run_folder)
+    return None
 
 
 def saves_on_stop(name: EngineName) -> bool:

@@ -6,6 +6,7 @@ import codecs
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Literal
 
 from loratui.engines.builtin_log import BuiltinReader
@@ -27,6 +28,7 @@ _LAST_LINES = 60
 _BAR = re.compile(r"[Ss]teps:\s+\d+%\|[^|]*\|\s*(\d+)/(\d+) \[([^\]]*)")
 _BAR_LOSS = re.compile(r"\b(?:avr_loss|step_loss|train_loss|loss)[=:] ?([\d.]+(?:e-?\d+)?)\b")
 _BAR_TAIL = 4096
+_TOTALS = b"total optimization steps"
 _TRACEBACK = b"Traceback (most recent call last)"
 _CHILD_FAILED = re.compile(rb"returned non-zero exit status|died with <Signals\.|\bChildFailedError\b")
 
@@ -101,13 +103,24 @@ def diagnose(streams: Iterable[Iterable[bytes]], engine: EngineName | None = Non
     bounded, however long the log.
     """
     log = _Log(engine)
-    for number, stream in enumerate(streams):
+    for number, stream in enumerate(_totals_first(streams)):
         if number:
             log.begin_stream()
         for data in decoded(stream):
             log.feed(data)
     log.feed(b"\n")
     return log.result()
+
+
+def _totals_first(streams: Iterable[Iterable[bytes]]) -> Iterator[Iterable[bytes]]:
+    """sd-scripts prints its totals on standard output, and what its bars count depends on them."""
+    begun = []
+    for stream in streams:
+        rest = iter(stream)
+        begun.append((next(rest, b""), rest))
+    begun.sort(key=lambda pair: _TOTALS not in pair[0])
+    for first, rest in begun:
+        yield chain([first], rest)
 
 
 def decoded(stream: Iterable[bytes]) -> Iterator[bytes]:

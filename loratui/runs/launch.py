@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -82,8 +82,8 @@ def resume(run: Run, engine: Engine, changed: Recipe | None = None) -> Run:
     status = read_status(run) or Status("lost")
     if is_alive(run, status):
         raise UserError("", Problem("", f"{run.id} is still running.", f"See it: loratui attach {run.id}"))
-    state = newest_state(run)
-    if state is None:
+    saved = newest_saved(run)
+    if saved is None:
         raise UserError(
             "",
             Problem(
@@ -102,7 +102,7 @@ def resume(run: Run, engine: Engine, changed: Recipe | None = None) -> Run:
     status = msgspec.structs.replace(
         status, state="starting", reason="", attempt=status.attempt + 1, supervisor=None, trainer=None
     )
-    _prepare(run, lambda: engine.prepare(recipe, run.folder, resume=state), status)
+    _prepare(run, lambda: engine.prepare(recipe, run.folder, saved.path, saved.step), status)
     spawn(run)
     return run
 
@@ -122,14 +122,27 @@ def _replace_recipe(run: Run, changed: Recipe, attempt: int) -> None:
         ) from None
 
 
+class SavedState(NamedTuple):
+    """A state folder, and the step it was saved after, counted over all attempts."""
+
+    path: Path
+    step: int
+
+
 def newest_state(run: Run) -> Path | None:
     """The latest state folder this run saved that is still there with something in it."""
+    saved = newest_saved(run)
+    return saved.path if saved else None
+
+
+def newest_saved(run: Run) -> SavedState | None:
+    """The latest state this run saved that is still there."""
     saved = [record.event for record in RecordReader(run.events).poll()]
     for event in reversed(saved):
         if isinstance(event, StateSaved):
             path = run.folder / event.path
             if path.is_dir() and any(path.iterdir()):
-                return path
+                return SavedState(path, event.step)
     return None
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import msgspec
 
-from loratui.engines.engine import LogReader
+from loratui.engines.engine import LogReader, Watcher
 from loratui.events import (
     Checkpoint,
     Ended,
     Event,
     Hint,
+    Measured,
     Message,
     Planned,
     RunState,
@@ -32,6 +33,8 @@ from loratui.runs.pulse import Pulse
 HEARTBEAT = 5.0
 """Seconds between two writes of status.json when nothing changes."""
 _STATUS_PACE = 1.0
+_LOOK_PACE = 1.0
+"""Seconds between two looks at a trainer's files."""
 _CHUNK = 1 << 18
 _CHUNKS_PER_TURN = 2
 _STOP_HINTS = frozenset({"sig_term", "user_stop"})
@@ -41,7 +44,14 @@ class Progress:
     """Folds the trainer's output into events.jsonl and status.json. Nothing here ends a run: what cannot be
     written or read is reported and tried again."""
 
-    def __init__(self, run: Run, status: Status, reader: LogReader, output_offset: int) -> None:
+    def __init__(
+        self,
+        run: Run,
+        status: Status,
+        reader: LogReader,
+        output_offset: int,
+        watcher: Watcher | None = None,
+    ) -> None:
         """Raises ``OSError`` when events.jsonl cannot be opened."""
         self.run = run
         self.status = status
@@ -55,6 +65,8 @@ class Progress:
         self.ended_by_stop = False
         """The log itself says that a stop signal ended the trainer."""
         self._reader: LogReader | None = reader
+        self._watcher = watcher
+        self._looked_at = 0.0
         self._offset = output_offset
         self._written_at = 0.0
         self._dirty = True
@@ -87,6 +99,8 @@ class Progress:
             self.set_state("running")
         self._log.add(event)
         self._note(event)
+        if self._watcher is not None:
+            self._watcher.note(event)
         if isinstance(event, Step) and not event.finite:
             self.finite = False
             self.add(Hint("loss_nan", "fatal", f"step {event.step}: the loss is not a number"))
@@ -100,6 +114,8 @@ class Progress:
             case Step():
                 loss = event.loss if event.loss is not None else event.average_loss
                 changed = {"step": event.step, "loss": loss}
+                self.rates = event.rates or self.rates
+            case Measured():
                 self.rates = event.rates or self.rates
             case Planned():
                 changed = {"step": event.first_step, "total_steps": event.total_steps}
@@ -133,6 +149,20 @@ class Progress:
             if len(data) < _CHUNK:
                 return False
         return True
+
+    def look_around(self, at_once: bool = False) -> None:
+        """Take in what the trainer has left in files, once a second. A fault in it costs these events, never
+        the run."""
+        now = time.monotonic()
+        if self._watcher is None or (now - self._looked_at < _LOOK_PACE and not at_once):
+            return
+        self._looked_at = now
+        try:
+            for event in list(self._watcher.poll()):
+                self.add(event)
+        except Exception:
+            traceback.print_exc()
+            self._watcher = None
 
     def read_rest(self) -> None:
         """Take in all that is left, the last unfinished line with it."""

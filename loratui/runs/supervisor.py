@@ -21,7 +21,7 @@ import msgspec
 
 from loratui import recipe
 from loratui.engines import kohya_launch, readers
-from loratui.engines.engine import Command, LogReader
+from loratui.engines.engine import Command, LogReader, Watcher
 from loratui.events import Hint
 from loratui.problems import Problem, UserError
 from loratui.runs import gpu_locks, hint_rules, lock
@@ -65,6 +65,7 @@ class Attempt:
     orphan_grace: float = ORPHAN_GRACE
     patience: float = hint_rules.SHORTEST_SILENCE
     """Seconds of silence that are never called a hang."""
+    watcher: Watcher | None = None
 
 
 def supervise(attempt: Attempt, reader: LogReader, ready: Callable[[], None] = lambda: None) -> Status:
@@ -81,7 +82,7 @@ def supervise(attempt: Attempt, reader: LogReader, ready: Callable[[], None] = l
         loss=before.loss,
         started=time.time(),
     )
-    progress = Progress(run, status, reader, file_size(run.output))
+    progress = Progress(run, status, reader, file_size(run.output), attempt.watcher)
     progress.set_state("starting")
     ready()
     try:
@@ -104,6 +105,7 @@ def _run(attempt: Attempt, progress: Progress, signals: Signals) -> None:
     finally:
         code = trainer.finish()
     progress.read_rest()
+    progress.look_around(at_once=True)
     progress.status = msgspec.structs.replace(progress.status, exit_code=code)
     _conclude(attempt, progress, stop, watch.killed_for_memory)
     if progress.status.state in ("finished", "stopped"):
@@ -154,6 +156,7 @@ def _watch(
             progress.add(_log_is_large())
         for look in looks:
             look()
+        progress.look_around()
         progress.save()
         if not more:
             signals.wait(PACE)
@@ -275,9 +278,10 @@ def main(arguments: list[str] | None = None) -> int:
         options.grace,
         options.orphan_grace,
         options.patience,
+        readers.watcher(about.engine, folder),
     )
     try:
-        supervise(attempt, readers.reader(about.engine), ready)
+        supervise(attempt, readers.reader(about.engine, folder), ready)
     except OSError as error:
         print(f"{error.filename or folder}: it cannot be written: {error.strerror}.", file=sys.stderr)
         return 1

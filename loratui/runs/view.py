@@ -10,6 +10,7 @@ from loratui.events import (
     Ended,
     Epoch,
     Hint,
+    Measured,
     Message,
     Phase,
     Planned,
@@ -74,6 +75,9 @@ class RunFold:
     def __init__(self) -> None:
         self._values: dict[str, object] = {}
         self._losses = LossHistory()
+        self._measured = False
+        """Whether steps' own losses come in after them."""
+        self._epoch_of_step: tuple[int, int] = (0, 0)
         self._epoch_means: dict[int, EpochMean] = {}
         self._curves: dict[str, LossHistory] = {}
         self._checkpoints: list[Checkpoint] = []
@@ -117,6 +121,8 @@ class RunFold:
         match record.event:
             case Step() as step:
                 self._take_step(step, record.t_mono)
+            case Measured() as measured:
+                self._take_measured(measured)
             case Phase() as phase:
                 self._values["phase"] = phase
             case Planned() as planned:
@@ -154,25 +160,50 @@ class RunFold:
         loss = step.loss if step.loss is not None else step.average_loss
         self._values |= {
             "step": step.step,
-            "loss": loss,
             "average_loss": step.average_loss,
             "finite": step.finite,
-            "rates": step.rates,
             "gradient_norm": step.gradient_norm,
         }
+        if step.rates or not self._measured:
+            self._values["rates"] = step.rates
+        if step.loss is not None or not self._measured or not step.finite:
+            self._values["loss"] = loss
         if step.epoch is not None:
             self._values["epoch"] = step.epoch
-        if loss is not None:
+            self._epoch_of_step = (step.step, step.epoch)
+        if step.loss is not None:
+            self._take_loss(step.step, step.loss, step.epoch)
+        elif loss is not None and not self._measured:
             self._losses.add(step.step, loss)
-        if step.epoch is not None and step.loss is not None:
-            known = self._epoch_means.get(step.epoch)
-            first = EpochMean(step.epoch, step.step, step.step, 1, step.loss)
-            self._epoch_means[step.epoch] = known.with_step(step.step, step.loss) if known else first
         if step.gradient_norm is not None:
             self._add_to_curve("gradient norm", step.step, step.gradient_norm)
         for group, rate in step.rates.items():
             self._add_to_curve(f"rate {group}", step.step, rate)
         self._pace.add(step.step, t_mono, step.elapsed)
+
+    def _take_loss(self, step: int, loss: float, epoch: int | None) -> None:
+        """A step's own loss."""
+        self._losses.add(step, loss)
+        if epoch is not None:
+            known = self._epoch_means.get(epoch)
+            first = EpochMean(epoch, step, step, 1, loss)
+            self._epoch_means[epoch] = known.with_step(step, loss) if known else first
+
+    def _take_measured(self, measured: Measured) -> None:
+        """The chart of means gives way to one of the steps' own losses: both begin at the first step."""
+        if measured.validation_loss is not None:
+            self._add_to_curve("validation loss", measured.step, measured.validation_loss)
+        if measured.rates:
+            self._values["rates"] = measured.rates
+        for group, rate in measured.rates.items():
+            self._add_to_curve(f"rate {group}", measured.step, rate)
+        if measured.loss is None:
+            return
+        if not self._measured:
+            self._measured, self._losses = True, LossHistory()
+        step, epoch = self._epoch_of_step
+        self._take_loss(measured.step, measured.loss, epoch if step == measured.step else None)
+        self._values["loss"] = measured.loss
 
     def _add_to_curve(self, name: str, step: int, value: float) -> None:
         if name not in self._curves and len(self._curves) >= MOST_CURVES:

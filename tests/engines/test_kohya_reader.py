@@ -233,6 +233,30 @@ def test_a_file_that_could_not_be_saved_is_no_checkpoint() -> None:
     assert only(Checkpoint, events(log)) == []
 
 
+def test_files_told_only_at_the_end() -> None:
+    """Without PYTHONUNBUFFERED what goes to standard output comes when the process ends."""
+    files = [(Path(file.path).name, file.final) for file in only(Checkpoint, of("buffered_output"))]
+    assert files[-3:] == [
+        ("e3-000001.safetensors", False),
+        ("e3-000002.safetensors", False),
+        ("e3.safetensors", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("alpha_as_text", "TypeError: unsupported operand type(s) for /: 'str' and 'int'"),
+        ("empty_caption", "AssertionError: caption file is empty"),
+    ],
+)
+def test_what_ended_a_run_is_told_once(name: str, text: str) -> None:
+    (message,) = only(Message, of(name))
+    assert message.level == "error"
+    assert message.text.startswith(text)
+    assert diagnose([[transcripts.merged(transcripts.read(name))]]).verdict == "failed"
+
+
 def test_another_attempt_in_the_same_log_begins_anew() -> None:
     data = transcripts.merged(transcripts.read("epochs_with_states"))
     twice = only(Step, events(data + data))
@@ -246,6 +270,12 @@ def test_another_attempt_in_the_same_log_begins_anew() -> None:
         ("samples_validation_accumulation", "finished", 4, 4),
         ("resumed_mid_epoch", "finished", 12, 12),
         ("resumed_with_accumulation", "finished", 16, 16),
+        ("resumed_to_a_step", "finished", 12, 12),
+        ("resumed_accumulation_exactly", "finished", 24, 24),
+        ("two_datasets", "finished", 19, 19),
+        ("buffered_output", "finished", 12, 12),
+        ("wide_terminal", "failed", 8, 8),
+        ("interrupted", "stopped", 9, 400),
         ("nan", "failed", 8, 8),
     ],
 )

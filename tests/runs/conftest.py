@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from loratui.engines.builtin_log import BuiltinReader
 from loratui.engines.engine import Command, EngineStatus, Launch
 from loratui.problems import Problem
 from loratui.recipe import Base, Dataset, EngineName, Output, Recipe, Steps
@@ -71,12 +70,11 @@ class ScriptEngine:
     def supports(self, recipe: Recipe) -> list[Problem]:
         return list(self.refusals)
 
-    def prepare(self, recipe: Recipe, run_folder: Path, resume: Path | None = None) -> Launch:
+    def prepare(
+        self, recipe: Recipe, run_folder: Path, resume: Path | None = None, steps_done: int = 0
+    ) -> Launch:
         argv = (sys.executable, str(self.script), *([str(resume)] if resume else []))
         return Launch(Command(argv, self.env, run_folder), {"config.toml": "# for the test\n"})
-
-    def reader(self) -> BuiltinReader:
-        return BuiltinReader()
 
 
 @pytest.fixture
