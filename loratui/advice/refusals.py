@@ -176,12 +176,12 @@ def _precision(recipe: Recipe) -> Iterator[Contradiction]:
 
 
 def _version(recipe: Recipe, family: str) -> Iterator[Contradiction]:
-    if family == "sd2" and not recipe.kohya.get("v2"):
+    if family == "sd2" and recipe.kohya.get("v2") is False:
         yield _fatal(
             "kohya.v2",
             "sd-scripts must be told that this is Stable Diffusion 2, and fails to load it otherwise.",
-            "Write v2 = true under [kohya].",
-            {"kohya.v2": True},
+            "Remove the line: v2 = true is written by itself.",
+            {"kohya.v2": None},
             "sd-scripts docs/train_network.md",
         )
     if family == "sdxl" and recipe.kohya.get("v2"):

@@ -8,7 +8,7 @@ from typing import Any
 
 from loratui import kohya_checkout, kohya_config
 from loratui.advice.steps import count_config
-from loratui.engines import config, kohya_launch, kohya_resume, kohya_status
+from loratui.engines import config, kohya_family, kohya_launch, kohya_resume, kohya_status
 from loratui.engines.checks import contradiction_problems, file_problems, passed_on_problems
 from loratui.engines.engine import EngineStatus, Launch
 from loratui.problems import Problem, UserError, refusal
@@ -36,8 +36,9 @@ class KohyaEngine:
 
     def _settings(self, recipe: Recipe) -> Iterator[Problem]:
         script = config.script_of(recipe)
-        flat = kohya_config.flatten(config.to_kohya(recipe, Path()))
+        flat = kohya_config.flatten(_sections(recipe, Path()))
         yield from kohya_config.check(flat, script)
+        yield from kohya_family.problems(recipe)
         yield from kohya_status.problems(script)
 
     def prepare(
@@ -45,7 +46,7 @@ class KohyaEngine:
     ) -> Launch:
         """The config.toml and the command line people know, with the launcher's flags explicit so
         that ``accelerate config`` is never asked for."""
-        sections = config.to_kohya(recipe, run_folder, resume)
+        sections = _sections(recipe, run_folder, resume)
         files = {}
         if resume is not None:
             files[kohya_resume.LEDGER] = _go_on(recipe, sections, steps_done).dumps()
@@ -62,6 +63,17 @@ class KohyaEngine:
         python = str(checkout.python or "python")
         command = kohya_launch.command(launch, precision, python, script, run_folder, own_config=own_config)
         return Launch(command, files)
+
+
+def _sections(recipe: Recipe, run_folder: Path, resume: Path | None = None) -> dict[str, dict[str, Any]]:
+    """The sections of config.toml with what the family's program needs besides."""
+    sections = config.to_kohya(recipe, run_folder, resume)
+    named = kohya_family.model_keys(recipe)
+    if named:
+        sections["model"].pop("vae", None)
+        sections["model"] |= named
+    sections["engine"] = kohya_family.settings(recipe, run_folder)
+    return sections
 
 
 def _go_on(recipe: Recipe, sections: dict[str, dict[str, Any]], steps_done: int) -> kohya_resume.Ledger:

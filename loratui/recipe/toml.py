@@ -113,7 +113,18 @@ def resolve_paths(recipe: Recipe, folder: Path) -> Recipe:
             regularization=resolved(recipe.dataset.regularization),
         ),
         network=msgspec.structs.replace(recipe.network, weights=resolved(recipe.network.weights)),
+        kohya={
+            key: resolved(value) if key in _KOHYA_FILES and isinstance(value, str) else value
+            for key, value in recipe.kohya.items()
+        },
     )
+
+
+_KOHYA_FILES = frozenset(
+    {"ae", "byt5", "clip_g", "clip_l", "gemma2", "llm_adapter_path", "qwen3", "t5xxl", "text_encoder"}
+    | {"dataset_config", "tokenizer_cache_dir"}
+)
+"""Keys under ``[kohya]`` that name files: sd-scripts runs in another folder."""
 
 
 def _build(document: Mapping[str, Any], source: str) -> Recipe:

@@ -179,7 +179,7 @@ def test_what_both_trainers_die_of_is_refused(engine: str, changes: dict[str, An
         (KOHYA | {"optimizer.schedule": "constant", "optimizer.warmup": 0.1}, "optimizer.warmup"),
         (KOHYA | {"kohya.color_aug": True}, "kohya.color_aug"),
         (KOHYA | {"kohya.full_bf16": True, "training.precision": "fp16"}, "kohya.full_bf16"),
-        (KOHYA | {"base.family": "sd2"}, "kohya.v2"),
+        (KOHYA | {"base.family": "sd2", "kohya.v2": False}, "kohya.v2"),
         (SDXL | {"kohya.v2": True}, "kohya.v2"),
         ({"base.zero_terminal_snr": True}, "base.zero_terminal_snr"),
         ({"optimizer.unet_rate": 0.0}, "optimizer.unet_rate"),
