@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from loratui.cli.dataset_step import current_step
 from loratui.cli.follow import follow, result
+from loratui.cli.new import answer_options
 from loratui.cli.options import detach_option, engine_option, json_option
 from loratui.cli.output import data, print_json, say
 from loratui.engines import config, kohya_launch
@@ -85,15 +87,31 @@ def _tell_other_machines(run: Run) -> None:
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting: network.rank=8"
 )
+@answer_options
 @json_option
 def train(
-    file: Path, detach: bool, engine_name: str | None, settings: tuple[str, ...], as_json: bool
+    file: Path,
+    detach: bool,
+    engine_name: str | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+    **answers: Any,
 ) -> None:
-    """Train FILE, a recipe or a Kohya config.toml, and follow it in plain lines.
+    """Train FILE, a recipe or a Kohya config.toml, and follow it in plain lines. A folder of pictures in its
+    place is trained as the wizard would propose it; --model to --effort answer its questions.
 
     Ctrl+C leaves; the run goes on.
     """
-    recipe = with_settings(config.load(file), settings, engine_name)
+    if file.is_dir():
+        from loratui.tui.wizard.headless import answered
+
+        loaded = answered(file, **answers).recipe
+    else:
+        given = [f"--{name}" for name, value in answers.items() if value and name != "effort"]
+        if given:
+            raise click.UsageError(f"{', '.join(given)}: only for a folder of pictures; {file} is none.")
+        loaded = config.load(file)
+    recipe = with_settings(loaded, settings, engine_name)
     if recipe.dataset.folder:
         current_step(Path(recipe.dataset.folder))
     finish(start(recipe, str(file)), detach=detach, as_json=as_json)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from loratui.advice.facts import MachineFacts
+from loratui.advice.presets import presets
 from loratui.models.inspect import ModelFile
 from loratui.problems import Problem
 from loratui.recipe import Recipe, Steps, change
@@ -118,6 +119,21 @@ def test_a_catalogue_model_tells_what_its_file_would(home: Path) -> None:
     state.set("base.prediction", "epsilon")
     state.set("base.zero_terminal_snr", False)
     assert state.recipe.base.prediction == "epsilon"  # a person's word stands
+
+
+def test_a_preset_lays_its_values_over_and_takes_them_away() -> None:
+    state = known("sd15")
+    before = state.recipe
+    (preset,) = [one for one in presets().values() if one.name == "edg-locon-as-written"]
+    state.choose_preset(preset)
+    assert (state.recipe.network.type, state.recipe.network.rank, state.recipe.network.conv_rank) == (
+        "locon",
+        64,
+        32,
+    )
+    state.choose_preset(None)
+    assert state.recipe.optimizer == before.optimizer
+    assert state.recipe == before
 
 
 def test_only_what_differs_from_the_parent_is_named() -> None:

@@ -144,12 +144,12 @@ def length(state: WizardState) -> Iterator[Suggestion]:
     if "steps.epochs" not in state.decided:
         yield Suggestion("steps.epochs", planned.epochs, reason, source)
         yield Suggestion("steps.target", planned.target, reason, source)
-        epochs, by_steps = planned.epochs, planned.save_every_steps
+        epochs, by_steps, every = planned.epochs, planned.save_every_steps, planned.save_every_epochs
     else:
-        epochs, by_steps = recipe.steps.epochs, 0
+        epochs, by_steps, every = recipe.steps.epochs, 0, save_interval(recipe.steps.epochs or 1)
     if epochs is None:
         by_steps = by_steps or save_interval(recipe.steps.target or planned.total_steps)
-    every = 0 if by_steps or epochs is None else save_interval(epochs)
+    every = 0 if by_steps or epochs is None else every
     reason = "About ten to choose the best from, by eye."
     source = "Civitai's trainer keeps as many"
     yield Suggestion("output.save_every_epochs", every, reason, source)

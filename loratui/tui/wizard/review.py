@@ -144,7 +144,7 @@ class ReviewPane(StepPane):
             return Content("What this machine costs an hour, in any money. It is remembered.")
         if one.key in self.state.typed:
             return Content.assemble((f"{glyphs().wrong} {sentence(self.state.typed[one.key][1])}", "$error"))
-        advised = self.state.why.get(one.key)
+        advised = self.state.reason(one.key)
         if advised is None:
             return Content(f"{one.key}: your choice, or sd-scripts' own default.")
         usual = ""

@@ -177,7 +177,7 @@ def standing(state: WizardState, one: Setting) -> Standing:
         there = flatten(state.parent[1]).get(key)
         if there != value:
             before = shown(there) or "none"
-    advised = state.why.get(key)
+    advised = state.reason(key)
     if advised is None or same(advised.value, value):
         return Standing(one, text, "", "", before)
     within = (

@@ -181,7 +181,10 @@ class WizardState:
         from loratui.advice.presets import find
 
         if self.preset:
-            self.decided.open(*find(self.preset).values)
+            left = find(self.preset).values
+            defaults = flatten(Recipe(steps=Steps(epochs=10)))
+            self._put({key: defaults.get(key) for key in left})
+            self.decided.open(*left)
         self.preset = preset.name if preset else ""
         if preset is not None:
             values = dict(preset.values)
@@ -291,6 +294,16 @@ class WizardState:
                 self._put({key: one.value for key, one in found.items() if key not in self.decided})
             if self.recipe == before:
                 return
+
+    def reason(self, key: str) -> Suggestion | None:
+        """Why a setting is as it is: by the preset that was chosen, else as advised."""
+        if self.preset:
+            from loratui.advice.presets import find
+
+            for one in find(self.preset).suggestions():
+                if one.key == key and one.value == flatten(self.recipe).get(key):
+                    return one
+        return self.why.get(key)
 
     def problems(self, step: int) -> list[Problem]:
         """What stops a person from going on, in the order of the fields."""
