@@ -59,6 +59,8 @@ class BuiltinEngine:
         argv += ["--control", str(run_folder / ASKED_FOLDER)]
         if recipe.output.save_state and recipe.output.state_minutes:
             argv += ["--state_minutes", str(recipe.output.state_minutes)]
+        if recipe.dataset.skip_damaged:
+            argv.append("--skip_damaged")
         return Launch(Command(tuple(argv), {"HF_HUB_OFFLINE": "1"}, run_folder), files)
 
 

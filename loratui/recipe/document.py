@@ -49,6 +49,8 @@ class Dataset(Section, frozen=True, kw_only=True):
     shuffle_captions: bool = False
     keep_tokens: _Natural = 0
     flip: bool = False
+    skip_damaged: bool = False
+    """Leave out pictures that cannot be read, naming each; the builtin engine alone can."""
 
 
 class Steps(Section, frozen=True, kw_only=True):

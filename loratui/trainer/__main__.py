@@ -18,11 +18,10 @@ from loratui.problems import UserError
 from loratui.trainer.asked import Asked
 from loratui.trainer.config import ConfigRefusedError, load_config
 from loratui.trainer.options import Options
+from loratui.trainer.out_of_memory import next_lever
 from loratui.trainer.process import end_now, own_stdout, sentence
 from loratui.trainer.report import Reporter, line_writer
 from loratui.trainer.stopping import StopRequest
-
-_LESS_MEMORY = "Use a smaller train_batch_size or resolution, or gradient_checkpointing."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,17 +37,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--control", type=Path, help="a folder: a file 'save' or 'sample' that appears in it is obeyed"
     )
+    parser.add_argument(
+        "--skip_damaged", action="store_true", help="leave out pictures that cannot be read, naming each"
+    )
     options = parser.parse_args(arguments)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     emit = line_writer(own_stdout())
     stop = StopRequest(at_once=lambda: end_now(emit))
     stop.listen()
-    told = Options(options.state_minutes, Asked(options.control))
+    told = Options(options.state_minutes, Asked(options.control), options.skip_damaged)
     return guarded(options.config_file, Reporter(emit), stop, told)
 
 
 def guarded(config_file: Path, report: Reporter, stop: StopRequest, options: Options | None = None) -> int:
     """Train, and turn whatever goes wrong into one sentence and an exit code."""
+    config = None
     try:
         report.phase("starting")
         config = load_config(config_file)
@@ -63,7 +66,7 @@ def guarded(config_file: Path, report: Reporter, stop: StopRequest, options: Opt
     except Exception as error:
         traceback.print_exc()
         with suppress(OSError):
-            report.message("error", sentence(error, _LESS_MEMORY))
+            report.message("error", sentence(error, next_lever(config) if config else ""))
             report.emit(Ended("failed", report.step))
         return 1
 

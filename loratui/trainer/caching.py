@@ -8,9 +8,11 @@ from random import Random
 import torch
 
 from loratui.dataset.captions import apply
+from loratui.problems import UserError, refusal
 from loratui.trainer.conditions import Conditions
 from loratui.trainer.config import TrainConfig
 from loratui.trainer.data import Item
+from loratui.trainer.latent_files import LatentFiles
 from loratui.trainer.latents import LatentCache, encode_pictures
 from loratui.trainer.loading import BaseModel
 from loratui.trainer.prompts import Prompt
@@ -24,18 +26,35 @@ def encode_dataset_pictures(
     seed: int,
     device: torch.device,
     report: Reporter,
+    *,
+    skip_damaged: bool = False,
 ) -> LatentCache:
-    """All pictures through the VAE, which then goes back to the CPU. Raises ``UserError`` for a picture
-    that cannot be read."""
+    """All pictures through the VAE, which then goes back to the CPU.
+
+    Raises ``UserError`` for a picture that cannot be read; ``skip_damaged`` names it and takes it out of
+    ``items`` by showing it 0 times.
+    """
+
+    def damaged(index: int, error: UserError) -> None:
+        report.message("warning", f"{error} It is left out.")
+        items[index] = replace(items[index], repeats=0)
+
     model.vae.to(device)
+    files = None
+    if config.cache_latents_to_disk:
+        files = LatentFiles(config.family, checked=not config.skip_cache_check)
     cache = encode_pictures(
         model.vae,
         items,
         flip=config.flip_aug,
-        fixed=config.cache_latents,
+        fixed=config.cache_latents or config.cache_latents_to_disk,
         seed=seed,
         progress=lambda done, total: report.progress("caching", done, total, "pictures"),
+        files=files,
+        damaged=damaged if skip_damaged else None,
     )
+    if not any(item.repeats for item in items if not item.picture.is_regularization):
+        raise refusal(config.train_data_dir, "none of its pictures can be read.", "Copy them here once more.")
     model.vae.to("cpu")
     return cache
 

@@ -44,6 +44,7 @@ class TrainConfig:
     bucket_no_upscale: bool
     bucket_reso_steps: int
     cache_latents: bool
+    cache_latents_to_disk: bool
     cache_text_encoder_outputs: bool | None
     caption_dropout_every_n_epochs: int
     caption_dropout_rate: float
@@ -125,6 +126,7 @@ class TrainConfig:
     secondary_separator: str | None
     seed: int | None
     shuffle_caption: bool
+    skip_cache_check: bool
     skip_until_initial_step: bool
     text_encoder_lr: list[float] | float | None
     train_batch_size: int

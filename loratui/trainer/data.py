@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +27,17 @@ class Item:
     """On its loss: 1, or prior_loss_weight for a regularization picture."""
 
 
-def load_items(config: TrainConfig) -> list[Item]:
-    """All pictures that take part, in order of registration. Raises ``UserError`` naming what is wrong."""
+def load_items(config: TrainConfig, damaged: Callable[[Path], None] | None = None) -> list[Item]:
+    """All pictures that take part, in order of registration. Raises ``UserError`` naming what is wrong.
+
+    ``damaged`` is told of pictures whose size cannot be read; without it they are wrong.
+    """
     reg = Path(config.reg_data_dir).expanduser() if config.reg_data_dir else None
     found = scan(Path(config.train_data_dir).expanduser(), reg, config.caption_extension)
-    if found.unreadable:
+    if damaged:
+        for path in found.unreadable:
+            damaged(path)
+    elif found.unreadable:
         raise refusal(
             found.unreadable[0], "this picture cannot be read; it is damaged.", "Replace or remove it."
         )
@@ -69,19 +76,30 @@ def size_conditions(item: Item, *, flipped: bool) -> tuple[float, ...]:
     """
     width, height = item.picture.width, item.picture.height
     bucket_width, bucket_height = item.placement.bucket
-    scale = min(bucket_width / width, bucket_height / height)
-    left = (bucket_width - width * scale) // 2
-    top = (bucket_height - height * scale) // 2
-    if flipped:
-        left = bucket_width - (left + width * scale)
-    return (height, width, top, left, bucket_height, bucket_width)
+    left, top, right, _ = crop_box(item)
+    shown_left = bucket_width - right if flipped else left
+    return (height, width, int(top), int(shown_left), bucket_height, bucket_width)
+
+
+def crop_box(item: Item) -> tuple[float, float, float, float]:
+    """(left, top, right, bottom) of the whole picture fitted into its bucket."""
+    width, height = item.picture.width, item.picture.height
+    bucket_width, bucket_height = item.placement.bucket
+    # In this order of operations, for the last bit of it: sd-scripts' own
+    ratio = width / height
+    if bucket_width / bucket_height > ratio:
+        fitted_width, fitted_height = bucket_height * ratio, float(bucket_height)
+    else:
+        fitted_width, fitted_height = float(bucket_width), bucket_width / ratio
+    left, top = (bucket_width - fitted_width) // 2, (bucket_height - fitted_height) // 2
+    return left, top, left + fitted_width, top + fitted_height
 
 
 def metadata(items: list[Item], config: TrainConfig) -> dict[str, str]:
     """The ``ss_`` entries that describe the data: folders, tags and buckets by name and number."""
     frequency: dict[str, dict[str, int]] = {}
     folders: dict[bool, dict[str, dict[str, int]]] = {False: {}, True: {}}
-    for item in items:
+    for item in filter(lambda item: item.repeats, items):
         picture = item.picture
         name = picture.path.parent.name
         entry = folders[picture.is_regularization].setdefault(

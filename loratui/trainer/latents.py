@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from loratui.problems import refusal
+from loratui.problems import UserError, refusal
 from loratui.trainer.batches import Shown
 from loratui.trainer.data import Item
+from loratui.trainer.latent_files import LatentFiles
 from loratui.trainer.pixels import fit, read_pixels
 
 
@@ -29,18 +30,16 @@ class Distribution:
 
 
 class LatentCache:
-    """Latents of all pictures, and of their mirror images when those are shown.
+    """Latents of all pictures, and of their mirror images when those are shown: one draw for the whole
+    training, as sd-scripts' cache_latents does (library/strategy_sd.py:162), or each showing draws anew."""
 
-    ``fixed`` keeps one draw for the whole training, as sd-scripts' cache_latents does
-    (library/strategy_sd.py:162); otherwise each showing draws anew.
-    """
-
-    def __init__(self, *, fixed: bool) -> None:
-        self._fixed = fixed
+    def __init__(self) -> None:
         self._latents: dict[tuple[int, bool], Tensor | Distribution] = {}
 
-    def put(self, index: int, flipped: bool, found: Distribution, generator: torch.Generator) -> None:
-        self._latents[index, flipped] = found.draw(generator) if self._fixed else found
+    def put(self, index: int, found: Sequence[Tensor | Distribution]) -> None:
+        """What is known of a picture, and then of its mirror image."""
+        for flipped, one in enumerate(found):
+            self._latents[index, bool(flipped)] = one
 
     def get(self, shown: Shown) -> Tensor:
         """[4,h,w], unscaled, float32 on the CPU."""
@@ -56,29 +55,50 @@ def encode_pictures(
     fixed: bool,
     seed: int,
     progress: Callable[[int, int], None],
+    files: LatentFiles | None = None,
+    damaged: Callable[[int, UserError], None] | None = None,
 ) -> LatentCache:
-    """Encode every picture, one at a time, on the VAE's device.
+    """Encode every picture, one at a time, on the VAE's device; what ``files`` hold already is taken from
+    there, and what they do not hold is written to them.
 
     Draws come from a generator of their own, so that they depend on the seed and the pictures alone.
-    Raises ``UserError`` for a picture that cannot be read or that the VAE turns into NaN.
+    ``damaged`` is told of pictures that cannot be read, by their index. Raises ``UserError`` for them without
+    it, and for a picture that the VAE turns into NaN.
     """
-    cache = LatentCache(fixed=fixed)
+    cache = LatentCache()
     generator = torch.Generator("cpu").manual_seed(seed)
     for index, item in enumerate(items):
         progress(index, len(items))
-        path = item.picture.path
-        pixels = fit(read_pixels(path), item.placement)
-        image = (
-            torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0).to(vae.device, torch.float32) / 127.5 - 1
-        )
-        for flipped in (False, True) if flip else (False,):
-            with torch.no_grad():
-                found = vae.encode(image.flip(3) if flipped else image).latent_dist
-            distribution = Distribution(found.mean[0].float().cpu(), found.std[0].float().cpu())
-            if not torch.isfinite(distribution.mean).all():
-                raise refusal(
-                    path, "the VAE turns this picture into NaN.", "Choose another base model or VAE."
-                )
-            cache.put(index, flipped, distribution, generator)
+        known = files.read(item, flip=flip) if files else None
+        if known is not None:
+            cache.put(index, known)
+            continue
+        try:
+            pixels = fit(read_pixels(item.picture.path), item.placement)
+        except UserError as error:
+            if damaged is None:
+                raise
+            damaged(index, error)
+            continue
+        found = [_encoded(vae, pixels, item, flipped=bool(flipped)) for flipped in range(1 + flip)]
+        if not fixed:
+            cache.put(index, found)
+            continue
+        drawn = [one.draw(generator) for one in found]
+        cache.put(index, drawn)
+        if files:
+            files.write(item, drawn)
     progress(len(items), len(items))
     return cache
+
+
+def _encoded(vae: Any, pixels: Any, item: Item, *, flipped: bool) -> Distribution:
+    image = torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0).to(vae.device, torch.float32) / 127.5 - 1
+    with torch.no_grad():
+        found = vae.encode(image.flip(3) if flipped else image).latent_dist
+    distribution = Distribution(found.mean[0].float().cpu(), found.std[0].float().cpu())
+    if not torch.isfinite(distribution.mean).all():
+        raise refusal(
+            item.picture.path, "the VAE turns this picture into NaN.", "Choose another base model or VAE."
+        )
+    return distribution

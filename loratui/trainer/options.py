@@ -14,3 +14,5 @@ class Options:
     state_minutes: float = 0.0
     """Save a state whenever so much time has passed since the last one; 0 does not."""
     asked: Asked = field(default_factory=Asked)
+    skip_damaged: bool = False
+    """Leave out pictures that cannot be read, instead of stopping before the first step."""

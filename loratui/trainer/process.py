@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from loratui.events import Ended, Event
+from loratui.trainer.out_of_memory import is_out_of_memory, shortage
 
 
 def sentence(error: Exception, less_memory: str) -> str:
@@ -16,8 +17,8 @@ def sentence(error: Exception, less_memory: str) -> str:
     first = (str(error).strip().splitlines() or [""])[0][:300]
     if isinstance(error, ModuleNotFoundError):
         return f'The package {error.name} is missing. Run: pip install "loratui[train]"'
-    if isinstance(error, MemoryError) or "out of memory" in first.lower() or "can't allocate" in first:
-        return f"Not enough memory: {first} {less_memory}"
+    if is_out_of_memory(error):
+        return f"Out of memory: {shortage(error)}. {less_memory}"
     return f"The trainer broke off unexpectedly ({type(error).__name__}: {first}). The log has the details."
 
 

@@ -17,9 +17,10 @@ from loratui.atomic import ensure_writable
 from loratui.problems import Problem, UserError
 from loratui.trainer import checkpoints, data, lora_file, metadata, optimizers, state
 from loratui.trainer.assembly import network_on, stepper_for
-from loratui.trainer.batches import batches_per_epoch
+from loratui.trainer.batches import Buckets, batches_per_epoch
 from loratui.trainer.caching import encode_captions, encode_dataset_pictures
 from loratui.trainer.config import TrainConfig
+from loratui.trainer.data import Item
 from loratui.trainer.drawing import Drawer
 from loratui.trainer.loading import BaseModel, diffusers_classes, encoder_classes, load
 from loratui.trainer.loop import Training
@@ -27,7 +28,7 @@ from loratui.trainer.objective import AverageLoss
 from loratui.trainer.options import Options
 from loratui.trainer.prompts import Prompt, read_prompts
 from loratui.trainer.report import Reporter
-from loratui.trainer.schedule import plan
+from loratui.trainer.schedule import Plan, plan
 from loratui.trainer.state import Progress
 from loratui.trainer.stopping import StopRequest
 
@@ -64,14 +65,12 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
     report.phase("dataset", config.train_data_dir)
     ensure_writable(Path(config.output_dir).expanduser())
     prompts = _prompts(config)
-    items = data.load_items(config)
-    buckets = data.bucket_lists(items)
-    totals = plan(
-        batches_per_epoch(buckets, config.train_batch_size),
-        config.gradient_accumulation_steps,
-        config.max_train_steps,
-        config.max_train_epochs,
-    )
+
+    def damaged(path: Path) -> None:
+        report.message("warning", f"{path}: this picture cannot be read; it is damaged. It is left out.")
+
+    items = data.load_items(config, damaged if options.skip_damaged else None)
+    buckets, totals = _planned(config, items)
     if config.save_n_epoch_ratio:
         # train_network.py:978
         every = totals.epochs // config.save_n_epoch_ratio or 1
@@ -84,7 +83,10 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
         _DTYPES[config.mixed_precision],
     )
     _choose_threads(model, accelerator.device)
-    latents = encode_dataset_pictures(config, model, items, seed, accelerator.device, report)
+    latents = encode_dataset_pictures(
+        config, model, items, seed, accelerator.device, report, skip_damaged=options.skip_damaged
+    )
+    buckets, totals = _planned(config, items)  # without those left out
     conditions = encode_captions(config, model, items, prompts, accelerator.device, report)
     report.phase("network", f"rank {config.rank}, alpha {config.alpha:g}")
     model.unet.to(accelerator.device)
@@ -127,6 +129,16 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
         step=first_step,
         schedule_offset=scheduled - first_step,
         average=AverageLoss(list(progress.losses) if progress and first_step else None),
+    )
+
+
+def _planned(config: TrainConfig, items: list[Item]) -> tuple[Buckets, Plan]:
+    buckets = data.bucket_lists(items)
+    return buckets, plan(
+        batches_per_epoch(buckets, config.train_batch_size),
+        config.gradient_accumulation_steps,
+        config.max_train_steps,
+        config.max_train_epochs,
     )
 
 

@@ -127,11 +127,14 @@ def test_base_models_that_cannot_be_used(train: Any, tmp_path: Path, tiny_models
     cut.write_bytes(whole[: len(whole) // 2])
     empty = tmp_path / "empty"
     empty.mkdir()
+    train(max_train_steps=1)
+    lora = tmp_path / "out" / "tiny.safetensors"
     for path, words in (
         (tmp_path / "none.safetensors", "no such model"),
         (pickled, "pickled"),
         (cut, "cut off"),
         (empty, "no kind of base model"),
+        (lora, "this is a LoRA, not a base model"),
     ):
         text = sentence(train(pretrained_model_name_or_path=str(path)), 1)
         assert words in text
@@ -215,3 +218,18 @@ def test_a_disk_that_fills_up_leaves_no_half_file(limit: int, train: Any, tmp_pa
     assert "could not be saved" in told.of(events.Message)[-1].text
     left = [path.name for path in (tmp_path / "out").iterdir()]
     assert left == ([] if limit == 2_000 else ["tiny.safetensors"])
+
+
+def test_what_was_saved_before_outlives_a_full_disk(train: Any, tmp_path: Path) -> None:
+    assert train(max_train_steps=1).code == 0
+    final = tmp_path / "out" / "tiny.safetensors"
+    before = final.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))
+    try:
+        told = train(max_train_steps=2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert told.code == 1
+    assert final.read_bytes() == before
+    assert [path.name for path in final.parent.iterdir()] == [final.name]
