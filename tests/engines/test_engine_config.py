@@ -95,6 +95,7 @@ def test_every_config_passes_the_option_table(recipe: Recipe) -> None:
 def test_the_table_covers_every_setting_once() -> None:
     """A setting without a row is either written by a rule of its own or never reaches a trainer."""
     by_rule = {
+        "dataset.skip_damaged",
         "network.type",
         "network.conv_rank",
         "network.conv_alpha",
