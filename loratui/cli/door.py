@@ -16,6 +16,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "runs": ("runs", "The runs on this machine."),
     "attach": ("runs", "Watch a run again."),
     "stop": ("runs", "Stop a run; the builtin engine saves first."),
+    "save": ("runs", "Save a running run now; the builtin engine can."),
+    "sample": ("runs", "Draw a running run's sample pictures now; the builtin engine can."),
     "resume": ("runs", "Go on with a run from its last saved state."),
     "rerun": ("runs", "The same recipe once more, with changes."),
     "logs": ("runs", "What a run's trainer printed."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -96,6 +96,30 @@ def stop(run: str, now: bool, no_wait: bool, as_json: bool) -> None:
     say(f"{found.id}: {view.state}{f', {view.reason}' if view.reason else ''}")
     if as_json:
         print_json({"run": found.id, "state": view.state})
+
+
+@click.command()
+@run_argument
+@json_option
+def save(run: str, as_json: bool) -> None:
+    """Let RUN (the newest when none is named) save a checkpoint and a state after this step."""
+    _ask(run, "save", "It saves a checkpoint and a state after this step.", as_json)
+
+
+@click.command()
+@run_argument
+@json_option
+def sample(run: str, as_json: bool) -> None:
+    """Let RUN (the newest when none is named) draw its sample pictures after this step."""
+    _ask(run, "sample", "It draws its sample pictures after this step.", as_json)
+
+
+def _ask(run: str, what: Literal["save", "sample"], words: str, as_json: bool) -> None:
+    found = store.find(run)
+    launch.request_now(found, what)
+    say(f"{found.id}: {words}")
+    if as_json:
+        print_json({"run": found.id, "asked": what})
 
 
 @click.command()

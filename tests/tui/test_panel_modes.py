@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 from PIL import Image
 from textual.pilot import Pilot
 
 from loratui.events import Sample
+from loratui.runs import layout
 from loratui.runs.notes import read_notes
 from loratui.tui.app import LoratuiApp
 from loratui.tui.training.log_pane import LogPane
@@ -203,3 +205,36 @@ def test_on_a_slow_link_the_panel_looks_every_five_seconds(
     before, after = drive(LoratuiApp(run_id=run.id), act)
     assert "step 20/200" in before
     assert "step 60/200" in after
+
+
+def test_w_and_d_ask_the_builtin_trainer_and_say_when_that_cannot_be(
+    make_run: Any, training: Any, alive: Any, drive: Any, screen_text: Any
+) -> None:
+    run = make_run(*training(30))
+    alive(run)
+
+    async def act(pilot: Pilot[None]) -> str:
+        await pilot.press("w", "d")
+        await pilot.pause()
+        return str(screen_text(pilot.app))
+
+    text = drive(LoratuiApp(run_id=run.id), act)
+    assert "asked: it saves after this step" in text
+    assert sorted(path.name for path in run.asked.iterdir()) == ["sample", "save"]
+
+
+def test_sd_scripts_cannot_be_asked(
+    make_run: Any, training: Any, alive: Any, drive: Any, screen_text: Any, home: Any
+) -> None:
+    run = make_run(*training(30))
+    file = layout.read_run_file(run)
+    assert file is not None
+    run.run_file.write_bytes(msgspec.json.encode(msgspec.structs.replace(file, engine="kohya")))
+    alive(run)
+
+    async def act(pilot: Pilot[None]) -> str:
+        await pilot.press("w")
+        await pilot.pause()
+        return str(screen_text(pilot.app))
+
+    assert "by its own plan only" in drive(LoratuiApp(run_id=run.id), act).replace("\n ", " ")

@@ -24,6 +24,8 @@ CHART_KEYS = (
 BINDINGS: list[BindingType] = [
     Binding("q", "leave", "leave", id="run.leave", tooltip="Leave; the run goes on (also ctrl+c)"),
     Binding("S", "stop", "stop", id="run.stop", tooltip="Stop after this step and save; asks first"),
+    Binding("w", "now('save')", "save now", id="run.save", tooltip="Checkpoint and state, after this step"),
+    Binding("d", "now('sample')", "draw now", id="run.draw", tooltip="Sample pictures after this step"),
     Binding("l", "view('log')", "log", id="run.log", tooltip="The log on the whole screen, and back"),
     Binding("c", "view('chart')", "chart", id="run.chart", tooltip="The chart on the whole screen, and back"),
     Binding("f", "fix", "fix", id="run.fix", tooltip="What can be done about a known trouble, and do it"),
@@ -72,4 +74,5 @@ def shown(view: RunView, mode: Mode, resumable: bool) -> list[tuple[str, str]]:
         keys.append(("p", "paths"))
     if view.samples:
         keys.append(("i", "pictures"))
-    return [*keys, ("n", "notes")]
+    keys.append(("n", "notes"))
+    return keys if ended else [*keys, ("w", "save now"), ("d", "draw now")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from textual import work
 from textual.app import ComposeResult
@@ -18,7 +18,7 @@ from loratui.runs.follow import LogTail, RunFollower
 from loratui.runs.store import Run, read_run_file
 from loratui.runs.view import RunView
 from loratui.tui import link, text
-from loratui.tui.training import about, curve_words, doors, gpu_words, host_words, keys, words
+from loratui.tui.training import about, asking, curve_words, doors, gpu_words, host_words, keys, words
 from loratui.tui.training.log_pane import LogPane
 from loratui.tui.widgets.curve_chart import CurveChart
 from loratui.tui.widgets.keybar import KeyBar
@@ -261,24 +261,13 @@ class TrainingScreen(Screen[None]):
         self.app.push_screen(HelpScreen(about.HELP, [*more, *self.BINDINGS]))
 
     def action_stop(self) -> None:
-        if self.view.state in ENDED:
-            return
-        from loratui.engines.registry import engine
-        from loratui.tui.training.stop import StopScreen
+        if self.view.state not in ENDED:
+            asking.stop(self.app, self.run_shown, self._run_name, self._engine, self._look)
 
-        saves = engine(self._engine).saves_on_stop
-        self.app.push_screen(StopScreen(self._run_name, saves), self._stop)
-
-    def _stop(self, stop: bool | None) -> None:
-        if not stop:
-            return
-        from loratui.runs.launch import request_stop
-
-        try:
-            request_stop(self.run_shown)
-        except UserError as error:
-            self._say(error)
-        self._look()
+    def action_now(self, what: Literal["save", "sample"]) -> None:
+        if self.view.state not in ENDED:
+            asked = asking.now(self.app, self.run_shown, what)
+            self.query_one(LogPane).write_lines([asked] if asked else [])
 
     def action_again(self) -> None:
         if self.view.state not in ENDED:
@@ -288,9 +277,7 @@ class TrainingScreen(Screen[None]):
         again(self.app, self.run_shown, self.view.state, self._say)
 
     def _say(self, error: UserError) -> None:
-        from loratui.tui.help import TextScreen
-
-        self.app.push_screen(TextScreen("That was not possible", text.plain(str(error))))
+        asking.sorry(self.app, error)
 
     def action_back(self) -> None:
         for name in ("log", "chart"):
