@@ -132,4 +132,4 @@ def test_misspelt_command(home: Path, loratui: Loratui) -> None:
 
 
 def test_the_kohya_engine_says_what_is_missing(home: Path, write: Write, loratui: Loratui) -> None:
-    assert_refused(loratui("train", str(write()), "--engine", "kohya"), "sd-scripts", "LORATUI_KOHYA")
+    assert_refused(loratui("train", str(write()), "--engine", "kohya"), "sd-scripts", "loratui setup kohya")
