@@ -7,6 +7,14 @@ import click
 from loratui.cli.lazy import LazyGroup
 
 _COMMANDS = {
+    "convert": (
+        "dataset_convert",
+        "Formats and pixels: rotation, transparency, ignored formats, broken files.",
+    ),
+    "arrange": (
+        "dataset_convert",
+        "Folders and names: the 10_name layout, no shared captions, no leftovers.",
+    ),
     "mend": ("dataset_history", "Open the screens that mend a dataset."),
     "dedupe": ("dataset_dedupe", "The same pictures and nearly the same: keep the best of each group."),
     "edit": ("dataset_edit", "Captions and tags: add, remove, rename, fill; on all, or what a filter shows."),

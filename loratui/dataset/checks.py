@@ -13,6 +13,8 @@ from loratui.dataset.buckets import Bucketing
 from loratui.dataset.caption_checks import Captions, caption_findings, read_captions
 from loratui.dataset.finding import Finding, in_order, number
 from loratui.dataset.folder_checks import folder_findings
+from loratui.dataset.history.where import locate
+from loratui.dataset.mends import with_commands
 from loratui.dataset.picture_checks import Probes, picture_findings
 from loratui.dataset.probe_cache import Probe, ProbeCache, cache_folder
 from loratui.dataset.probing import Progress, probe
@@ -158,7 +160,9 @@ def report(seen: Seen, wishes: Wishes) -> Report:
         # Half the headers would say nothing of buckets.
         *(bucket_findings(training, rules, wishes.batch) if seen.stage in ("pixels", "done") else ()),
     ]
-    if seen.archive is not None:
+    if seen.archive is None:
+        findings = with_commands(findings, locate(tree.root).source, wishes.trigger)
+    else:
         findings = [*(_renamed(finding, seen.archive) for finding in findings), *_left_out(seen.archive)]
     return Report(
         len(tree.pictures),
