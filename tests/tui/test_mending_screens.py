@@ -174,3 +174,32 @@ def test_half_blocks(tmp_path: Path) -> None:
     assert cells(tmp_path / "none.png", 10, 10) == []
     (tmp_path / "b.png").write_bytes(b"no picture")
     assert cells(tmp_path / "b.png", 10, 10) == []
+
+
+def test_formats_and_names_are_mended(
+    app: LoratuiApp, hero: Path, drive: Callable[..., Any], screen_text: Text
+) -> None:
+    folder = hero / "10_ohwx"
+    Image.new("RGBA", (64, 64), (255, 0, 0, 0)).save(folder / "clear.png")
+    (folder / "cut.png").write_bytes((folder / "1.png").read_bytes()[:200])
+    (folder / "0.jpg").write_bytes(b"a twin by name")
+    (folder / "Thumbs.db").write_bytes(b"x")
+
+    async def act(pilot: Pilot[None]) -> None:
+        await press(pilot, "n")
+        assert "10_ohwx/0_2.png" in screen_text(app)
+        await press(pilot, "enter", "enter")
+        step = history.current(hero) / "10_ohwx"
+        assert (step / "0_2.txt").read_text() == "smile, tag0" and not (step / "Thumbs.db").exists()
+        assert "Nothing here wants mending" in screen_text(app)
+        await press(pilot, "escape", "f", "down")
+        assert "transparent parts on white" in screen_text(app)
+        await press(pilot, "c")
+        assert "transparent parts on black" in screen_text(app)
+        await press(pilot, "enter", "enter")
+        step = history.current(hero) / "10_ohwx"
+        with Image.open(step / "clear.png") as picture:
+            assert picture.getpixel((0, 0)) == (0, 0, 0)
+        assert not (step / "cut.png").exists() and not (step / "0.jpg").exists()
+
+    drive(app, act, size=(80, 24))

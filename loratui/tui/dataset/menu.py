@@ -19,6 +19,8 @@ from loratui.tui.widgets.rows import Row, RowList
 SCREENS = (
     ("d", "Duplicates", "the same or nearly the same picture; keep the best", "duplicates.DuplicatesScreen"),
     ("t", "Captions and tags", "add, remove, rename, tidy, edit one by one", "tags.TagsScreen"),
+    ("f", "Formats and pixels", "rotation, transparency, ignored formats, broken", "plans.ConvertScreen"),
+    ("n", "Folders and names", "the 10_name layout, shared captions, leftovers", "plans.ArrangeScreen"),
     ("s", "Steps", "what was done; undo, redo, changes of your folder", "steps.StepsScreen"),
 )
 """Key, name, what it does, and the screen below ``loratui.tui.dataset``, made from the folder alone."""
