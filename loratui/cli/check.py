@@ -122,7 +122,10 @@ def _tell_one(finding: Finding, width: int) -> None:
         data(f"    {printable(name)}")
     if len(finding.files) > _SHOWN_FILES:
         data(f"    and {len(finding.files) - _SHOWN_FILES:,} more")
-    _wrapped(f"> {finding.fix}", "  ", width)
+    advice, sign, command = finding.fix.partition(" loratui ")
+    _wrapped(f"> {advice}", "  ", width)
+    if sign:  # on one line however long, to be copied
+        data(f"    loratui {command}")
 
 
 def _wrapped(text: str, indent: str, width: int) -> None:

@@ -12,6 +12,7 @@ from loratui.cli.dataset_plan import directory, end_progress, finish, looking, y
 from loratui.cli.options import json_option
 from loratui.dataset import history
 from loratui.dataset.arrange import REPEATS
+from loratui.dataset.finding import number
 from loratui.dataset.mending.convert import REASONS, Reason, plan_conversion
 from loratui.dataset.mending.flatten import Format
 from loratui.dataset.mending.tidy_names import plan_arrange
@@ -85,5 +86,6 @@ def arrange(folder: Path, words: str, repeats: int, drop_orphans: bool, yes: boo
     if len(found.moved) > _EXAMPLES:
         lines.append(f"  and {len(found.moved) - _EXAMPLES:,} more (all with --json)")
     if found.orphans and not drop_orphans:
-        lines.append(f"  {len(found.orphans):,} captions of no picture stay (like {found.orphans[0]})")
+        orphans = number(len(found.orphans), "caption")
+        lines.append(f"  {orphans} of no picture, like {found.orphans[0]}: --drop-orphans leaves them out")
     finish(found.plan, yes, as_json, lines, {"moved": dict(found.moved), "orphans": found.orphans})

@@ -27,7 +27,7 @@ REASONS: Mapping[Reason, str] = {
     "cmyk": "colours of print",
     "16bit": "16 bits a channel",
     "frames": "an animation: the first frame",
-    "broken": "cannot be opened: left out",
+    "broken": "cannot be opened, left out",
 }
 
 _PLAIN = {".jpe": ".jpg", ".jfif": ".jpg"}
@@ -111,7 +111,7 @@ def plan_conversion(
             chosen = form or "png"
             add(name, f".{chosen}", ("format",), _made(base.root / name, chosen, background))
     counts = Counter(reason for conversion in found for reason in conversion.reasons)
-    words = ", ".join(f"{count:,} {REASONS[reason]}" for reason, count in counts.items())
+    words = "; ".join(f"{count:,} x {REASONS[reason]}" for reason, count in counts.items())
     plan = Plan(
         base, "convert", f"{number(len(found), 'picture')}: {words or 'nothing'}", put, frozenset(drop)
     )
