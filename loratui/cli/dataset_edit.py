@@ -27,6 +27,7 @@ from loratui.dataset.mending.tag_edits import Edit
 from loratui.dataset.mending.tag_table import tag_table
 
 _EXAMPLES = 5
+_LONGEST = 200
 _TAGS = 40
 
 Pairs = tuple[tuple[str, str], ...]
@@ -180,8 +181,13 @@ def preview(planned: CaptionPlan) -> list[str]:
 
 
 def _before_and_after(change: Change) -> list[str]:
-    before = "(no caption)" if change.before is None else change.before.replace("\n", " / ") or "(empty)"
-    return [f"    - {before}", f"    + {change.after.replace(chr(10), ' / ') or '(empty)'}"]
+    before = "(no caption)" if change.before is None else _short(change.before)
+    return [f"    - {before}", f"    + {_short(change.after)}"]
+
+
+def _short(text: str) -> str:
+    line = " / ".join(text.splitlines()) or "(empty)"
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
 
 
 def _more(lines: list[str], total: int) -> list[str]:
