@@ -25,7 +25,7 @@ from loratui.events import (
 )
 from loratui.runs import hints
 from loratui.runs.eventlog import EventLog
-from loratui.runs.files import read_range
+from loratui.runs.files import file_size, read_range
 from loratui.runs.follow import RecordReader
 from loratui.runs.layout import Run, Status, reserve_status, write_status
 from loratui.runs.pulse import Pulse
@@ -142,6 +142,9 @@ class Progress:
 
     def read_output(self) -> bool:
         """Take in what the trainer has printed since. Returns whether there may be more to take."""
+        if file_size(self.run.output) < self._offset:  # somebody emptied it, to make room
+            self._offset = 0
+            self._take(b"\n")
         for _ in range(_CHUNKS_PER_TURN):
             data = read_range(self.run.output, self._offset, _CHUNK)
             self._offset += len(data)
