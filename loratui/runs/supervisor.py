@@ -160,6 +160,9 @@ def _watch(
         progress.save()
         if not more:
             signals.wait(PACE)
+    if signals.take_terms() and stop.ask():  # a container's stop reaches all at once: it may end first
+        progress.stop_asked = True
+        progress.set_state("stopping", _STOPPING[attempt.saves_on_stop])
 
 
 def _look(watch: Watch, progress: Progress) -> None:
