@@ -1,0 +1,108 @@
+"""Runs that are over: ``report compare delete``, and ``status`` in one line."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+
+from loratui.cli.follow import duration
+from loratui.cli.options import json_option, run_argument
+from loratui.cli.output import data, plain, print_json, say
+from loratui.events import ENDED
+from loratui.problems import Problem, UserError
+from loratui.runs import fixing, store
+from loratui.runs import report as reports
+from loratui.runs.follow import RunFollower
+from loratui.runs.view import RunView
+
+
+@click.command()
+@run_argument
+@click.option("-o", "out", type=click.Path(path_type=Path, dir_okay=False), help="Another file.")
+def report(run: str, out: Path | None) -> None:
+    """One page of RUN to copy home: curves, recipe, troubles, samples. Whole in itself."""
+    data(str(reports.write(store.find(run), out)))
+
+
+@click.command()
+@run_argument
+def status(run: str) -> None:
+    """RUN (the newest when none is named) in one line, short enough for a phone."""
+    found = store.find(run)
+    data(line(store.summary(found).name, RunFollower(found).poll()))
+
+
+def line(name: str, view: RunView) -> str:
+    """Name, state, how far, loss, how long it still takes."""
+    parts = [plain(name), view.state.upper()]
+    parts.append(f"{view.step}/{view.total_steps}" if view.total_steps else str(view.step))
+    if view.total_steps:
+        parts.append(f"{view.step / view.total_steps:.0%}")
+    if view.loss is not None:
+        parts.append(f"loss {view.loss:.3g}")
+    if view.seconds_left is not None and view.state not in ENDED:
+        parts.append(f"{duration(view.seconds_left)} left")
+    fatal = next((hint.key for hint in view.hints if hint.severity == "fatal"), "")
+    return " ".join([*parts, fatal]).rstrip()
+
+
+@click.command()
+@click.argument("first")
+@click.argument("second")
+@click.option(
+    "-o", "out", type=click.Path(path_type=Path, dir_okay=False), help="Both curves on one page (HTML)."
+)
+@json_option
+def compare(first: str, second: str, out: Path | None, as_json: bool) -> None:
+    """What two runs were told differently, and how their losses went."""
+    runs = [store.find(first), store.find(second)]
+    views = [RunFollower(run).poll() for run in runs]
+    recipes = [fixing.read_recipe(run) for run in runs]
+    changes = recipes[0].diff(recipes[1])
+    if out is not None:
+        reports.write_comparison(runs, views, changes, out)
+    if as_json:
+        print_json(
+            {
+                "runs": [
+                    {
+                        "run": run.id,
+                        "state": view.state,
+                        "step": view.step,
+                        "last_loss": view.losses.last_mean(),
+                    }
+                    for run, view in zip(runs, views, strict=True)
+                ],
+                "changes": [{"key": key, "first": old, "second": new} for key, old, new in changes],
+            }
+        )
+        return
+    for run, view in zip(runs, views, strict=True):
+        data(f"{run.id}  {line(store.summary(run).name, view)}")
+    for key, old, new in changes:
+        data(f"  {key}: {fixing.word(old)} -> {fixing.word(new)}")
+    if not changes:
+        say("Both were told the same.")
+
+
+@click.command()
+@click.argument("run")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(run: str, yes: bool) -> None:
+    """Delete RUN with all its files, after asking. LoRA files written elsewhere stay."""
+    found = store.find(run)
+    about = store.summary(found)
+    if about.state not in (*ENDED, "queued") or store.is_kept(found):
+        raise UserError(
+            "", Problem("", f"{found.id} is {about.state}.", f"Stop it first: loratui stop {found.id}")
+        )
+    files = [path for path in found.folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    size = sum(path.stat().st_size for path in files)
+    loras = sum(path.suffix == ".safetensors" and "-state" not in str(path) for path in files)
+    say(f"{found.folder}: {len(files)} files, {size / 1e6:,.0f} MB, {loras} of them LoRA files.")
+    if not yes:
+        click.confirm(f"Delete {found.id}?", abort=True, err=True)
+    shutil.rmtree(found.folder)
+    say("Deleted.")

@@ -1,0 +1,125 @@
+"""A run as one page: whole in itself, and safe to open."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from loratui.cli import history
+from loratui.events import AnyEvent, Checkpoint, Hint, Planned, Record, Sample, StateChanged, Step, encode
+from loratui.problems import UserError
+from loratui.recipe import Recipe, change
+from loratui.runs import layout, report, store
+from loratui.runs.store import Run, Status
+
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415478da63f8cf"
+    "c000000301010018dd8db00000000049454e44ae426082"
+)
+NASTY = "</pre><script>alert(1)</script> \x1b[31m<img src=http://evil.example/x.png>"
+
+
+def made(recipe: Recipe, *happened: AnyEvent, state: str = "finished") -> Run:
+    run = store.create(recipe, "builtin", 90)
+    events: list[AnyEvent] = [StateChanged("running"), Planned(90, 3, 30, 30)]
+    events += [Step(number, 1 / number + 0.1) for number in range(1, 91)]
+    events += [*happened, StateChanged(state, NASTY)]  # type: ignore[arg-type]
+    lines = [encode(Record(number, 1.0, number / 4, event)) for number, event in enumerate(events)]
+    run.events.write_bytes(b"\n".join(lines) + b"\n")
+    layout.write_status(run, Status(state, NASTY, step=90, total_steps=90))  # type: ignore[arg-type]
+    return run
+
+
+class Elements(HTMLParser):
+    """All tags of a page with their attributes; closes are checked."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in ("meta", "img", "polyline") or (tag == "polyline" and "width" in str(attrs)):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture
+def page(home: Path, recipe: Recipe) -> tuple[Path, str]:
+    run = made(
+        change(recipe, {"dataset.trigger": NASTY}),
+        Checkpoint("checkpoints/hero.safetensors", 90, 3, final=True),
+        Hint("caption_missing", "warning", NASTY),
+        Sample("samples/a.png", 30, NASTY),
+        Sample("samples/gone.png", 60, "x"),
+    )
+    (run.samples / "a.png").write_bytes(PIXEL)
+    path = report.write(run)
+    assert path.stat().st_mode & 0o777 == 0o600
+    return path, path.read_text()
+
+
+def test_it_is_whole_in_itself_and_runs_nothing(page: tuple[Path, str]) -> None:
+    found = Elements(page[1]).found
+    tags = [tag for tag, _ in found]
+    assert "script" not in tags and "link" not in tags and "iframe" not in tags
+    sources = [attributes.get("src") or attributes.get("href") for _, attributes in found]
+    assert all(source.startswith("data:image/") for source in sources if source)
+    assert tags.count("img") == 1 and tags.count("polyline") == 2
+    assert not [name for _, attributes in found for name in attributes if name.startswith("on")]
+    assert "\x1b" not in page[1]
+    assert "default-src 'none'" in page[1]
+    assert "caption_missing" in page[1] and "epochs = 1" in page[1]
+
+
+def test_a_browser_shows_it(page: tuple[Path, str], tmp_path: Path) -> None:
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if browser is None:
+        pytest.skip("no chromium here")
+    picture = tmp_path / "report.png"
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile"]
+    command += [f"--screenshot={picture}", "--window-size=900,1600", page[0].as_uri()]
+    subprocess.run(command, timeout=90, check=True, capture_output=True)
+    assert picture.stat().st_size > 5000
+
+
+def test_two_runs_on_one_page(home: Path, recipe: Recipe, tmp_path: Path) -> None:
+    first, second = made(recipe), made(change(recipe, {"network.rank": 4, "network.alpha": 2.0}))
+    out = tmp_path / "both.html"
+    told = CliRunner().invoke(history.compare, [first.id, second.id, "-o", str(out)])
+    assert told.exit_code == 0
+    assert "network.rank: 16 -> 4" in told.stdout
+    tags = [tag for tag, _ in Elements(out.read_text()).found]
+    assert tags.count("polyline") == 4
+    assert "network.alpha" in out.read_text()
+
+
+def test_one_line_for_a_phone(home: Path, recipe: Recipe) -> None:
+    run = made(recipe, Hint("oom_cuda", "fatal", "x"), state="failed")
+    told = CliRunner().invoke(history.status, [run.id]).stdout
+    assert re.fullmatch(r"hero FAILED 90/90 100% loss 0\.111 oom_cuda\n", told)
+
+
+def test_deleting_asks_and_refuses_what_lives(home: Path, recipe: Recipe) -> None:
+    run = made(recipe)
+    assert CliRunner().invoke(history.delete, [run.id], input="n\n").exit_code == 1
+    assert run.folder.exists()
+    live = store.create(recipe, "builtin")
+    refused = CliRunner().invoke(history.delete, [live.id, "--yes"])
+    assert isinstance(refused.exception, UserError) and live.folder.exists()
+    assert CliRunner().invoke(history.delete, [run.id], input="y\n").exit_code == 0
+    assert not run.folder.exists()
