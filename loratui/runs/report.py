@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,10 +27,13 @@ _MOST_SAMPLES = 60
 _MOST_BYTES = 24 << 20
 """Of pictures in one page."""
 _KINDS = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
+_SECRET = re.compile(r"(?mi)^(\w*(?:token|api_key|secret|password)) = .*$")
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 860px; margin: 2em auto; padding: 0 1em; color: #222; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 860px; margin: 2em auto; padding: 0 1em; }
+body { color: #222; }
 h1 { margin-bottom: 0; } h2 { margin-top: 2em; border-bottom: 1px solid #ccc; }
-pre { background: #f4f4f4; padding: 1em; overflow-x: auto; } td, th { padding: .2em 1em .2em 0; text-align: left; }
+pre { background: #f4f4f4; padding: 1em; overflow-x: auto; }
+td, th { padding: .2em 1em .2em 0; text-align: left; }
 figure { display: inline-block; margin: 0 1em 1em 0; max-width: 260px; vertical-align: top; }
 figure img { max-width: 260px; } figcaption { font-size: 12px; color: #555; overflow-wrap: anywhere; }
 svg text { font-size: 12px; fill: #555; }
@@ -78,7 +82,7 @@ def page(run: Run, view: RunView) -> str:
         _files(view),
         _samples(run, view),
         f"<h2>Notes</h2><pre>{_lines(read_notes(run))}</pre>" if read_notes(run) else "",
-        f"<h2>Recipe</h2><pre>{_lines(dumps(fixing.read_recipe(run)))}</pre>",
+        f"<h2>Recipe</h2><pre>{_lines(_told(run))}</pre>",
     ]
     return document(f"{about.name}: {view.state}", "\n".join(parts))
 
@@ -138,6 +142,11 @@ def curves(named: Sequence[tuple[str, LossHistory]]) -> str:
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="loss over steps">'
         f"{''.join(lines)}{names}{axes}</svg>"
     )
+
+
+def _told(run: Run) -> str:
+    """The recipe, with whatever may be a secret among the keys passed on to sd-scripts left out."""
+    return _SECRET.sub(r"\1 = (not shown)", dumps(fixing.read_recipe(run)))
 
 
 def _facts(view: RunView, model: str, engine: str) -> str:
