@@ -51,10 +51,24 @@ def start(recipe: Recipe, engine: Engine, total_steps: int | None = None) -> Run
     problems = engine.supports(recipe)
     if problems:
         raise UserError("", *problems)
-    run = store.create(recipe, engine.name, total_steps)
+    run = store.create(recipe, engine.name, total_steps or _counted(recipe))
     _prepare(run, lambda: engine.prepare(recipe, run.folder))
     spawn(run)
     return run
+
+
+def _counted(recipe: Recipe) -> int | None:
+    """All steps as loratui counts them; None where it cannot."""
+    from loratui import kohya_config  # what only a start needs
+    from loratui.advice.steps import count_config
+    from loratui.engines import config
+
+    flat = kohya_config.flatten(config.to_kohya(recipe, Path()))
+    try:
+        counted = count_config(flat, config.script_of(recipe), recipe.launch.num_processes)
+    except (UserError, OSError):
+        return None
+    return counted.total_steps or None
 
 
 def start_queued(run: Run, environment: Mapping[str, str]) -> None:

@@ -27,7 +27,7 @@ from loratui.runs import hints
 from loratui.runs.eventlog import EventLog
 from loratui.runs.files import file_size, read_range
 from loratui.runs.follow import RecordReader
-from loratui.runs.layout import Run, Status, reserve_status, write_status
+from loratui.runs.layout import Run, Status, read_run_file, reserve_status, write_status
 from loratui.runs.pulse import Pulse
 
 HEARTBEAT = 5.0
@@ -66,6 +66,8 @@ class Progress:
         """The log itself says that a stop signal ended the trainer."""
         self._reader: LogReader | None = reader
         self._watcher = watcher
+        about = read_run_file(run)
+        self._counted = about.total_steps if about else None
         self._looked_at = 0.0
         self._offset = output_offset
         self._written_at = 0.0
@@ -95,6 +97,8 @@ class Progress:
                 return
             self._hinted.add(event.key)
             self._note_hint(event)
+        if isinstance(event, Planned) and self._counted not in (None, event.total_steps):
+            self._log.add(_other_count(self._counted, event.total_steps))
         if isinstance(event, Step | Planned) and self.status.state == "starting":
             self.set_state("running")
         self._log.add(event)
@@ -221,6 +225,12 @@ class Progress:
             time.sleep(0.2)
             self.save(at_once=True)
         self._log.close()
+
+
+def _other_count(counted: int | None, total: int) -> Message:
+    return Message(
+        "warning", f"loratui counted {counted} steps before the start, and the trainer says {total}."
+    )
 
 
 def _so_far(run: Run) -> tuple[int, set[str]]:
