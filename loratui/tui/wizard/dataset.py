@@ -14,7 +14,14 @@ from loratui.tui.glyphs import glyphs
 from loratui.tui.text import clip, number, plain, sentence
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.line import Line
-from loratui.tui.wizard.facts import DatasetFacts, Unarranged, arrange_links
+from loratui.tui.wizard.checking import Checking
+from loratui.tui.wizard.facts import (
+    DatasetFacts,
+    Unarranged,
+    arrange_links,
+    folders_to_check,
+    wishes,
+)
 from loratui.tui.wizard.pane import StepPane
 
 
@@ -38,8 +45,10 @@ class DatasetPane(StepPane):
             "arrange",
             "arrange with links",
             id="dataset.arrange",
-            tooltip="Make the 10_name layout out of links, for a plain folder of pictures",
+            tooltip="Links for a plain folder; the parent of a numbered one; unpack an archive",
         ),
+        Binding("ctrl+o", "findings", "findings", id="dataset.findings", tooltip="All that the check found"),
+        Binding("ctrl+g", "check", "stop, check", id="dataset.check", tooltip="Stop the check, or go on"),
         Binding(
             "ctrl+t",
             "mend",
@@ -49,6 +58,9 @@ class DatasetPane(StepPane):
         ),
     ]
 
+    _mendings = 0
+    """How often the set was mended: the folder may have kept its name."""
+
     def compose(self) -> ComposeResult:
         yield self.question()
         yield Field(
@@ -57,13 +69,74 @@ class DatasetPane(StepPane):
             self.state.text("dataset.folder"),
             placeholder="the folder that holds 10_name folders",
         )
+        yield Field(
+            "dataset.regularization",
+            "Regularization",
+            self.state.text("dataset.regularization"),
+            placeholder="none (a folder of the same shape)",
+        )
         yield Line(id="dataset-facts", classes="facts")
+        yield Line(id="dataset-check")
+
+    def on_mount(self) -> None:
+        self._checking = Checking(self, self._show_check)
+
+    def on_unmount(self) -> None:
+        self._checking.stop()
 
     def focus_first(self) -> None:
         self.query_one("#dataset-folder", Field).enter()
 
     def show_facts(self) -> None:
         self.query_one("#dataset-facts", Line).show(self._facts())
+        self._check()
+
+    def _check(self) -> None:
+        """Check the folder that is known by now, mended steps first."""
+        dataset = self.state.recipe.dataset
+        known = self.state.wanted_dataset is None and self.state.dataset is not None
+        if not known or not dataset.folder or not self.is_attached:
+            return
+        if isinstance(self.state.dataset, Problem) and not isinstance(self.state.dataset, Unarranged):
+            self._checking.stop()
+            self.query_one("#dataset-check", Line).show("")
+            return
+        folder, reg = folders_to_check(dataset.folder, dataset.regularization)
+        recipe = self.state.recipe
+        key = (folder, reg, dataset.trigger, dataset.purpose, recipe.base.family, recipe.training)
+        self._checking.begin((key, self._mendings), folder, reg, lambda: wishes(self.state.recipe))
+
+    def _show_check(self) -> None:
+        from loratui.tui.wizard.check_words import summary
+
+        checking, line = self._checking, self.query_one("#dataset-check", Line)
+        rows = self.size.height - line.virtual_region.y
+        shown = summary(
+            checking.report, checking.progress, checking.stopped, max(40, self.size.width - 2), rows
+        )
+        line.show(shown if not checking.problem else f"  {checking.problem}")
+
+    def on_resize(self) -> None:
+        if self._checking.report is not None:
+            self._show_check()
+
+    def action_findings(self) -> None:
+        """Everything the check found, on a page of its own."""
+        if self._checking.report is not None:
+            from loratui.tui.help import TextScreen
+            from loratui.tui.wizard.check_words import page
+
+            width = max(40, self.app.size.width - 4)
+            self.app.push_screen(TextScreen("The check", page(self._checking.report, width)))
+
+    def action_check(self) -> None:
+        """Stop the check, or go on with it: what was looked at is in the cache."""
+        if self._checking.progress is not None:
+            self._checking.stop()
+            self._show_check()
+        else:
+            self._checking.again()
+            self._check()
 
     def _facts(self) -> Content:
         dataset = self.state.dataset
@@ -107,6 +180,12 @@ class DatasetPane(StepPane):
         lines[-1] = (lines[-1][0].rstrip("\n"), lines[-1][1])
         return Content.assemble(*lines)
 
+    def take(self, field: Field, text: str) -> None:
+        if field.key == "dataset.regularization":
+            self.state.set(field.key, text.strip() or None)
+        else:
+            super().take(field, text)
+
     def action_mend(self) -> None:
         """Open the screens that mend the set."""
         folder = self.state.recipe.dataset.folder
@@ -117,6 +196,7 @@ class DatasetPane(StepPane):
 
     def _mended(self, changed: bool | None) -> None:
         if changed:
+            self._mendings += 1
             self.state.reread_dataset()
             self.post_message(self.Changed())
 

@@ -12,6 +12,7 @@ from loratui.recipe import Recipe
 
 if TYPE_CHECKING:
     from loratui.dataset.arrange import Arrangement
+    from loratui.dataset.checks import Wishes
     from loratui.dataset.scan import Scan
     from loratui.models.catalog import Entry
     from loratui.models.inspect import ModelFile
@@ -81,6 +82,19 @@ class Unarranged(Problem):
 
 
 def _unarranged(folder: str) -> Unarranged | None:
+    path = Path(folder).expanduser()
+    if _is_archive(path):
+        return Unarranged(
+            "dataset.folder",
+            "this is an archive; the trainer wants a folder.",
+            "Press ctrl+l: it is unpacked into loratui's own folder and stays as it is.",
+        )
+    if (parent := _parent_of_leaf(path)) is not None:
+        return Unarranged(
+            "dataset.folder",
+            "this is a numbered folder of pictures itself; the trainer wants the one it lies in.",
+            f"Press ctrl+l to take {parent}.",
+        )
     arrangement = _arrangement(folder)
     if arrangement is None:
         return None
@@ -94,15 +108,81 @@ def _unarranged(folder: str) -> Unarranged | None:
 
 def arrange_links(folder: str, words: str) -> str | Problem:
     """Make the layout of links for a plain folder. The folder to train on instead, or what is wrong."""
-    from loratui.dataset import arrange
+    from loratui.dataset import arrange, unpack
 
-    arrangement = _arrangement(folder, words)
+    path = Path(folder).expanduser()
+    if (parent := _parent_of_leaf(path)) is not None:
+        return str(parent)
+    try:
+        if _is_archive(path):
+            path = unpack.keep(path, places.datasets_folder())
+    except UserError as error:
+        return _problem("dataset.folder", error)
+    arrangement = _arrangement(str(path), words)
+    if arrangement is None and str(path) != str(Path(folder).expanduser()):
+        return str(path)
     if arrangement is None:
         return Problem("dataset.folder", f"{folder}: no pictures lie directly in it.", "Give another folder.")
     try:
         return str(arrange.make(arrangement))
     except UserError as error:
         return _problem("dataset.folder", error)
+
+
+def _is_archive(path: Path) -> bool:
+    from loratui.dataset import archives
+
+    return archives.is_archive(path)
+
+
+def _parent_of_leaf(path: Path) -> Path | None:
+    """The folder to train on, when a numbered folder of pictures was given in its place."""
+    from loratui.dataset.layout import is_picture_name, list_folder, parse_repeats
+
+    path = path.absolute()
+    if parse_repeats(path.name) is None:
+        return None
+    try:
+        holds = any(is_picture_name(entry.name) for entry in list_folder(path))
+    except UserError:
+        return None
+    return path.parent if holds else None
+
+
+def folders_to_check(folder: str, regularization: str | None) -> tuple[Path, Path | None]:
+    """The folders that count for what was given: the current steps of their histories."""
+    from loratui.dataset import history
+
+    try:
+        given = history.current(Path(folder).expanduser())
+        other = history.current(Path(regularization).expanduser()) if regularization else None
+    except UserError:
+        return Path(folder).expanduser(), None
+    return given, other
+
+
+def wishes(recipe: Recipe) -> Wishes:
+    """What a recipe asks of its pictures."""
+    from loratui.dataset.buckets import Bucketing
+    from loratui.dataset.checks import Wishes
+    from loratui.families import FAMILIES
+
+    training, family = recipe.training, recipe.base.family
+    rules = Bucketing(
+        (training.resolution[0], training.resolution[1]),
+        training.buckets,
+        training.bucket_min,
+        training.bucket_max,
+        training.bucket_step,
+        training.bucket_no_upscale,
+    )
+    return Wishes(
+        recipe.dataset.trigger,
+        recipe.dataset.purpose,
+        family if family in FAMILIES else None,
+        recipe.steps.batch_size,
+        rules if not rules.problems() else None,
+    )
 
 
 def _arrangement(folder: str, words: str = "") -> Arrangement | None:

@@ -1,0 +1,104 @@
+"""What the check found, for the Dataset step and for a page of its own."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from loratui.dataset.bucket_picture import bars, boxes
+from loratui.dataset.checklist import checklist, verdict
+from loratui.dataset.checks import Report
+from loratui.dataset.finding import Finding
+from loratui.dataset.probing import Progress
+from loratui.tui.glyphs import glyphs
+from loratui.tui.text import clip, clip_path, number, plain
+
+Part = tuple[str, str]
+_COLOURS = {"error": "$error", "warning": "$warning", "info": "$text-muted"}
+_SHOWN_FILES = 12
+
+
+def summary(
+    report: Report | None, progress: Progress | None, stopped: bool, width: int, rows: int
+) -> Content:
+    """As much as fits into ``rows``: verdict, checklist, a picture of the buckets, the first findings."""
+    if report is None:
+        return Content("")
+    lines: list[list[Part]] = [_verdict(report, progress, stopped), *_list(report, width)]
+    left = rows - len(lines)
+    drawn = boxes(report.buckets, width - 2, unicode=glyphs().unicode) if report.buckets else []
+    findings = report.findings
+    if drawn and left >= len(drawn) + 1 + min(3, len(findings)):
+        lines += [[("", "")], *([(f" {line}", "$text-muted")] for line in drawn)]
+        left -= len(drawn) + 1
+    for finding in findings[: max(0, left - 1)]:
+        sign = _sign(finding)
+        lines.append([(clip(f"  {sign} {plain(finding.message)}", width), _COLOURS[finding.severity])])
+    return _joined(lines)
+
+
+def _verdict(report: Report, progress: Progress | None, stopped: bool) -> list[Part]:
+    words = verdict(report)
+    if report.findings:
+        words += f" ctrl+o shows {number(len(report.findings), 'finding')}."
+    if stopped:
+        return [(f"  {glyphs().unusual} Stopped half way; ctrl+g goes on. {words}", "$warning")]
+    if progress is not None and progress.total:
+        what = "Reading files" if progress.stage == "files" else "Looking at pictures"
+        return [(f"  {what}: {progress.done:,} of {progress.total:,}; ctrl+g stops.", "$accent")]
+    colour = "$error" if report.has_errors else "$success"
+    return [(f"  {glyphs().wrong if report.has_errors else glyphs().fine} {words}", f"bold {colour}")]
+
+
+def _list(report: Report, width: int) -> list[list[Part]]:
+    signs = {"yes": (glyphs().fine, "$success"), "no": (glyphs().wrong, "$error"), "open": ("?", "")}
+    cells: list[Part] = []
+    for item in checklist(report):
+        sign, colour = signs[item.answer]
+        detail = f": {item.detail}" if item.detail else ""
+        cells.append((f"  {sign} {item.words}{detail}", colour))
+    half = width // 2
+    if half < 38:
+        return [[cell] for cell in cells]
+    return [
+        [
+            (f"{clip(text, half - 1):<{half}}" if at == 0 else clip(text, half - 1), colour)
+            for at, (text, colour) in enumerate(cells[start : start + 2])
+        ]
+        for start in range(0, len(cells), 2)
+    ]
+
+
+def page(report: Report, width: int) -> Content:
+    """Everything, to be scrolled through."""
+    lines: list[list[Part]] = [*_list(report, width), [("", "")]]
+    lines += [
+        [(f" {line}", "")] for line in boxes(report.buckets, width - 2, unicode=glyphs().unicode, rows=2)
+    ]
+    lines += [[("", "")]]
+    lines += [
+        [(f"  {line}", "$text-muted")] for line in bars(report.buckets, width - 4, unicode=glyphs().unicode)
+    ]
+    for finding in report.findings:
+        lines += [
+            [("", "")],
+            [(f"{_sign(finding)} {finding.severity} {finding.code}", _COLOURS[finding.severity])],
+        ]
+        lines.append([(f"  {plain(finding.message)}", "")])
+        lines.append([(f"  > {plain(finding.fix)}", "bold")])
+        lines += [
+            [(f"    {clip_path(name, width - 6)}", "$text-muted")] for name in finding.files[:_SHOWN_FILES]
+        ]
+        if len(finding.files) > _SHOWN_FILES:
+            lines.append([(f"    and {len(finding.files) - _SHOWN_FILES:,} more", "$text-muted")])
+    return _joined(lines)
+
+
+def _sign(finding: Finding) -> str:
+    return {"error": glyphs().wrong, "warning": glyphs().unusual}.get(finding.severity, "i")
+
+
+def _joined(lines: list[list[Part]]) -> Content:
+    parts: list[Part] = []
+    for at, line in enumerate(lines):
+        parts += [("\n", "")] * (at > 0) + line
+    return Content.assemble(*parts)

@@ -1,0 +1,79 @@
+"""The Dataset step: what the check says beside the folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from loratui.recipe import Recipe, change
+from loratui.tui.app import LoratuiApp
+from loratui.tui.help import TextScreen
+from loratui.tui.wizard.screen import WizardScreen
+
+
+async def settle(pilot: Pilot[None]) -> None:
+    for _ in range(3):
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+
+
+def step(pilot: Pilot[None]) -> int:
+    screen = pilot.app.screen
+    assert isinstance(screen, WizardScreen)
+    return screen.step
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (140, 45)])
+def test_the_check_speaks_beside_the_folder(
+    demo_recipe: Recipe, drive: Any, screen_text: Callable[[LoratuiApp], str], size: tuple[int, int]
+) -> None:
+    folder = Path(demo_recipe.dataset.folder) / "10_ohwx"
+    first = sorted(folder.glob("*.png"))[0]
+    first.write_bytes(b"")
+
+    async def act(pilot: Pilot[None]) -> tuple[str, str]:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert step(pilot) == 2
+        shown = screen_text(pilot.app)
+        await pilot.press("ctrl+o")
+        await settle(pilot)
+        assert isinstance(pilot.app.screen, TextScreen)
+        return shown, screen_text(pilot.app)
+
+    shown, page = drive(LoratuiApp(demo_recipe), act, size)
+    assert "Not ready: 1 error" in shown
+    assert "no picture is broken: 1 picture" in shown and "enough pictures" in shown
+    assert "The check" in page and "no picture is broken: 1 picture" in page
+
+
+def test_a_leaf_folder_and_an_archive_are_taken_by_one_key(
+    demo_recipe: Recipe, tmp_path: Path, drive: Any
+) -> None:
+    root = Path(demo_recipe.dataset.folder)
+    packed = shutil.make_archive(str(tmp_path / "set"), "zip", root)
+
+    def open_on(folder: str) -> str:
+        async def act(pilot: Pilot[None]) -> str:
+            await settle(pilot)
+            await pilot.press("enter")
+            await settle(pilot)
+            await pilot.press("ctrl+l")
+            await settle(pilot)
+            screen = pilot.app.screen
+            assert isinstance(screen, WizardScreen)
+            return screen.state.recipe.dataset.folder
+
+        return str(drive(LoratuiApp(change(demo_recipe, {"dataset.folder": folder})), act))
+
+    assert open_on(str(root / "10_ohwx")) == str(root)
+    unpacked = Path(open_on(packed))
+    assert sorted(path.name for path in (unpacked / "10_ohwx").iterdir()) == sorted(
+        path.name for path in (root / "10_ohwx").iterdir()
+    )
