@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ def step(pilot: Pilot[None]) -> int:
 
 @pytest.mark.parametrize("size", [(80, 24), (100, 30), (140, 45)])
 def test_the_check_speaks_beside_the_folder(
-    demo_recipe: Recipe, drive: Any, screen_text: Callable[[LoratuiApp], str], size: tuple[int, int]
+    demo_recipe: Recipe, drive: Any, screen_text: Any, size: tuple[int, int]
 ) -> None:
     folder = Path(demo_recipe.dataset.folder) / "10_ohwx"
     first = sorted(folder.glob("*.png"))[0]
