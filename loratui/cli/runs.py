@@ -144,7 +144,10 @@ def resume(run: str, detach: bool, as_json: bool) -> None:
 def rerun(run: str, settings: tuple[str, ...], engine_name: str | None, detach: bool, as_json: bool) -> None:
     """Train RUN's recipe once more as a new run, with changes."""
     found = store.find(run)
-    recipe = with_settings(config.load(found.recipe), settings, engine_name)
+    before = config.load(found.recipe)
+    recipe = with_settings(before, settings, engine_name)
+    for key, old, new in before.diff(recipe):
+        say(f"{key}: {old} -> {new}")
     finish(start(recipe, str(found.recipe)), detach=detach, as_json=as_json)
 
 

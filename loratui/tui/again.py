@@ -1,4 +1,4 @@
-"""``r``: go on with a run that has ended, or open its recipe once more."""
+"""``r``: go on with a run that has ended, or open its recipe once more. ``e``: edit a copy of it."""
 
 from __future__ import annotations
 
@@ -30,6 +30,19 @@ def again(app: App[None], run: Run, state: RunState, refuse: Callable[[UserError
         refuse(error)
         return
     app.show_wizard(recipe, step=REVIEW)  # type: ignore[attr-defined]
+
+
+def edit_copy(app: App[None], run: Run, refuse: Callable[[UserError], None]) -> None:
+    """The wizard at Review over a copy, where only what differs from the run is shown."""
+    from loratui.engines import config
+    from loratui.tui.wizard.state import REVIEW
+
+    try:
+        recipe = config.load(run.recipe)
+    except UserError as error:
+        refuse(error)
+        return
+    app.show_wizard(recipe, step=REVIEW, parent=(run.id, recipe))  # type: ignore[attr-defined]
 
 
 def _resume(app: App[None], run: Run, refuse: Callable[[UserError], None]) -> None:

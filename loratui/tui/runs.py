@@ -41,6 +41,7 @@ class RunsScreen(Screen[None]):
         Binding(
             "r", "again", "resume / again", id="runs.again", tooltip="Resume it, or open its recipe again"
         ),
+        Binding("e", "edit", "edit a copy", id="runs.edit", tooltip="A new run from a copy of its recipe"),
         Binding(
             "v", "result", "result", id="runs.result", tooltip="How good its files are; once it has ended"
         ),
@@ -61,6 +62,7 @@ class RunsScreen(Screen[None]):
             ("enter", "open"),
             ("n", "new run"),
             ("r", "resume / again"),
+            ("e", "edit a copy"),
             ("v", "result"),
             ("?", "help"),
             ("q", "quit"),
@@ -148,6 +150,13 @@ class RunsScreen(Screen[None]):
 
     def action_new(self) -> None:
         self.app.show_wizard(None)  # type: ignore[attr-defined]
+
+    def action_edit(self) -> None:
+        chosen = self._chosen()
+        if chosen is not None:
+            from loratui.tui.again import edit_copy
+
+            edit_copy(self.app, store.Run(chosen.id, Path(chosen.folder)), self._refuse)
 
     def action_again(self) -> None:
         chosen = self._chosen()

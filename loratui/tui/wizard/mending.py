@@ -30,12 +30,29 @@ def mend(state: WizardState) -> bool:
     found = False
     for _ in range(_ROUNDS):
         changes = {key: value for one in contradictions(state) for key, value in one.change.items()}
+        changes |= _alphas(state.recipe)
         if not changes:
             break
         for key, value in changes.items():
             state.set(key, value)
         found = True
     return found
+
+
+def mendable(state: WizardState) -> bool:
+    """Whether ``mend`` would change anything."""
+    return bool(contradictions(state) or _alphas(state.recipe))
+
+
+def _alphas(recipe: Recipe) -> dict[str, float]:
+    """An alpha above its rank comes down to it."""
+    network = recipe.network
+    pairs = (("alpha", network.alpha, network.rank), ("conv_alpha", network.conv_alpha, network.conv_rank))
+    return {
+        f"network.{name}": float(rank)
+        for name, alpha, rank in pairs
+        if alpha is not None and rank is not None and alpha > rank
+    }
 
 
 def effective(recipe: Recipe) -> str:

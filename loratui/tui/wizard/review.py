@@ -179,7 +179,7 @@ class ReviewPane(StepPane):
         lines += [(f"{signs.unusual} {sentence(one.problem)}\n", "$warning") for one in vain]
         more = len(lines) - _MOST_PROBLEMS
         lines = lines[:_MOST_PROBLEMS]
-        if mending.contradictions(self.state):
+        if mending.mendable(self.state):
             lines.append(("f mends what contradicts itself\n", "$text-muted"))
         if more > 0:
             lines.append((f"and {more} more\n", "$text-muted"))

@@ -88,6 +88,7 @@ class WizardScreen(Screen[None]):
         self._waiting = self._solving = False
         self._save_timer: Timer | None = None
         self._fetch_timer: Timer | None = None
+        self._fetched: object = None
         self._starter = Starter(self, start, self._started, self._refused)
         self._lookups = Lookups(self, self.state, self._known)
 
@@ -263,7 +264,8 @@ class WizardScreen(Screen[None]):
                 self._say("The base model is here.")
                 self._lookups.ask(self._step)
                 self._show()
-        elif found is not None and self._step == REVIEW and self.is_current:
+        elif found is not None and self._step == REVIEW and self.is_current and found != self._fetched:
+            self._fetched = found  # said once: other words may stand here meanwhile
             self._say(f"Base model: {plain(found.sentence())}", wrong=found.state == "failed")
 
     # What is shown
