@@ -25,6 +25,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("history", "A run as one page to copy home."),
     "compare": ("history", "Two runs: what differed, and how the loss went."),
     "delete": ("history", "A run with all its files, after asking."),
+    "notify": ("notify", "Word of a run's end: ntfy, Discord, Telegram, JSON, a command."),
     "queue": ("queue", "Runs that wait for a GPU: order, hold, change, go on after a failure."),
     "fix": ("fix", "What one key can do about a run's trouble: shown, then done."),
     "check": ("check", "Everything in a folder of pictures that would spoil training on it."),

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from loratui import recipe
+from loratui import places, recipe
 from loratui.engines import kohya_launch, readers
 from loratui.engines.engine import Command, LogReader, Watcher
 from loratui.events import Hint
@@ -91,7 +91,20 @@ def supervise(attempt: Attempt, reader: LogReader, ready: Callable[[], None] = l
         traceback.print_exc()
         progress.set_state("failed", "loratui's supervisor itself failed; see supervisor.log.")
     progress.close()
+    _send_word(run)
     return progress.status
+
+
+def _send_word(run: Run) -> None:
+    """To whom notify.toml names, if it is there. A fault in it is no fault of the run."""
+    if not (places.home() / "notify.toml").is_file():
+        return
+    try:
+        from loratui.runs import notify  # a web client, which a running supervisor need not know
+
+        notify.in_background(run)
+    except Exception:
+        traceback.print_exc()
 
 
 def _run(attempt: Attempt, progress: Progress, signals: Signals) -> None:
