@@ -32,6 +32,11 @@ def loaded(code: str) -> set[str]:
         ("import loratui.trainer.__main__", HEAVY | SCREENS | {"click"}),
         ("import loratui.tui.app", HEAVY),
         ("import loratui.tui.result.screen", HEAVY),
+        ("import loratui.tui.dataset.menu, loratui.tui.dataset.duplicates, loratui.tui.dataset.tags", HEAVY),
+        (
+            "import loratui.cli.dataset_edit, loratui.cli.dataset_dedupe, loratui.cli.dataset_convert",
+            HEAVY | SCREENS,
+        ),
         (
             "from pathlib import Path; from loratui.runs.effect import nothing_in; nothing_in(Path('none'))",
             HEAVY | SCREENS | {"click"},

@@ -300,6 +300,8 @@ class WizardScreen(Screen[None]):
             keys.append(("tab", "field"))
             if not typing:
                 keys.append(("up/down", "choose"))
+        if self._step == STEPS.index("Dataset") + 1:
+            keys.append(("ctrl+t", "mend"))
         if not typing:
             keys += self.pane.keys()
         if self._step == REVIEW and not typing:

@@ -356,6 +356,7 @@ class Operations(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         shutil.rmtree(self.root)
+        os.environ.pop("LORATUI_HOME", None)
 
 
 TestOperations = Operations.TestCase
