@@ -68,6 +68,8 @@ class TagsScreen(MendScreen[Entries]):
         super().__init__(folder)
         self._filter_text = wanted
         self._filter: Filter | None = tag_filter.parse(wanted) if wanted.strip() else None
+        self._unreadable = False
+        """What stands in the filter's field is no filter; the list still shows the one before."""
         self._shows_tags = True
         self._tags: tuple[TagCount, ...] = ()
         self._shown: tuple[Entry, ...] = ()
@@ -198,7 +200,9 @@ class TagsScreen(MendScreen[Entries]):
         except UserError as error:
             problem = error.problems[0]
             event.field.show_note(f"{problem.message.splitlines()[0]} {problem.fix}", "wrong")
+            self._unreadable = True
             return
+        self._unreadable = False
         self._filter_text = event.text
         event.field.show_note("")
         self.show()
@@ -216,6 +220,7 @@ class TagsScreen(MendScreen[Entries]):
         field = self.query_one(Field)
         field.put(text)
         field.show_note("")
+        self._unreadable = False
         self.show()
 
     def action_turn(self) -> None:
@@ -306,7 +311,7 @@ class TagsScreen(MendScreen[Entries]):
         self.app.push_screen(screen, take)
 
     def action_leave_out(self) -> None:
-        if self.found is None or self._is_unsaved():
+        if self.found is None or self._must_wait():
             return
         if self._filter is None:
             self.say("A filter first: without one this would leave out everything. / types one.")
@@ -324,11 +329,11 @@ class TagsScreen(MendScreen[Entries]):
             edit, words = make(typed.strip())
             self._propose_work(CaptionWork(edits=(edit,), words=(words,)))
 
-        if not self._is_unsaved():
+        if not self._must_wait():
             self.app.push_screen(AskScreen(question, label, text, hint), take)
 
     def _propose_work(self, work: CaptionWork) -> None:
-        if self.found is None or self._is_unsaved():
+        if self.found is None or self._must_wait():
             return
         try:
             planned = plan_captions(self.found, self._shown, work)
@@ -337,10 +342,12 @@ class TagsScreen(MendScreen[Entries]):
             return
         self.propose(planned.plan, before_and_after(planned))
 
-    def _is_unsaved(self) -> bool:
+    def _must_wait(self) -> bool:
         if self.pending:
             self.say("First s: it makes a step of the captions you edited.")
-        return bool(self.pending)
+        elif self._unreadable:
+            self.say("The filter cannot be read: / goes to it, c clears it.")
+        return bool(self.pending) or self._unreadable
 
     # Captions edited one by one
 
