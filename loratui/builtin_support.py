@@ -166,6 +166,7 @@ KEYS = frozenset(
         "v2",
         "v_parameterization",
         "v_pred_like_loss",
+        "vae",
         "weighted_captions",
         "zero_terminal_snr",
     }

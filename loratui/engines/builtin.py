@@ -59,6 +59,8 @@ class BuiltinEngine:
         argv += ["--control", str(run_folder / ASKED_FOLDER)]
         if recipe.output.save_state and recipe.output.state_minutes:
             argv += ["--state_minutes", str(recipe.output.state_minutes)]
+        if recipe.launch.as_sd_scripts:
+            argv.append("--as_sd_scripts")
         if recipe.dataset.skip_damaged:
             argv.append("--skip_damaged")
         return Launch(Command(tuple(argv), {"HF_HUB_OFFLINE": "1"}, run_folder), files)
@@ -98,8 +100,6 @@ def _settings(recipe: Recipe) -> Iterator[Problem]:
             f"the builtin engine trains on one GPU, not on {recipe.launch.num_processes}.",
             'Write num_processes = 1, or choose engine = "kohya".',
         )
-    if recipe.base.vae:
-        yield Problem("base.vae", "the builtin engine does not know it yet.", 'Choose engine = "kohya".')
 
 
 def _optimizer(optimizer: Optimizer) -> Iterator[Problem]:

@@ -141,6 +141,9 @@ class Launch(Section, frozen=True, kw_only=True):
     """What runs it."""
 
     engine: EngineName = "builtin"
+    as_sd_scripts: bool = False
+    """The builtin engine repeats what sd-scripts computes otherwise than inference does: SDXL's text
+    projection out of a single file."""
     num_processes: _Positive = 1
     """GPUs at work, over all machines, as accelerate counts them. Each takes a batch of its own."""
     num_machines: _Positive = 1

@@ -38,6 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--control", type=Path, help="a folder: a file 'save' or 'sample' that appears in it is obeyed"
     )
     parser.add_argument(
+        "--as_sd_scripts",
+        action="store_true",
+        help="take SDXL's text projection out of a single file as sd-scripts does, not as inference does",
+    )
+    parser.add_argument(
         "--skip_damaged", action="store_true", help="leave out pictures that cannot be read, naming each"
     )
     options = parser.parse_args(arguments)
@@ -45,7 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     emit = line_writer(own_stdout())
     stop = StopRequest(at_once=lambda: end_now(emit))
     stop.listen()
-    told = Options(options.state_minutes, Asked(options.control), options.skip_damaged)
+    told = Options(
+        options.state_minutes,
+        Asked(options.control),
+        as_sd_scripts=options.as_sd_scripts,
+        skip_damaged=options.skip_damaged,
+    )
     return guarded(options.config_file, Reporter(emit), stop, told)
 
 

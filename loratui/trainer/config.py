@@ -136,6 +136,7 @@ class TrainConfig:
     use_lion_optimizer: bool
     v2: bool
     v_parameterization: bool
+    vae: str | None
     v_pred_like_loss: float | None
     weighted_captions: bool
     zero_terminal_snr: bool

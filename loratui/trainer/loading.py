@@ -88,12 +88,12 @@ def _from_file(
 ) -> BaseModel:
     from safetensors.torch import load_file
 
-    folder = configs or _configs_beside(path, family) or ASSETS / family
+    folder = configs or configs_for(path, family)
     unet_class, vae_class = diffusers_classes()
     try:
         weights = load_file(path)
-        unet = _part(unet_class, weights, "model.diffusion_model.", folder, "unet", dtype)
-        vae = _part(vae_class, weights, "first_stage_model.", folder, "vae", torch.float32)
+        unet = part_of_file(unet_class, weights, "model.diffusion_model.", folder, "unet", dtype)
+        vae = part_of_file(vae_class, weights, "first_stage_model.", folder, "vae", torch.float32)
         encoders = []
         tokenizers = [clip_tokenizer()]
         if family == "sd2":
@@ -122,14 +122,17 @@ def _from_file(
     return BaseModel(family, unet, vae, text_encoders, tokenizers)
 
 
-def _configs_beside(path: Path, family: str) -> Path | None:
-    folders = (path.with_suffix(""), path.parent / family)
-    return next((folder for folder in folders if (folder / "unet" / "config.json").is_file()), None)
+def configs_for(path: Path, family: str) -> Path:
+    """The folder of a model's config.json files: its own, or those beside the file, or the shipped ones."""
+    folders = (path, path.with_suffix(""), path.parent / family)
+    beside = (folder for folder in folders if (folder / "unet" / "config.json").is_file())
+    return next(beside, ASSETS / family)
 
 
-def _part(
+def part_of_file(
     kind: Any, weights: Mapping[str, Tensor], prefix: str, folder: Path, name: str, dtype: torch.dtype
 ) -> Any:
+    """The U-Net or the VAE out of a single file. Raises ``ValueError`` when some of it is missing."""
     own = {key: tensor for key, tensor in weights.items() if key.startswith(prefix)}
     part = kind.from_single_file(
         own, config=str(folder), subfolder=name, local_files_only=True, torch_dtype=dtype

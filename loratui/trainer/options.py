@@ -14,5 +14,8 @@ class Options:
     state_minutes: float = 0.0
     """Save a state whenever so much time has passed since the last one; 0 does not."""
     asked: Asked = field(default_factory=Asked)
+    as_sd_scripts: bool = False
+    """Repeat what sd-scripts does otherwise than programs that draw: SDXL's text projection of a single file
+    is taken as it lies (``single_file.open_clip_weights``)."""
     skip_damaged: bool = False
     """Leave out pictures that cannot be read, instead of stopping before the first step."""

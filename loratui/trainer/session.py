@@ -14,6 +14,7 @@ import torch
 
 from loratui import events
 from loratui.atomic import ensure_writable
+from loratui.models.inspect import inspect
 from loratui.problems import Problem, UserError
 from loratui.trainer import checkpoints, data, lora_file, metadata, optimizers, state
 from loratui.trainer.assembly import network_on, stepper_for
@@ -31,6 +32,7 @@ from loratui.trainer.report import Reporter
 from loratui.trainer.schedule import Plan, plan
 from loratui.trainer.state import Progress
 from loratui.trainer.stopping import StopRequest
+from loratui.trainer.vae_file import load_vae
 
 _DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 _TINY = 10_000_000
@@ -81,7 +83,15 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
         Path(config.pretrained_model_name_or_path).expanduser(),
         config.family,
         _DTYPES[config.mixed_precision],
+        projection_as_stored=options.as_sd_scripts,
     )
+    if config.vae:
+        model.vae = load_vae(
+            Path(config.vae).expanduser(),
+            Path(config.pretrained_model_name_or_path).expanduser(),
+            config.family,
+        )
+    _warn_of_prediction(config, report)
     _choose_threads(model, accelerator.device)
     latents = encode_dataset_pictures(
         config, model, items, seed, accelerator.device, report, skip_damaged=options.skip_damaged
@@ -130,6 +140,17 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
         schedule_offset=scheduled - first_step,
         average=AverageLoss(list(progress.losses) if progress and first_step else None),
     )
+
+
+def _warn_of_prediction(config: TrainConfig, report: Reporter) -> None:
+    """A model that says it predicts v, trained to predict noise, only forgets what it knew."""
+    found = inspect(Path(config.pretrained_model_name_or_path).expanduser())
+    if found.prediction == "v" and not config.v_parameterization:
+        report.message(
+            "warning",
+            f"The base model predicts v ({found.evidence[-1]}), and it is trained as one that predicts noise:"
+            " set v_parameterization = true.",
+        )
 
 
 def _planned(config: TrainConfig, items: list[Item]) -> tuple[Buckets, Plan]:

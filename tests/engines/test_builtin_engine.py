@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from loratui.engines.builtin import BuiltinEngine
-from loratui.recipe import Base, Dataset, Network, Optimizer, Output, Recipe
+from loratui.recipe import Base, Dataset, Launch, Network, Optimizer, Output, Recipe
 from loratui.runs.layout import Run
 
 
@@ -60,5 +60,10 @@ def test_what_the_trainer_is_told_beside_the_config() -> None:
         argv = BuiltinEngine().prepare(Recipe(base=Base(model="m"), output=output), folder).command.argv
         assert "--state_minutes" not in argv
         assert "--skip_damaged" not in argv
-    skipping = Recipe(base=Base(model="m"), dataset=Dataset(folder="d", skip_damaged=True))
-    assert "--skip_damaged" in BuiltinEngine().prepare(skipping, folder).command.argv
+    allowing = Recipe(
+        base=Base(model="m"),
+        dataset=Dataset(folder="d", skip_damaged=True),
+        launch=Launch(as_sd_scripts=True),
+    )
+    argv = BuiltinEngine().prepare(allowing, folder).command.argv
+    assert {"--skip_damaged", "--as_sd_scripts"} <= set(argv)

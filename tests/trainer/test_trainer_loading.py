@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from loratui.problems import UserError
 from loratui.trainer.base_model import detect_family
@@ -14,6 +15,7 @@ from loratui.trainer.loading import diffusers_classes, encoder_classes, load
 from loratui.trainer.targets import text_targets, unet_targets
 from loratui.trainer.text import encode
 from loratui.trainer.tokenizer import ASSETS, LENGTH, read_tokenizer
+from loratui.trainer.vae_file import load_vae
 from tests.support.checkpoints import Made
 
 
@@ -112,3 +114,27 @@ def test_a_family_that_is_not_trained_is_named(tmp_path: Path) -> None:
     save_file({"double_blocks.0.img_attn.norm.key_norm.scale": torch.zeros(1)}, path)
     with pytest.raises(UserError, match="flux models"):
         detect_family(path)
+
+
+def test_a_vae_of_its_own(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    made = Made("sd15", tmp_path)
+    base = made.configs.rename(tmp_path / "sd15").parent / "other.safetensors"
+    plain, own = tmp_path / "plain.safetensors", tmp_path / "diffusers.safetensors"
+    tensors = load_file(made.path)
+    prefix = "first_stage_model."
+    save_file({k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}, plain)
+    save_file(made.vae.state_dict(), own)
+    made.vae.save_pretrained(tmp_path / "folder")
+    for path in (plain, own, tmp_path / "folder", made.path):
+        found = load_vae(path, base, "sd15")
+        assert all(torch.equal(t, found.state_dict()[k]) for k, t in made.vae.state_dict().items()), path
+        assert not any(parameter.requires_grad for parameter in found.parameters())
+    with pytest.raises(UserError, match="does not fit sd15 models"):
+        load_vae(plain, tmp_path / "elsewhere" / "base.safetensors", "sd15")
+    lora = tmp_path / "lora.safetensors"
+    save_file({"lora_unet_x.lora_down.weight": torch.zeros(1, 1)}, lora)
+    for path, words in ((lora, "no VAE"), (tmp_path / "none.safetensors", "no such VAE")):
+        with pytest.raises(UserError, match=words):
+            load_vae(path, base, "sd15")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +162,17 @@ def test_stable_diffusion_2(train: Any, tmp_path: Path) -> None:
     assert about["modelspec.architecture"] == "stable-diffusion-v2-768-v/lora"
     again = train("sd2", network_weights=str(file), network_train_unet_only=None, max_train_steps=1)
     assert not [message for message in again.of(events.Message) if message.level != "info"]
+
+
+def test_a_model_that_predicts_v_is_told_from_one_that_predicts_noise(
+    train: Any, tmp_path: Path, tiny_models: dict[str, Path]
+) -> None:
+    copy = tmp_path / "model"
+    shutil.copytree(tiny_models["sd15"], copy)
+    scheduler = copy / "scheduler" / "scheduler_config.json"
+    scheduler.write_text(json.dumps({**json.loads(scheduler.read_text()), "prediction_type": "v_prediction"}))
+    wanted = {"pretrained_model_name_or_path": str(copy), "max_train_steps": 1, "vae": str(copy / "vae")}
+    for v in (False, True):
+        told = train(**wanted, v_parameterization=v)
+        said = [message.text for message in told.of(events.Message) if "predicts v" in message.text]
+        assert (told.code, len(said)) == (0, 0 if v else 1)
