@@ -18,6 +18,7 @@ _COMMANDS = {
     "mend": ("dataset_history", "Open the screens that mend a dataset."),
     "dedupe": ("dataset_dedupe", "The same pictures and nearly the same: keep the best of each group."),
     "tag": ("dataset_tag", "Captions of tags, by a WD14 tagger or another in ONNX."),
+    "caption": ("dataset_caption", "A sentence for each picture, by Kosmos-2."),
     "variants": ("dataset_variants", "Each picture three times: no words, tags, a sentence."),
     "edit": ("dataset_edit", "Captions and tags: add, remove, rename, fill; on all, or what a filter shows."),
     "tags": ("dataset_edit", "Every tag by how often it occurs."),

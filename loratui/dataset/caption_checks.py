@@ -12,6 +12,7 @@ from loratui.dataset import caption_text, thresholds
 from loratui.dataset.caption_text import Caption
 from loratui.dataset.finding import Finding, number, says
 from loratui.dataset.folder_checks import printable
+from loratui.dataset.layout import VARIANTS, parse_repeats
 from loratui.dataset.scan import find_caption
 from loratui.dataset.tree import Tree
 from loratui.recipe.document import FamilyName
@@ -99,7 +100,8 @@ def _files(captions: Captions) -> Iterator[Finding]:
             f"{number(len(found), 'caption file')} of 0 bytes: the trainer ends with an error on it.",
             "Write a caption into it, or delete it.",
         )
-    if found := files("blank"):
+    # In a folder named for it the empty caption is meant.
+    if found := tuple(name for name in files("blank") if not _is_for_empty(Path(name).parent.name)):
         yield Finding(
             "caption_empty",
             "warning",
@@ -141,6 +143,10 @@ def _files(captions: Captions) -> Iterator[Finding]:
             f"{number(len(captions.orphans), 'caption file')} without a picture of that name.",
             "Rename it like its picture (upper and lower case count), or delete it.",
         )
+
+
+def _is_for_empty(folder: str) -> bool:
+    return (parse_repeats(folder) or (0, ""))[1] == VARIANTS[0]
 
 
 def _lengths(captions: Captions, family: FamilyName | None) -> Iterator[Finding]:

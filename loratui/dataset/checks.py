@@ -14,6 +14,7 @@ from loratui.dataset.caption_checks import Captions, caption_findings, read_capt
 from loratui.dataset.finding import Finding, in_order, number
 from loratui.dataset.folder_checks import folder_findings
 from loratui.dataset.history.where import locate
+from loratui.dataset.layout import VARIANTS
 from loratui.dataset.mends import with_commands
 from loratui.dataset.picture_checks import Probes, picture_findings
 from loratui.dataset.probe_cache import Probe, ProbeCache, cache_folder
@@ -139,11 +140,11 @@ def _look_at(
     on_seen(seen)
 
     def news(stage: Literal["files", "pixels"], probes: Mapping[Path, Probe]) -> None:
-        twins = Twins(exact_twins(_training(tree, probes))) if stage == "pixels" else Twins()
+        twins = Twins(exact_twins(_compared(tree, probes))) if stage == "pixels" else Twins()
         on_seen(replace(seen, probes=probes, stage=stage, twins=twins))
 
     probes = probe(tree.every_picture, cache, on_progress=on_progress, on_news=news, cancelled=cancelled)
-    return replace(seen, probes=probes, stage="done", twins=find_twins(_training(tree, probes)))
+    return replace(seen, probes=probes, stage="done", twins=find_twins(_compared(tree, probes)))
 
 
 def report(seen: Seen, wishes: Wishes) -> Report:
@@ -176,6 +177,15 @@ def report(seen: Seen, wishes: Wishes) -> Report:
 
 def _training(tree: Tree, probes: Probes) -> Probes:
     return {path: probes[path] for path in tree.pictures if path in probes}
+
+
+def _compared(tree: Tree, probes: Probes) -> Probes:
+    """Among which twins are looked for: a set that shows each picture three times on purpose has it once."""
+    groups = [group for group in tree.groups if not group.is_regularization]
+    if not {group.class_tokens for group in groups}.issuperset(VARIANTS):
+        return _training(tree, probes)
+    others = [group for group in groups if group.class_tokens not in VARIANTS[1:]]
+    return {path: probes[path] for group in others for path in group.pictures if path in probes}
 
 
 def _renamed(finding: Finding, archive: _Archive) -> Finding:

@@ -16,6 +16,9 @@ PICTURE_SUFFIXES = frozenset(
 """What sd-scripts takes for a picture: all lower or all upper case, nothing between
 (library/train_util.py:104). AVIF and JPEG XL only count where their plugins are installed."""
 
+VARIANTS = ("empty", "wd", "kosmos")
+"""Words of the folders that show each picture three times on purpose: without words, tags, a sentence."""
+
 _LEADING_NUMBER = re.compile(r"^[+-]?\d[\d.]*x?(?=[\s_-]|$)[\s_-]*", re.IGNORECASE)
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from loratui.dataset import history
 from loratui.dataset.captions import read_caption
+from loratui.dataset.checks import check
 from loratui.dataset.mending.entries import read_entries
 from loratui.dataset.mending.tagging import Choice, plan_tags, tag_all, wanted, words
 from loratui.dataset.mending.variants import plan_variants
@@ -136,6 +137,10 @@ def test_three_captions_for_each_picture(root: Path, model: Path, tmp_path: Path
     assert [said["10_empty", stem] for stem in ("red", "blue", "grey")] == ["", "", ""]
     assert said["10_wd", "grey"] == "old, words"
     assert said["10_kosmos", "red"].startswith("A red square")
+    # What is meant so is no fault.
+    codes = {finding.code for finding in check(step.folder, cache=tmp_path / "cache").findings}
+    assert not codes & {"caption_empty", "duplicate_exact", "duplicate_near"}
+    assert "caption_missing" in codes
     # The tagger then fills its own folder alone.
     entries = read_entries(history.begin(root))
     choice = Choice(general=0.9, character=0.9)

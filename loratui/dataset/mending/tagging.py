@@ -101,7 +101,7 @@ def tag_all(
     memory.mkdir(parents=True, exist_ok=True)
     path = memory / f"tags-{hashlib.sha256(model.encode()).hexdigest()[:16]}.jsonl"
     known = dict(_remembered(path))
-    keys = {entry.name: _key(entries, entry) for entry in chosen}
+    keys = {entry.name: content_key(entries, entry) for entry in chosen}
     todo = [entry for entry in chosen if keys[entry.name] not in known]
     on_progress(len(chosen) - len(todo), len(chosen))
     if todo:
@@ -148,7 +148,7 @@ def _remembered(path: Path) -> Iterator[tuple[str, list[Tag]]]:
             continue
 
 
-def _key(entries: Entries, entry: Entry) -> str:
+def content_key(entries: Entries, entry: Entry) -> str:
     """Of a picture's content; the same picture in three folders is looked at once."""
     import xxhash
 

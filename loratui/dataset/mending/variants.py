@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from loratui.dataset import caption_text
 from loratui.dataset.finding import number
 from loratui.dataset.history import Kept, Plan, Source, Written
+from loratui.dataset.layout import VARIANTS
 from loratui.dataset.mending.entries import Entries, Entry
 from loratui.problems import refusal
 
@@ -21,9 +22,6 @@ EMPTY = b"\n"
 
 REPEATS = 10
 """What is usual for the three folders (the layout's own name is 10_empty, 10_wd, 10_kosmos)."""
-
-NAMES = ("empty", "wd", "kosmos")
-"""Folders: without words, tags (``dataset tag`` fills it), a sentence (``dataset caption`` fills it)."""
 
 
 def plan_variants(entries: Entries, repeats: int = REPEATS, sample: int | None = None, seed: int = 1) -> Plan:
@@ -34,7 +32,7 @@ def plan_variants(entries: Entries, repeats: int = REPEATS, sample: int | None =
     Raises ``UserError`` when the set has this layout already, or no picture.
     """
     source = entries.base.source
-    if any(entry.folder_words in NAMES and entry.folder for entry in entries.all):
+    if any(entry.folder_words in VARIANTS and entry.folder for entry in entries.all):
         raise refusal(
             source,
             "the current step has the three folders already.",
@@ -47,14 +45,14 @@ def plan_variants(entries: Entries, repeats: int = REPEATS, sample: int | None =
     words = [0, 0]
     for entry, stem in _named(chosen):
         suffix = os.path.splitext(entry.name)[1]  # noqa: PTH122
-        for variant in NAMES:
+        for variant in VARIANTS:
             put[f"{repeats}_{variant}/{stem}{suffix}"] = Kept(entry.name)
         put[f"{repeats}_empty/{stem}{entries.extension}"] = Written(EMPTY)
         if not entry.text:
             continue
         is_sentence = caption_text.style(entry.text) == "sentence"
         words[is_sentence] += 1
-        put[f"{repeats}_{NAMES[1 + is_sentence]}/{stem}{entries.extension}"] = Written(
+        put[f"{repeats}_{VARIANTS[1 + is_sentence]}/{stem}{entries.extension}"] = Written(
             entry.text.encode("utf-8", "surrogateescape") + b"\n"
         )
     drop = frozenset(name for name in entries.base.listing.files if name not in put)
