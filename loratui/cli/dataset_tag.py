@@ -15,7 +15,7 @@ from loratui.dataset.finding import number
 from loratui.dataset.mending.entries import read_entries
 from loratui.dataset.mending.tagging import Choice, plan_tags, tag_all, wanted
 from loratui.dataset.probe_cache import cache_folder
-from loratui.dataset.tagger import DEFAULT_MODEL, Tagger, locate
+from loratui.dataset.tagger import DEFAULT_MODEL, Tagger, chosen_model, locate
 
 _EXAMPLES = 3
 _share = click.FloatRange(0, 1)
@@ -25,9 +25,8 @@ _share = click.FloatRange(0, 1)
 @directory
 @click.option(
     "--model",
-    default=DEFAULT_MODEL,
-    show_default=True,
-    help="A hub id, or a folder with model.onnx and selected_tags.csv.",
+    help="A hub id, or a folder with model.onnx and selected_tags.csv. Default: such a folder below loratui's"
+    f" models folder, else {DEFAULT_MODEL}.",
 )
 @click.option("--general", type=_share, default=0.35, show_default=True, help="Least probability of a tag.")
 @click.option("--character", type=_share, default=0.35, show_default=True, help="The same for characters.")
@@ -40,7 +39,7 @@ _share = click.FloatRange(0, 1)
 @json_option
 def tag(
     folder: Path,
-    model: str,
+    model: str | None,
     general: float,
     character: float,
     undesired: str,
@@ -61,6 +60,7 @@ def tag(
         not characters_last,
         mode or "missing",
     )
+    model = model or chosen_model()
     entries = read_entries(history.begin(folder))
     chosen = wanted(entries, choice)
     tags = tag_all(entries, chosen, lambda: Tagger(locate(model)), model, cache_folder(), _progress)

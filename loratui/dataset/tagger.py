@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from loratui import places
 from loratui.problems import refusal
 
 if TYPE_CHECKING:
@@ -120,6 +121,14 @@ def _read_tags(path: Path) -> list[_Known]:
         raise refusal(path, f"it cannot be read: {error.strerror}.", "Put it beside model.onnx.") from None
     except (KeyError, ValueError, csv.Error, TypeError):
         raise refusal(path, "it has no columns name and category.", "Fetch it once more.") from None
+
+
+def chosen_model() -> str:
+    """The model to take when none is named: a tagger below loratui's models folder, else the default."""
+    for path in sorted((places.home() / "models").glob(f"*/{FILES[1]}")):
+        if path.with_name(FILES[0]).is_file():
+            return str(path.parent)
+    return DEFAULT_MODEL
 
 
 def locate(model: str) -> Path:

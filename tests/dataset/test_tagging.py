@@ -16,37 +16,13 @@ from loratui.dataset.mending.variants import plan_variants
 from loratui.dataset.scan import scan
 from loratui.dataset.tagger import Tag, Tagger, locate, prepare
 from loratui.problems import UserError
+from tests.support.taggers import make_tagger
 
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Tells a picture's mean colour: the probabilities are blue, green and red of 255, and one that is 1."""
-    onnx = pytest.importorskip("onnx")
-    from onnx import TensorProto, helper
-
-    folder = tmp_path_factory.mktemp("tagger")
-    make = helper.make_node
-    one = helper.make_tensor("one", TensorProto.FLOAT, [1], [1 / 255])
-    axes = helper.make_tensor("axes", TensorProto.INT64, [2], [1, 2])
-    nodes = [
-        make("ReduceMean", ["input", "axes"], ["mean"], keepdims=0),
-        make("Mul", ["mean", "one"], ["share"]),
-        make("Sigmoid", ["share"], ["half"]),
-        make("Concat", ["half", "share"], ["output"], axis=1),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        "tagger",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 32, 32, 3])],
-        [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", 6])],
-        [one, axes],
-    )
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    onnx.save(made, str(folder / "model.onnx"))
-    rows = ["general,9", "sensitive,9", "1girl,0", "blue_sky,0", "green_hair,0", "red_queen,4"]
-    lines = [f"{at},{row},5" for at, row in enumerate(rows)]
-    (folder / "selected_tags.csv").write_text("tag_id,name,category,count\n" + "\n".join(lines))
-    return folder
+    pytest.importorskip("onnx")
+    return make_tagger(tmp_path_factory.mktemp("tagger"))
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from loratui.dataset.finding import number
 from loratui.dataset.history import Plan, Source, Written
 from loratui.dataset.mending.entries import Entries, Entry
 from loratui.dataset.mending.tagging import content_key
+from loratui.dataset.probing import Cancelled
 from loratui.problems import refusal
 
 DEFAULT_MODEL = "microsoft/kosmos-2-patch14-224"
@@ -33,10 +34,11 @@ def describe_all(
     model: str,
     memory: Path,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> dict[str, str]:
     """A sentence for each picture, by name. What was found is written down at once below ``memory``.
 
-    Raises ``UserError`` when the model cannot be loaded.
+    Raises ``UserError`` when the model cannot be loaded, and ``Cancelled``.
     """
     memory.mkdir(parents=True, exist_ok=True)
     path = memory / f"sentences-{hashlib.sha256(model.encode()).hexdigest()[:16]}.jsonl"
@@ -58,6 +60,8 @@ def describe_all(
                 process.stdin.write(request)
                 process.stdin.close()
                 for done, line in enumerate(process.stdout, 1):
+                    if cancelled():
+                        raise Cancelled
                     told = json.loads(line)
                     if "error" in told:
                         raise refusal(

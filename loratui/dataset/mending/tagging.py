@@ -28,6 +28,8 @@ _FACES = frozenset(
 )
 """Faces keep their underscores (SmilingWolf's demo, sd-scripts' tagger)."""
 
+Mode = Literal["overwrite", "append", "missing"]
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -41,7 +43,7 @@ class Choice:
     underscores: bool = False
     """Keep them; else they become blanks."""
     character_first: bool = True
-    mode: Literal["overwrite", "append", "missing"] = "missing"
+    mode: Mode = "missing"
     """What becomes of captions there are; ``missing`` leaves them alone."""
 
 

@@ -19,6 +19,9 @@ from loratui.tui.widgets.rows import Row, RowList
 SCREENS = (
     ("d", "Duplicates", "the same or nearly the same picture; keep the best", "duplicates.DuplicatesScreen"),
     ("t", "Captions and tags", "add, remove, rename, tidy, edit one by one", "tags.TagsScreen"),
+    ("w", "Tags by a tagger", "WD14 or another in ONNX looks at each picture", "labels.TagScreen"),
+    ("c", "Sentences", "Kosmos-2 describes each picture", "labels.SentenceScreen"),
+    ("v", "Variants", "each picture three times: no words, tags, a sentence", "labels.VariantsScreen"),
     ("f", "Formats and pixels", "rotation, transparency, ignored formats, broken", "plans.ConvertScreen"),
     ("n", "Folders and names", "the 10_name layout, shared captions, leftovers", "plans.ArrangeScreen"),
     ("s", "Steps", "what was done; undo, redo, changes of your folder", "steps.StepsScreen"),
