@@ -57,3 +57,15 @@ def test_help_imports_no_command() -> None:
     done = subprocess.run([sys.executable, "-c", f"import sys\n{code}"], capture_output=True, text=True)
     assert "loratui.cli.train" not in done.stdout
     assert "Usage: " in done.stdout
+
+
+def test_the_first_page_of_the_wizard_brings_in_no_network_and_no_advice() -> None:
+    code = (
+        "import loratui.tui.wizard.screen, loratui.tui.wizard.model\n"
+        "print([name for name in sys.modules if name in"
+        " ('urllib.request', 'loratui.models.catalog', 'loratui.advice.advise', 'loratui.dataset.scan')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"

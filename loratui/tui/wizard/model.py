@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -10,15 +12,16 @@ from textual.timer import Timer
 
 from loratui import places
 from loratui.families import FAMILIES
-from loratui.models.named import entry_of
 from loratui.problems import Problem
 from loratui.tui.glyphs import glyphs
 from loratui.tui.text import clip, clip_path, home_path, plain, size
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.line import Line
 from loratui.tui.widgets.rows import Row, RowList
-from loratui.tui.wizard.offers import Offer, Offers, state_of
 from loratui.tui.wizard.pane import StepPane
+
+if TYPE_CHECKING:
+    from loratui.tui.wizard.offers import Offer, Offers
 
 _POLL = 1.0
 
@@ -185,6 +188,7 @@ class ModelPane(StepPane):
 
     def _under_way(self) -> bool:
         from loratui.models import fetching
+        from loratui.models.named import entry_of
 
         entry = entry_of(self.state.recipe.base.model)
         told = fetching.status(entry.name) if entry else None
@@ -201,12 +205,15 @@ class ModelPane(StepPane):
     def _settled(self) -> bool:
         """Whether the process that was started has said anything yet."""
         from loratui.models import fetching
+        from loratui.models.named import entry_of
 
         entry = entry_of(self.state.recipe.base.model)
         return entry is None or fetching.status(entry.name) is not None
 
 
 def _row(offer: Offer) -> Row:
+    from loratui.tui.wizard.offers import state_of  # brings the network along: not before the first frame
+
     told = state_of(offer)
     style = "good" if told == "on disk" else ""
     need = "" if offer.needs_gib is None else f"{offer.needs_gib:.0f} GiB"
