@@ -45,6 +45,10 @@ class RunsScreen(Screen[None]):
         Binding(
             "v", "result", "result", id="runs.result", tooltip="How good its files are; once it has ended"
         ),
+        Binding("K", "queue('up')", "sooner", id="runs.sooner", tooltip="A waiting run: sooner"),
+        Binding("J", "queue('down')", "later", id="runs.later", tooltip="A waiting run: later"),
+        Binding("H", "queue('hold')", "hold", id="runs.hold", tooltip="A waiting run: hold, release"),
+        Binding("W", "queue('start')", "go on", id="runs.wake", tooltip="Let the queue go on"),
         Binding("question_mark,f1", "help", "help", id="runs.help", tooltip="This help"),
         Binding("q", "leave", "quit", id="runs.quit", tooltip="Quit; runs go on"),
     ]
@@ -112,7 +116,11 @@ class RunsScreen(Screen[None]):
         about = "No runs yet. n starts one."
         if chosen is not None:
             about = text.home_path(chosen.folder)
-            if chosen.state == "lost":
+            if chosen.state == "queued":
+                from loratui.tui import waiting
+
+                about += f"\n{text.plain(waiting.words(chosen.id))}"
+            elif chosen.state == "lost":
                 about += f"\nLOST: {text.plain(chosen.reason)} r goes on with it."
             elif chosen.reason:
                 about += f"\n{text.clip(text.plain(chosen.reason), 200)}"
@@ -147,6 +155,19 @@ class RunsScreen(Screen[None]):
             self.app.push_screen(ResultScreen(run, view))
         else:
             self.app.push_screen(TextScreen("Nothing to look at", "This run saved no LoRA. enter says why."))
+
+    def action_queue(self, wish: str) -> None:
+        """Keys of a run that waits; on another they do nothing."""
+        chosen = self._chosen()
+        if chosen is None or chosen.state != "queued":
+            return
+        from loratui.tui import waiting
+
+        try:
+            waiting.act(store.Run(chosen.id, Path(chosen.folder)), wish)  # type: ignore[arg-type]
+        except UserError as error:
+            self._refuse(error)
+        self._look()
 
     def action_new(self) -> None:
         self.app.show_wizard(None)  # type: ignore[attr-defined]
