@@ -98,7 +98,7 @@ def test_unreadable_recipe(home: Path, loratui: Loratui, tmp_path: Path, content
 
 def test_no_recipe(home: Path, loratui: Loratui, tmp_path: Path) -> None:
     assert_refused(loratui("train", str(tmp_path / "none.toml")), "none.toml", "no such file")
-    assert_refused(loratui("train", str(tmp_path)), str(tmp_path))
+    assert_refused(loratui("train", str(tmp_path)), "--model", "loratui models")
 
 
 def test_wrong_type_and_alpha_above_rank(home: Path, write: Write, loratui: Loratui) -> None:

@@ -210,7 +210,12 @@ def test_norms_are_limited_by_shrinking_both_factors_alike() -> None:
 
 def test_old_step_checkpoints_are_counted_in_steps(tmp_path: Path) -> None:
     config: Any = SimpleNamespace(
-        name="a", output_dir=str(tmp_path), save_every_n_steps=10, save_last_n_steps=20, save_state=False
+        name="a",
+        output_dir=str(tmp_path),
+        save_every_n_steps=10,
+        save_last_n_steps=20,
+        save_last_n_steps_state=None,
+        save_state=False,
     )
     for step in (10, 20, 30, 40, 50):
         checkpoints.lora_path(config, checkpoints.step_stem(config, step)).touch()
