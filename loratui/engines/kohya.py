@@ -40,6 +40,12 @@ class KohyaEngine:
         yield from kohya_config.check(flat, script)
         yield from kohya_family.problems(recipe)
         yield from kohya_status.problems(script)
+        if recipe.dataset.skip_damaged:
+            yield Problem(
+                "dataset.skip_damaged",
+                "sd-scripts ends at a picture that it cannot read, and has no setting against it.",
+                'Take such pictures out and set this to false, or choose engine = "builtin".',
+            )
 
     def prepare(
         self, recipe: Recipe, run_folder: Path, resume: Path | None = None, steps_done: int = 0

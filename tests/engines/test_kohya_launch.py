@@ -118,3 +118,12 @@ def test_what_a_recipe_may_say(launch: Launch, keys: list[str]) -> None:
     found = check(recipe)
     assert sorted(problem.key for problem in found) == keys
     assert all(problem.fix for problem in found)
+
+
+def test_damaged_pictures_end_sd_scripts_whatever_the_recipe_allows() -> None:
+    from loratui.engines.kohya import KohyaEngine
+    from loratui.recipe import Dataset, Recipe
+
+    for allowed in (False, True):
+        found = KohyaEngine().supports(Recipe(dataset=Dataset(skip_damaged=allowed)))
+        assert ("dataset.skip_damaged" in {problem.key for problem in found}) is allowed
