@@ -1,0 +1,108 @@
+"""The file that ``dataset_config`` names: unlike config.toml, sd-scripts ends on a key there that it does not
+know, after half a minute of imports (library/config_util.py:124-190, 345-376 at 48d368f)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from loratui.problems import Problem, UserError, nearest
+from loratui.tomlfile import read_toml
+
+_INT, _BOOL, _TEXT = (int,), (bool,), (str,)
+_NUMBER = (int, float)
+_SIZE = (int, list)
+
+_DATASET: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("batch_size", "bucket_reso_steps", "max_bucket_reso", "min_bucket_reso"), _INT),
+    **dict.fromkeys(("bucket_no_upscale", "enable_bucket"), _BOOL),
+    "network_multiplier": (float,),
+    "resize_interpolation": _TEXT,
+    "resolution": _SIZE,
+    "validation_seed": _INT,
+    "validation_split": (float,),
+}
+_SUBSET: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("color_aug", "flip_aug", "random_crop", "shuffle_caption", "enable_wildcard"), _BOOL),
+    **dict.fromkeys(("num_repeats", "keep_tokens", "token_warmup_min"), _INT),
+    **dict.fromkeys(("keep_tokens_separator", "secondary_separator", "caption_separator"), _TEXT),
+    **dict.fromkeys(("caption_prefix", "caption_suffix", "resize_interpolation"), _TEXT),
+    **dict.fromkeys(("caption_extension", "class_tokens"), _TEXT),
+    **dict.fromkeys(("caption_dropout_rate", "caption_tag_dropout_rate", "token_warmup_step"), _NUMBER),
+    "cache_info": _BOOL,
+    "caption_dropout_every_n_epochs": _INT,
+    "custom_attributes": (dict,),
+    "face_crop_aug_range": (list,),
+}
+_OWN: dict[str, tuple[type, ...]] = {
+    "alpha_mask": _BOOL,
+    "conditioning_data_dir": _TEXT,
+    "image_dir": _TEXT,
+    "is_reg": _BOOL,
+    "metadata_file": _TEXT,
+}
+"""Keys of a subset alone: all others may stand higher up and hold for what lies below."""
+_WORDS: Mapping[type, str] = {
+    int: "a whole number",
+    float: "a number with a point",
+    bool: "true or false",
+    str: "text in quotes",
+    list: "a list",
+    dict: "a table",
+}
+
+
+def problems(path: Path) -> Iterator[Problem]:
+    """What sd-scripts would end on in this file, under the key that names it."""
+    try:
+        document = read_toml(path)
+    except UserError as error:
+        for problem in error.problems:
+            yield _problem(f"{path}: {problem.message}", problem.fix)
+        return
+    for key in document:
+        if key not in ("general", "datasets"):
+            yield _problem(
+                f"{path} has a section {key}; sd-scripts takes general and datasets alone.",
+                nearest(key, ("general", "datasets")),
+            )
+    yield from _keys(document.get("general", {}), "[general]", _DATASET | _SUBSET)
+    for number, dataset in enumerate(_tables(document.get("datasets"))):
+        where = f"[[datasets]] {number + 1}"
+        subsets = _tables(dataset.get("subsets"))
+        yield from _keys(
+            {key: value for key, value in dataset.items() if key != "subsets"}, where, _DATASET | _SUBSET
+        )
+        if not subsets:
+            yield _problem(f"{where} has no [[datasets.subsets]].", "Add one with image_dir.")
+        for count, subset in enumerate(subsets):
+            yield from _subset(subset, f"{where}, subset {count + 1}")
+
+
+def _subset(subset: Mapping[str, Any], where: str) -> Iterator[Problem]:
+    yield from _keys(subset, where, _SUBSET | _OWN)
+    if "image_dir" not in subset and "metadata_file" not in subset:
+        yield _problem(f"{where} names no image_dir.", 'Write image_dir = "path/to/the/pictures".')
+    folder = subset.get("image_dir")
+    if isinstance(folder, str) and not Path(folder).expanduser().is_dir():
+        yield _problem(f"{where}: there is no folder {folder}.", "Write its whole path.")
+
+
+def _keys(table: Mapping[str, Any], where: str, known: Mapping[str, tuple[type, ...]]) -> Iterator[Problem]:
+    for key, value in table.items():
+        kinds = known.get(key)
+        if kinds is None:
+            level = "It belongs in [[datasets]]." if key in _DATASET else nearest(key, known)
+            yield _problem(f"{where} has a key {key}, which sd-scripts does not know there.", level)
+        elif not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            wanted = " or ".join(_WORDS[kind] for kind in kinds)
+            yield _problem(f"{where}: {key} = {value!r} does not fit; it must be {wanted}.")
+
+
+def _tables(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _problem(message: str, fix: str = "") -> Problem:
+    return Problem("kohya.dataset_config", message, fix or "Remove it.")
