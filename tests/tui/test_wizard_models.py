@@ -1,0 +1,72 @@
+"""The first page: models of the catalogue beside those on the disk, and fetching one by a key."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from textual.pilot import Pilot
+
+from loratui import places
+from loratui.models import catalog, fetching
+from loratui.models.fetching import Progress
+from loratui.tui.app import LoratuiApp
+from loratui.tui.widgets.field import Field
+from loratui.tui.widgets.rows import RowList
+from loratui.tui.wizard.screen import WizardScreen
+
+SIZES = [(80, 24), (100, 30), (140, 45)]
+
+
+async def settle(pilot: Pilot[None]) -> None:
+    for _ in range(3):
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_catalogue_is_offered_walked_and_fetched_by_keys(
+    home: Path,
+    tmp_path: Path,
+    drive: Any,
+    screen_text: Any,
+    size: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    begun: list[str] = []
+
+    def start(name: str) -> None:
+        begun.append(name)
+        places.models_folder().mkdir(parents=True, exist_ok=True)
+        progress = Progress("fetching", os.getpid(), "x", 10**9, 4 * 10**9, 1e8)
+        fetching.status_file(name).write_bytes(msgspec.json.encode(progress))
+
+    monkeypatch.setattr(fetching, "start", start)
+
+    async def act(pilot: Pilot[None]) -> tuple[tuple[str, ...], str, str, str]:
+        await settle(pilot)
+        screen = pilot.app.screen
+        assert isinstance(screen, WizardScreen)
+        rows = screen.query_one(RowList)
+        names = [entry.name for entry in catalog.catalogue().values()]
+        await pilot.press("home", *["down"] * names.index("pony"))
+        await settle(pilot)
+        chosen = screen.query_one("#base-model", Field).text
+        before = str(screen_text(pilot.app))
+        await pilot.press("d")
+        await settle(pilot)
+        return rows.rows, chosen, before, str(screen_text(pilot.app))
+
+    rows, chosen, before, after = drive(LoratuiApp(), act, size)
+    assert len(rows) == len(catalog.catalogue())
+    assert chosen == "pony"
+    assert "Stable Diffusion XL" in before
+    assert "d download" in before
+    assert begun == ["pony"]
+    assert "25 % fetched" in after
+    assert "1.00 of 4.00 GB" in after
