@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -408,3 +409,32 @@ def test_a_long_training_does_not_save_every_epoch(demo_recipe: Recipe, drive: A
         return seen
 
     assert drive(LoratuiApp(recipe), act) == [(100, 10), (8, 1)]
+
+
+def test_an_engine_set_up_meanwhile_is_noticed_by_the_next_enter(
+    home: Path,
+    demo_recipe: Recipe,
+    started: Started,
+    drive: Any,
+    screen_text: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("LORATUI_KOHYA", raising=False)
+    monkeypatch.setenv("LORATUI_KOHYA_PYTHON", sys.executable)
+    recipe = change(demo_recipe, {"launch.engine": "kohya"})
+
+    async def act(pilot: Pilot[None]) -> str:
+        for _ in range(5):
+            await settle(pilot)
+            await pilot.press("enter")
+        await settle(pilot)
+        refused: str = screen_text(pilot.app)
+        checkout = home / "sd-scripts"
+        checkout.mkdir()
+        (checkout / "train_network.py").touch()
+        await pilot.press("enter")
+        await settle(pilot)
+        return refused
+
+    assert "loratui setup kohya" in drive(LoratuiApp(recipe, start=started), act, (100, 30))
+    assert [given.launch.engine for given, _ in started.recipes] == ["kohya"]

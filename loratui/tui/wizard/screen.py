@@ -91,6 +91,8 @@ class WizardScreen(Screen[None]):
         self._fetched: object = None
         self._starter = Starter(self, start, self._started, self._refused)
         self._lookups = Lookups(self, self.state, self._known)
+        self._looked_again = False
+        """Whether the engine was asked once more before its problem is said."""
 
     def compose(self) -> ComposeResult:
         yield Line(id="breadcrumb")
@@ -152,6 +154,12 @@ class WizardScreen(Screen[None]):
         if problems and self.pane.solve(problems[0]):
             self._solving = True
             return
+        if problems and problems[0].key.startswith("launch.") and not self._looked_again:
+            self._looked_again = self._waiting = True  # what was missing may have been set up meanwhile
+            self.state.ask_engine_again()
+            self._lookups.ask(self._step)
+            return
+        self._looked_again = False
         if problems:
             self._block(problems[0])
             return

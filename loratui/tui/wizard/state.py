@@ -246,6 +246,10 @@ class WizardState:
         self.machine = machine
         self.fit()
 
+    def ask_engine_again(self) -> None:
+        """What the engine said may no longer be so."""
+        self._checks_key = None
+
     @property
     def wanted_checks(self) -> Recipe | None:
         """The recipe to show to its engine, when that has not been done yet."""
