@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from textual.pilot import Pilot
 
-from loratui.events import Sample
+from loratui.events import Sample, StateChanged
 from loratui.runs import layout
 from loratui.runs.notes import read_notes
 from loratui.tui.app import LoratuiApp
@@ -238,3 +238,24 @@ def test_sd_scripts_cannot_be_asked(
         return str(screen_text(pilot.app))
 
     assert "by its own plan only" in drive(LoratuiApp(run_id=run.id), act).replace("\n ", " ")
+
+
+def test_the_end_of_a_run_that_is_watched_calls_the_person_back(
+    make_run: Any, training: Any, alive: Any, add: Any, drive: Any, monkeypatch: Any
+) -> None:
+    rung: list[str] = []
+    monkeypatch.setattr("loratui.tui.training.screen.call_back", lambda app, words: rung.append(words))
+    run = make_run(*training(200))
+    alive(run)
+
+    async def act(pilot: Pilot[None]) -> None:
+        add(run, [StateChanged("finished")], first=300)
+        for _ in range(2):
+            pilot.app.screen._look()  # type: ignore[attr-defined]
+            await pilot.pause()
+
+    drive(LoratuiApp(run_id=run.id), act)
+    assert len(rung) == 1
+    assert "Finished: 200 steps" in rung[0]
+    drive(LoratuiApp(run_id=run.id), act)  # one that had ended before says nothing
+    assert len(rung) == 1

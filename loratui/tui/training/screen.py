@@ -18,6 +18,7 @@ from loratui.runs.follow import LogTail, RunFollower
 from loratui.runs.store import Run, read_run_file
 from loratui.runs.view import RunView
 from loratui.tui import link, text
+from loratui.tui.calling import call_back
 from loratui.tui.training import about, asking, curve_words, doors, gpu_words, host_words, keys, words
 from loratui.tui.training.log_pane import LogPane
 from loratui.tui.widgets.curve_chart import CurveChart
@@ -110,6 +111,8 @@ class TrainingScreen(Screen[None]):
         before, self.view = self.view, self._follower.poll()
         if self.view.state in ENDED:
             self._resumable = self.view.state != "finished" and self._has_state()
+            if self._saw_it_run and before.state not in ENDED:
+                call_back(self.app, f"{self._run_name}: {words.verdict(self.view)}")
         else:
             self._saw_it_run = True
             if self._looked - self._machine_looked >= MACHINE_POLL:
