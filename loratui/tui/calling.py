@@ -8,7 +8,7 @@ from loratui.tui.text import clip, plain
 
 
 def call_back(app: App[None], words: str) -> None:
-    """Ring the bell and ask for a notification of the desktop (OSC 9: iTerm2, kitty, WezTerm, Windows Terminal;
+    """Ring the bell and ask for a notification of the desktop (OSC 9: iTerm2, kitty, WezTerm;
     other terminals pass over it). Sent once; nothing of the screen changes."""
     app.bell()
     driver = app._driver
