@@ -78,6 +78,7 @@ KEYS = frozenset(
         "caption_suffix",
         "caption_tag_dropout_rate",
         "clip_skip",
+        "ddp_timeout",
         "debiased_estimation_loss",
         "dim_from_weights",
         "enable_bucket",

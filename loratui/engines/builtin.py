@@ -55,7 +55,8 @@ class BuiltinEngine:
         prompts = config.prompt_lines(recipe)
         if prompts:
             files[config.PROMPTS_FILE] = prompts
-        argv = [sys.executable, "-m", "loratui.trainer", "--config_file", str(run_folder / "config.toml")]
+        argv = [sys.executable, *_several(recipe.launch.num_processes), "-m", "loratui.trainer"]
+        argv += ["--config_file", str(run_folder / "config.toml")]
         argv += ["--control", str(run_folder / ASKED_FOLDER)]
         if recipe.output.save_state and recipe.output.state_minutes:
             argv += ["--state_minutes", str(recipe.output.state_minutes)]
@@ -64,6 +65,13 @@ class BuiltinEngine:
         if recipe.dataset.skip_damaged:
             argv.append("--skip_damaged")
         return Launch(Command(tuple(argv), {"HF_HUB_OFFLINE": "1"}, run_folder), files)
+
+
+def _several(processes: int) -> list[str]:
+    """torchrun on this machine; with ``--standalone`` it takes a free port for itself."""
+    if processes == 1:
+        return []
+    return ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
 
 
 def _settings(recipe: Recipe) -> Iterator[Problem]:
@@ -94,11 +102,11 @@ def _settings(recipe: Recipe) -> Iterator[Problem]:
                 "the builtin engine does not know it.",
                 'Remove it, or choose engine = "kohya".',
             )
-    if recipe.launch.num_processes > 1:
+    if recipe.launch.num_machines > 1:
         yield Problem(
-            "launch.num_processes",
-            f"the builtin engine trains on one GPU, not on {recipe.launch.num_processes}.",
-            'Write num_processes = 1, or choose engine = "kohya".',
+            "launch.num_machines",
+            f"the builtin engine trains on one machine, not on {recipe.launch.num_machines}.",
+            'Write num_machines = 1, or choose engine = "kohya".',
         )
 
 

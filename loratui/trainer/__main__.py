@@ -20,7 +20,7 @@ from loratui.trainer.config import ConfigRefusedError, load_config
 from loratui.trainer.options import Options
 from loratui.trainer.out_of_memory import next_lever
 from loratui.trainer.process import end_now, own_stdout, sentence
-from loratui.trainer.report import Reporter, line_writer
+from loratui.trainer.report import Reporter, line_writer, to_stderr
 from loratui.trainer.stopping import StopRequest
 
 
@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    emit = line_writer(own_stdout())
+    # accelerate and torchrun number their processes; the first speaks for all.
+    emit = line_writer(own_stdout()) if int(os.environ.get("RANK", "0")) == 0 else to_stderr
     stop = StopRequest(at_once=lambda: end_now(emit))
     stop.listen()
     told = Options(

@@ -20,6 +20,7 @@ from loratui.trainer.optimizers import Chosen
 from loratui.trainer.rates import rates_for
 from loratui.trainer.stepping import Diffusion, Stepper
 from loratui.trainer.targets import Targets, text_targets, unet_targets
+from loratui.trainer.together import Together
 
 
 def trained_rates(config: TrainConfig) -> dict[str, float]:
@@ -113,4 +114,5 @@ def stepper_for(
         rates_for(config, chosen, optimizer, base_rates, total_steps, done),
         Diffusion.of(config, accelerator.device),
         tuple(groups),
+        Together.of(accelerator),
     )

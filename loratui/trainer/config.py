@@ -54,6 +54,7 @@ class TrainConfig:
     caption_suffix: str | None
     caption_tag_dropout_rate: float
     clip_skip: int | None
+    ddp_timeout: int | None
     debiased_estimation_loss: bool
     dim_from_weights: bool
     enable_bucket: bool

@@ -14,6 +14,7 @@ import torch
 
 from loratui import events
 from loratui.trainer import checkpoints, lora_file, metadata, noise, state
+from loratui.trainer.asked import Asked
 from loratui.trainer.batches import Batch, Buckets, epoch_batches
 from loratui.trainer.conditions import Conditions
 from loratui.trainer.config import TrainConfig
@@ -29,6 +30,7 @@ from loratui.trainer.schedule import Plan
 from loratui.trainer.state import Progress
 from loratui.trainer.stepping import Fed, NotFiniteError, Stepper
 from loratui.trainer.stopping import StopRequest
+from loratui.trainer.together import Together
 
 Outcome = Literal["finished", "stopped", "failed"]
 
@@ -85,7 +87,7 @@ class Training:
             batches = self._batches(epoch)
             chunks = plan.chunks(batches)
             for position in range(skipped if epoch == start else 0, len(chunks)):
-                if self.stop.requested:
+                if self.together.any(self.stop.requested):
                     return self._stopped(epoch)
                 self._step(epoch, position * plan.accumulation, chunks[position])
                 keeping.after_step(self.step, epoch + 1)
@@ -107,12 +109,16 @@ class Training:
             self.save_lora,
             self.save_state,
             self._draw,
-            self.options.asked,
-            self.options.state_minutes * 60,
+            self.options.asked if self.together.leads else Asked(),
+            self.options.state_minutes * 60 if self.together.leads else 0.0,
         )
 
+    @property
+    def together(self) -> Together:
+        return self.stepper.together
+
     def _batches(self, epoch: int) -> list[Batch]:
-        return epoch_batches(
+        batches = epoch_batches(
             self.buckets,
             self.config.train_batch_size,
             [item.caption for item in self.items],
@@ -121,6 +127,7 @@ class Training:
             seed=self.seed,
             epoch=epoch,
         )
+        return self.together.share(batches)
 
     def _step(self, epoch: int, position: int, batches: Sequence[Batch]) -> None:
         begun = time.monotonic()
@@ -187,6 +194,8 @@ class Training:
         )
 
     def _draw(self, epoch: int | None) -> None:
+        if not self.together.leads:
+            return
         with averaged(self.stepper.optimizer):
             self.drawer.draw(self.report, self.stop, epoch, self.step)
 
@@ -203,6 +212,8 @@ class Training:
         if not all(bool(torch.isfinite(weight).all()) for weight in self.stepper.network.parameters()):
             raise NotFiniteError
         path = checkpoints.lora_path(self.config, stem)
+        if not self.together.leads:
+            return path
         entries = self.entries | metadata.of_file(self.config, stem, self.step, epoch)
         with averaged(self.stepper.optimizer):
             tensors = lora_file.in_kohyas_shapes(self.stepper.network.tensors(), self.config.family)
@@ -213,6 +224,8 @@ class Training:
     def save_state(self, stem: str, epoch: int) -> Path:
         """Write a folder to resume from."""
         path = checkpoints.state_path(self.config, stem)
+        if not self.together.leads:
+            return path
         progress = Progress(
             epoch,
             self.step,

@@ -100,13 +100,23 @@ class LoraLayer(nn.Module):
             return result
         # Without gradients, as when a sample is drawn, nothing is left out.
         if self.dropout != Dropout() and torch.is_grad_enabled():
-            return result + self._with_dropout(x)
-        added: Tensor = self.up(self.down(x)) * self.scale
-        return result + added
+            return self._with_dropout(x, result)
+        return self._raised(result, self.down(x), self.scale)
 
-    def _with_dropout(self, x: Tensor) -> Tensor | float:
+    def _raised(self, result: Tensor, inner: Tensor, scale: float) -> Tensor:
+        """``result + up(inner) * scale``, where possible in one pass over ``result`` and in its place: what
+        the layer itself puts out is needed by nobody else, not even for its gradient."""
+        up = self.weights[1]
+        if result.dim() == 3 and inner.dim() == 3:
+            # The matrix kernels are not told of autocast when they write in place.
+            weight = up.to(result.dtype).t().expand(len(result), -1, -1)
+            return result.baddbmm_(inner.to(result.dtype), weight, alpha=scale)
+        added: Tensor = self.up(inner)
+        return torch.add(result, added, alpha=scale)
+
+    def _with_dropout(self, x: Tensor, result: Tensor) -> Tensor:
         if self.dropout.modules and float(torch.rand(1)) < self.dropout.modules:
-            return 0.0
+            return result
         inner = self.down(x)
         if self.dropout.neurons:
             inner = nn.functional.dropout(inner, self.dropout.neurons)
@@ -116,8 +126,7 @@ class LoraLayer(nn.Module):
             shape[1 if isinstance(self.down, nn.Conv2d) else -1] = len(self.weights[0])
             inner = inner * (torch.rand(shape, device=inner.device) > self.dropout.ranks)
             scale /= 1 - self.dropout.ranks
-        added: Tensor = self.up(inner) * scale
-        return added
+        return self._raised(result, inner, scale)
 
     @torch.no_grad()
     def limit_norm(self, most: float) -> bool:

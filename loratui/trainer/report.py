@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from typing import Literal
@@ -54,3 +55,9 @@ def line_writer(descriptor: int) -> Callable[[Event], None]:
             rest = rest[os.write(descriptor, rest) :]
 
     return emit
+
+
+def to_stderr(event: Event) -> None:
+    """What a process that does not speak for all still has to say: why it broke off."""
+    if isinstance(event, Message) and event.level == "error":
+        print(event.text, file=sys.stderr, flush=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
+import math
 import os
 import random
 import time
@@ -35,6 +37,9 @@ from loratui.trainer.stopping import StopRequest
 from loratui.trainer.vae_file import load_vae
 
 _DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+_PATIENCE = 60
+"""Minutes that the other processes wait while the leading one draws or saves."""
+
 _TINY = 10_000_000
 """Parameters."""
 
@@ -72,7 +77,7 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
         report.message("warning", f"{path}: this picture cannot be read; it is damaged. It is left out.")
 
     items = data.load_items(config, damaged if options.skip_damaged else None)
-    buckets, totals = _planned(config, items)
+    buckets, totals = _planned(config, items, accelerator.num_processes)
     if config.save_n_epoch_ratio:
         # train_network.py:978
         every = totals.epochs // config.save_n_epoch_ratio or 1
@@ -96,7 +101,7 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
     latents = encode_dataset_pictures(
         config, model, items, seed, accelerator.device, report, skip_damaged=options.skip_damaged
     )
-    buckets, totals = _planned(config, items)  # without those left out
+    buckets, totals = _planned(config, items, accelerator.num_processes)  # without those left out
     conditions = encode_captions(config, model, items, prompts, accelerator.device, report)
     report.phase("network", f"rank {config.rank}, alpha {config.alpha:g}")
     model.unet.to(accelerator.device)
@@ -111,6 +116,9 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
     stepper = stepper_for(config, chosen, accelerator, model.unet, network, totals.total_steps, scheduled)
     if progress is not None:
         state.load(Path(config.resume or "").expanduser(), network, stepper.optimizer)
+    if accelerator.process_index:
+        # The same weights everywhere, but noise of its own; a state holds the leading process's generators.
+        _seed_all(seed + 1_000_003 * (first_step + 1) + accelerator.process_index)
     if config.gradient_checkpointing:
         _checkpoint_gradients(config, model)
     report.emit(
@@ -153,10 +161,10 @@ def _warn_of_prediction(config: TrainConfig, report: Reporter) -> None:
         )
 
 
-def _planned(config: TrainConfig, items: list[Item]) -> tuple[Buckets, Plan]:
+def _planned(config: TrainConfig, items: list[Item], processes: int) -> tuple[Buckets, Plan]:
     buckets = data.bucket_lists(items)
     return buckets, plan(
-        batches_per_epoch(buckets, config.train_batch_size),
+        math.ceil(batches_per_epoch(buckets, config.train_batch_size) / processes),
         config.gradient_accumulation_steps,
         config.max_train_steps,
         config.max_train_epochs,
@@ -165,8 +173,14 @@ def _planned(config: TrainConfig, items: list[Item]) -> tuple[Buckets, Plan]:
 
 def _accelerator(config: TrainConfig) -> Any:
     from accelerate import Accelerator
+    from accelerate.utils import InitProcessGroupKwargs
 
-    accelerator = Accelerator(mixed_precision=config.mixed_precision)
+    patience = datetime.timedelta(minutes=config.ddp_timeout or _PATIENCE)
+    accelerator = Accelerator(
+        mixed_precision=config.mixed_precision,
+        cpu=not torch.cuda.is_available(),
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=patience)],
+    )
     if config.mixed_precision == "fp16" and accelerator.device.type == "cpu":
         raise UserError(
             str(config.source),

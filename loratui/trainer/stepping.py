@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from loratui.trainer.network import Network
 from loratui.trainer.optimizers import rate_in_use, rates_found
 from loratui.trainer.rates import Rates
 from loratui.trainer.text import Condition, predict
+from loratui.trainer.together import Together
 
 
 class NotFiniteError(Exception):
@@ -67,7 +68,7 @@ class Stepped:
     """What a step was like."""
 
     losses: list[float]
-    """One for each forward pass."""
+    """One for each forward pass; where several processes train, the mean over them."""
     rates: list[float]
     """Learning rate set for each parameter group."""
     rates_in_use: list[float]
@@ -89,6 +90,7 @@ class Stepper:
     diffusion: Diffusion
     groups: Sequence[str]
     """Names of the optimizer's parameter groups."""
+    together: Together = field(default_factory=Together)
 
     def step(self, done: int, passes: Sequence[Callable[[], Fed]]) -> Stepped:
         """One optimizer step over the passes that are accumulated for it, after ``done`` steps of the
@@ -102,12 +104,17 @@ class Stepper:
             with self.accelerator.autocast():
                 loss = self.loss(feed())
             losses.append(float(loss.detach()))
-            if not math.isfinite(losses[-1]):
+            if self.together.world == 1 and not math.isfinite(losses[-1]):
                 raise NotFiniteError
             # A lone last pass of an epoch is divided all the same, as accelerate does it.
             self.accelerator.backward(loss / self.config.gradient_accumulation_steps)
             if len(losses) < len(passes):
                 self._limit_norms()
+        losses = self.together.mean(losses)
+        # Not sooner where there are several processes: all must come as far as here, or wait for ever.
+        if not all(map(math.isfinite, losses)):
+            raise NotFiniteError
+        self.together.average_gradients(self.network.parameters())
         limit = self.config.max_grad_norm or math.inf
         norm = float(self.accelerator.clip_grad_norm_(self.network.parameters(), limit))
         # With fp16 the gradient scaler skips such a step and lowers its scale.

@@ -67,3 +67,12 @@ def test_what_the_trainer_is_told_beside_the_config() -> None:
     )
     argv = BuiltinEngine().prepare(allowing, folder).command.argv
     assert {"--skip_damaged", "--as_sd_scripts"} <= set(argv)
+
+
+def test_several_processes_on_one_machine() -> None:
+    recipe = Recipe(base=Base(model="m"), launch=Launch(num_processes=3))
+    argv = BuiltinEngine().prepare(recipe, Path("/runs/one")).command.argv
+    assert argv[1:5] == ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=3")
+    assert argv[5:7] == ("-m", "loratui.trainer")
+    assert "launch.num_processes" not in refused(launch=Launch(num_processes=3))
+    assert "launch.num_machines" in refused(launch=Launch(num_processes=4, num_machines=2))

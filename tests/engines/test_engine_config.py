@@ -108,7 +108,8 @@ def test_the_table_covers_every_setting_once() -> None:
         "samples.seed",
     }
     launcher = {key for key in flatten(Recipe()) if key.startswith("launch.")}
-    never = {"output.state_minutes", "base.family", "dataset.trigger", "dataset.purpose", *launcher}
+    # config.toml stays Kohya's own: the builtin trainer is told of minutes on its command line.
+    never = {"base.family", "dataset.trigger", "dataset.purpose", "output.state_minutes", *launcher}
     settings = [row.setting for row in config.ROWS]
     assert len(settings) == len(set(settings))
     assert set(settings) | by_rule | never == set(flatten(Recipe()))
