@@ -75,6 +75,8 @@ class Step(Event, frozen=True, tag="step"):
     elapsed: float | None = None
     """Seconds spent in this step, without saving and sampling."""
     finite: bool = True
+    peak_memory: int | None = None
+    """Bytes: the most the trainer has held so far, of the GPU's memory, or on a CPU of the machine's."""
 
 
 class Measured(Event, frozen=True, tag="measured"):

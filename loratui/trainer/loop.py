@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import resource
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -130,7 +131,7 @@ class Training:
         return self.together.share(batches)
 
     def _step(self, epoch: int, position: int, batches: Sequence[Batch]) -> None:
-        begun = time.monotonic()
+        begun, device = time.monotonic(), self.stepper.accelerator.device
         try:
             done = self.stepper.step(
                 self.step + self.schedule_offset, [partial(self.fed, batch) for batch in batches]
@@ -150,6 +151,7 @@ class Training:
                 dict(zip(self.stepper.groups, done.rates_in_use, strict=True)),
                 done.norm if math.isfinite(done.norm) else None,
                 time.monotonic() - begun,
+                peak_memory=_peak_memory(device),
             )
         )
 
@@ -237,3 +239,10 @@ class Training:
         state.save(path, self.stepper.network, self.stepper.optimizer, progress)
         self.report.emit(events.StateSaved(str(path), self.step, epoch))
         return path
+
+
+def _peak_memory(device: torch.device) -> int:
+    """Bytes."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,10 +1,14 @@
-"""The file of sample prompts: one a line, in sd-scripts' syntax. No torch."""
+"""The file of sample prompts in sd-scripts' syntax. No torch."""
 
 from __future__ import annotations
 
+import json
 import re
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from loratui.problems import refusal
 
@@ -25,21 +29,54 @@ class Prompt:
 
 
 def read_prompts(path: Path, size: tuple[int, int]) -> list[Prompt]:
-    """The prompts of a .txt file; ``size`` (width, height) holds where a line names none.
+    """The prompts of a .txt, .toml or .json file; ``size`` (width, height) holds where none is named.
 
-    Blank lines and lines that start with # are passed over. Raises ``UserError`` for a file that is
-    missing, is no text, or has no prompt.
+    In a .txt one a line; blank lines and lines that start with # are passed over. A .toml has ``[prompt]``
+    with what all share and ``[[prompt.subset]]`` for each; a .json is a list (sd-scripts
+    library/train_util.py:6329). Raises ``UserError`` for a file that is missing, broken, or has no prompt.
     """
-    if path.suffix.lower() != ".txt":
-        raise refusal(path, "sample prompts are read from .txt files only.", "Write one prompt a line.")
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = path.read_text(encoding="utf-8")
+        entries = _entries(path.suffix.lower(), text)
+        prompts = [
+            parse_prompt(entry, size) if isinstance(entry, str) else _from_table(entry, size)
+            for entry in entries
+        ]
     except (OSError, UnicodeDecodeError):
         raise refusal(path, "the sample prompts cannot be read.", "Check sample_prompts.") from None
-    prompts = [parse_prompt(line, size) for line in map(str.strip, lines) if line and line[0] != "#"]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise refusal(path, f"the sample prompts are not as they should be: {error}.", _FORMS) from None
     if not prompts:
         raise refusal(path, "no prompt is in this file.", "Write one prompt a line.")
     return prompts
+
+
+_FORMS = "Write one prompt a line into a .txt file."
+
+
+def _entries(suffix: str, text: str) -> list[Any]:
+    if suffix == ".txt":
+        return [line for line in map(str.strip, text.splitlines()) if line and line[0] != "#"]
+    if suffix == ".toml":
+        shared = tomllib.loads(text)["prompt"]
+        return [{**shared, **subset} for subset in shared["subset"]]
+    if suffix == ".json":
+        return list(json.loads(text))
+    raise ValueError(f"{suffix or 'a file without an ending'} is none of .txt, .toml and .json")
+
+
+def _from_table(table: Mapping[str, Any], size: tuple[int, int]) -> Prompt:
+    """As a line would say it, so that the same limits hold."""
+    options = {
+        "n": "negative_prompt",
+        "w": "width",
+        "h": "height",
+        "d": "seed",
+        "l": "scale",
+        "s": "sample_steps",
+    }
+    words = [f" --{letter} {table[key]}" for letter, key in options.items() if table.get(key) is not None]
+    return parse_prompt(str(table["prompt"]) + "".join(words), size)
 
 
 def parse_prompt(line: str, size: tuple[int, int]) -> Prompt:

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from loratui.dataset.buckets import Placement
 from loratui.dataset.captions import CaptionRules
 from loratui.dataset.scan import Picture
+from loratui.problems import UserError
 from loratui.trainer import noise
 from loratui.trainer.batches import Batch, batches_per_epoch, epoch_batches
 from loratui.trainer.data import Item, size_conditions
 from loratui.trainer.names import text_encoder_name, unet_name
 from loratui.trainer.objective import AverageLoss, loss_of_batch, loss_of_samples, target_of
 from loratui.trainer.pixels import area_average, fit, resize
-from loratui.trainer.prompts import parse_prompt
+from loratui.trainer.prompts import Prompt, parse_prompt, read_prompts
 from loratui.trainer.sampling import ddim_timesteps, denoise
 from loratui.trainer.schedule import plan
 from loratui.trainer.single_file import open_clip_weights
@@ -242,3 +243,22 @@ def test_random_seeds_are_summed_with_the_epoch() -> None:
     random.shuffle(indices)
     assert [batch.pictures[0].index for batch in found] == [indices[start] for start in starts]
     assert math.isfinite(found[0].bucket[0])
+
+
+def test_prompt_files_of_every_form_say_the_same(tmp_path: Path) -> None:
+    texts = {
+        "a.txt": "a cat --n dark --w 64 --h 72 --d 3 --l 4.5 --s 9\n\n# no\nplain\n",
+        "a.toml": '[prompt]\nwidth = 64\nheight = 72\n[[prompt.subset]]\nprompt = "a cat"\n'
+        'negative_prompt = "dark"\nseed = 3\nscale = 4.5\nsample_steps = 9\n'
+        '[[prompt.subset]]\nprompt = "plain"\nwidth = 512\nheight = 512\n',
+        "a.json": '[{"prompt": "a cat", "negative_prompt": "dark", "width": 64, "height": 72, "seed": 3,'
+        ' "scale": 4.5, "sample_steps": 9}, "plain"]',
+    }
+    wanted = [Prompt("a cat", 64, 72, "dark", 3, 4.5, 9), Prompt("plain", 512, 512)]
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+        assert read_prompts(tmp_path / name, (512, 512)) == wanted, name
+    for name, text in (("b.toml", "prompt = 1"), ("b.json", "[1]"), ("b.json", "{"), ("b.yaml", "a")):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(UserError, match=name):
+            read_prompts(tmp_path / name, (512, 512))

@@ -138,6 +138,7 @@ def test_what_is_told_and_written(train: Any, tmp_path: Path) -> None:
     assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]
     assert [round(step.rates["unet"] / 1e-2, 4) for step in steps] == [0, 0.5, 1, 0.8536, 0.5, 0.1464]
     assert all(step.gradient_norm and step.elapsed and step.average_loss for step in steps)
+    assert all(step.peak_memory and step.peak_memory > 100 * 2**20 for step in steps)
     assert [epoch.epoch for epoch in told.of(events.Epoch)] == [1, 2, 3]
     out = tmp_path / "out"
     names = sorted(path.name for path in out.iterdir())
