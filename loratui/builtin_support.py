@@ -84,6 +84,7 @@ KEYS = frozenset(
         "enable_bucket",
         "enable_wildcard",
         "flip_aug",
+        "full_bf16",
         "gradient_accumulation_steps",
         "gradient_checkpointing",
         "huber_c",

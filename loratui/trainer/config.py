@@ -60,6 +60,7 @@ class TrainConfig:
     enable_bucket: bool
     enable_wildcard: bool
     flip_aug: bool
+    full_bf16: bool
     gradient_accumulation_steps: int
     gradient_checkpointing: bool
     huber_c: float

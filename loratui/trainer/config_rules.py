@@ -54,6 +54,10 @@ def _cached_captions(config: TrainConfig) -> Iterator[Problem]:
 
 
 def _choices(config: TrainConfig) -> Iterator[Problem]:
+    if config.full_bf16 and config.mixed_precision != "bf16":
+        # train_network.py:820
+        message = "needs mixed_precision bf16."
+        yield Problem("full_bf16", message, 'Write mixed_precision = "bf16", or remove it.')
     if config.max_token_length not in (None, 75, 150, 225):
         message = f"{config.max_token_length} is no length that captions are cut to."
         yield Problem("max_token_length", message, "Use 75, 150 or 225.")

@@ -90,6 +90,11 @@ class Network:
         for layer in self.layers.values():
             layer.training_mode(on)
 
+    def cast(self, dtype: torch.dtype) -> None:
+        """Keep the weights at another precision. Call it before an optimizer takes them."""
+        for weight in self.parameters():
+            weight.data = weight.data.to(dtype)
+
     def tensors(self) -> dict[str, Tensor]:
         """What a file holds, by Kohya key."""
         return {

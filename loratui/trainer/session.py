@@ -112,6 +112,8 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
         remark = lora_file.load_into(network, Path(config.network_weights).expanduser())
         if remark:
             report.message("warning", remark)
+    if config.full_bf16:
+        network.cast(torch.bfloat16)
     scheduled = progress.schedule_step if progress else 0
     stepper = stepper_for(config, chosen, accelerator, model.unet, network, totals.total_steps, scheduled)
     if progress is not None:

@@ -58,6 +58,7 @@ def sentence(told: Any, code: int) -> str:
         ({"optimizer_type": "Lion", "use_8bit_adam": True}, ["use_8bit_adam", "optimizer_type"]),
         ({"lr_scheduler": "sawtooth"}, ["lr_scheduler", "cosine"]),
         ({"lr_scheduler": "adafactor"}, ["lr_scheduler", "Adafactor"]),
+        ({"full_bf16": True}, ["full_bf16", "mixed_precision"]),
         ({"lr_warmup_steps": 5}, ["constant_with_warmup"]),
         ({"lr_scheduler": "linear", "lr_scheduler_args": ["lr_end=0"]}, ["linear", "lr_end"]),
         ({"lr_scheduler_args": ["lr_end"]}, ["lr_scheduler_args", "key=value"]),

@@ -284,12 +284,17 @@ def test_regularization_pictures_weigh_less(train: Any, pictures: Path, tmp_path
     assert told.of(events.Planned)[0].images == 12
 
 
-def test_gradient_checkpointing_and_bf16_train_too(train: Any) -> None:
+def test_gradient_checkpointing_and_bf16_train_too(train: Any, tmp_path: Path) -> None:
     plain, saving = (
         train(gradient_checkpointing=flag, network_train_unet_only=None).of(events.Step)
         for flag in (False, True)
     )
     assert [step.loss for step in plain] == pytest.approx([step.loss for step in saving], rel=1e-4)
+    whole = train(mixed_precision="bf16", full_bf16=True, save_state=True).of(events.Step)
+    assert len(whole) == 3
+    assert whole[0].loss == pytest.approx(plain[0].loss, rel=0.05)
+    stored = load_file(tmp_path / "out" / "tiny-state" / "lora.safetensors")
+    assert {tensor.dtype for key, tensor in stored.items() if "weight" in key} == {torch.bfloat16}
     half = train(mixed_precision="bf16", save_precision="bf16").of(events.Step)
     assert len(half) == 3
     assert half[0].loss == pytest.approx(plain[0].loss, rel=0.05)
