@@ -34,6 +34,8 @@ POLL = 0.5
 POLL_SLOW = 5.0
 """The same on a slow link, and without the focus anywhere."""
 MACHINE_POLL = 2.0
+HOST_POLL = 10.0
+"""Memory and disk change slowly, and every change costs bytes."""
 MIN_WIDTH, MIN_HEIGHT = 60, 16
 HINT_ROWS = 5
 SIDE_WIDTH = 34
@@ -61,6 +63,7 @@ class TrainingScreen(Screen[None]):
         self._machine_looked = 0.0
         self._gpus: GpuReading | None = None
         self._host: Host | None = None
+        self._host_looked = 0.0
         self._peaks: dict[int, int] = {}
         self._curve = curve_words.LOSS
         self._saw_it_run = False
@@ -136,7 +139,9 @@ class TrainingScreen(Screen[None]):
         if reading.gpus:
             ours = gpu.visible(reading, os.environ)
             reading = gpu.GpuReading(ours, reading.sentence if ours else "No GPU is visible to this run.")
-        seen = host.sample(self.run_shown.folder)
+        seen, now = self._host, time.monotonic()
+        if seen is None or now - self._host_looked >= HOST_POLL:
+            seen, self._host_looked = host.sample(self.run_shown.folder), now
         if self.is_attached:
             self.app.call_from_thread(self._show_machine, reading, seen)
 
