@@ -19,6 +19,11 @@ Loratui = Callable[..., "subprocess.CompletedProcess[str]"]
 Call = Callable[..., tuple[int, Any, str]]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, so that no worker is left alone with them at the end."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty LORATUI_HOME."""
