@@ -20,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 CHECK = 1.10
@@ -29,28 +31,33 @@ _SUFFIXES = ("jpg", "jpg", "jpg", "jpg", "jpg", "jpg", "png", "png", "webp", "we
 _SIZES = ((832, 640), (1024, 1024), (1216, 832), (1536, 1024), (2048, 2048))
 
 
-def make_pictures(folder: Path, count: int) -> None:
-    """Half of them with grain like photos, half flat like drawings; no two alike."""
+def make_picture(folder: Path, number: int) -> None:
+    """One of them has grain like a photo, the next is flat like a drawing; no two alike."""
     from PIL import Image, ImageDraw
 
+    dice = random.Random(number)
+    size = dice.choice(_SIZES)
+    picture = Image.new("RGB", size, tuple(dice.randrange(256) for _ in range(3)))
+    pen = ImageDraw.Draw(picture)
+    for _ in range(40):
+        x, y = dice.randrange(size[0]), dice.randrange(size[1])
+        colour = tuple(dice.randrange(256) for _ in range(3))
+        pen.ellipse((x, y, x + dice.randrange(20, 400), y + dice.randrange(20, 400)), fill=colour)
+    if number % 2:
+        grain = Image.merge("RGB", [Image.effect_noise(size, 40) for _ in range(3)])
+        picture = Image.blend(picture, grain, 0.25)
+    path = folder / f"p{number:05}.{_SUFFIXES[number // 2 % len(_SUFFIXES)]}"
+    picture.save(path, quality=90)
+    path.with_suffix(".txt").write_text(f"ohwx, pose {number % 7}", encoding="utf-8")
+    # The cache trusts only files that have been still for a while.
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+
+
+def make_pictures(folder: Path, count: int) -> None:
+    """All of them, on every core."""
     folder.mkdir(parents=True)
-    dice = random.Random(1)
-    for number in range(count):
-        size = dice.choice(_SIZES)
-        picture = Image.new("RGB", size, tuple(dice.randrange(256) for _ in range(3)))
-        pen = ImageDraw.Draw(picture)
-        for _ in range(40):
-            x, y = dice.randrange(size[0]), dice.randrange(size[1])
-            colour = tuple(dice.randrange(256) for _ in range(3))
-            pen.ellipse((x, y, x + dice.randrange(20, 400), y + dice.randrange(20, 400)), fill=colour)
-        if number % 2:
-            grain = Image.merge("RGB", [Image.effect_noise(size, 40) for _ in range(3)])
-            picture = Image.blend(picture, grain, 0.25)
-        path = folder / f"p{number:05}.{_SUFFIXES[number // 2 % len(_SUFFIXES)]}"
-        picture.save(path, quality=90)
-        path.with_suffix(".txt").write_text(f"ohwx, pose {number % 7}", encoding="utf-8")
-        # The cache trusts only files that have been still for a while.
-        os.utime(path, (1_700_000_000, 1_700_000_000))
+    with ProcessPoolExecutor() as pool:
+        list(pool.map(partial(make_picture, folder), range(count), chunksize=16))
 
 
 def bare(root: Path) -> None:
