@@ -27,7 +27,8 @@ from accelerate import Accelerator
 from loratui import kohya_config
 from loratui.trainer import optimizers
 from loratui.trainer.assembly import network_on, stepper_for
-from loratui.trainer.config import TrainConfig, load_config
+from loratui.trainer.config import TrainConfig
+from loratui.trainer.config_file import load_config
 from loratui.trainer.loading import BaseModel, diffusers_classes
 from loratui.trainer.stepping import Fed
 from loratui.trainer.text import Condition, predict

@@ -16,7 +16,8 @@ from pathlib import Path
 from loratui.events import Ended
 from loratui.problems import UserError
 from loratui.trainer.asked import Asked
-from loratui.trainer.config import ConfigRefusedError, load_config
+from loratui.trainer.config import ConfigRefusedError
+from loratui.trainer.config_file import load_config
 from loratui.trainer.options import Options
 from loratui.trainer.out_of_memory import next_lever
 from loratui.trainer.process import end_now, own_stdout, sentence

@@ -1,24 +1,16 @@
-"""config.toml as the trainer obeys it: read, checked, and frozen."""
+"""config.toml as the trainer obeys it, frozen."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from loratui import builtin_optimizers, builtin_support, kohya_config
+from loratui import builtin_optimizers, kohya_config
 from loratui.builtin_optimizers import OptimizerFact
 from loratui.dataset.buckets import Bucketing
 from loratui.dataset.captions import CaptionRules
 from loratui.families import FAMILIES, Family
-from loratui.problems import Problem, UserError
-from loratui.trainer.base_model import detect_family
-from loratui.trainer.config_rules import contradictions
-
-_OTHER_ENGINE = 'Remove it, or choose engine = "kohya".'
-_REQUIRED = ("pretrained_model_name_or_path", "train_data_dir", "output_dir", "resolution", "network_module")
+from loratui.problems import UserError
 
 
 class ConfigRefusedError(UserError):
@@ -247,72 +239,3 @@ class TrainConfig:
             return (self.learning_rate,) * count
         rates = [float(rate) for rate in (given if isinstance(given, list) else [given])]
         return tuple((rates * count)[:count] if len(rates) == 1 else rates)
-
-
-def load_config(path: Path) -> TrainConfig:
-    """Read and check a config.toml.
-
-    Raises ``ConfigRefusedError`` when it cannot be read, or with every problem in it; and ``UserError`` when
-    the base model cannot be read.
-    """
-    try:
-        flat = kohya_config.read(path)
-    except UserError as error:
-        raise ConfigRefusedError(error.source, *error.problems) from None
-    return checked(flat, path)
-
-
-def checked(flat: Mapping[str, Any], path: Path) -> TrainConfig:
-    """A flat config that came from ``path``. Raises as ``load_config`` does."""
-    missing = [key for key in _REQUIRED if not flat.get(key)]
-    model = flat.get("pretrained_model_name_or_path")
-    if not isinstance(model, str) or not model:
-        script = "train_network"
-        family = "sd15"
-    else:
-        family = detect_family(Path(model).expanduser())
-        script = FAMILIES[family].script
-    problems = [_in_words(problem, family) for problem in kohya_config.check(flat, script)]
-    problems += [Problem(key, "is missing.", "Write it into the file.") for key in missing]
-    problems += _unsupported(flat, script)
-    if problems:
-        raise ConfigRefusedError(str(path), *problems)
-    config = _build(path, family, flat, script)
-    problems = list(contradictions(config))
-    if problems:
-        raise ConfigRefusedError(str(path), *problems)
-    return config
-
-
-def _in_words(problem: Problem, family: str) -> Problem:
-    """A key of the scripts for other families says that the model is not what the config was made for."""
-    scripts = {facts.script: facts.title for facts in FAMILIES.values() if facts.builtin}
-    others = [title for script, title in scripts.items() if script in kohya_config.scripts_with(problem.key)]
-    if not others or kohya_config.option(problem.key, FAMILIES[family].script):
-        return problem
-    message = f"is a setting for {others[0]}, and the model is a {FAMILIES[family].title} one."
-    return Problem(problem.key, message, f"Choose a model of {others[0]}, or remove the key.")
-
-
-def _unsupported(flat: Mapping[str, Any], script: str) -> Iterator[Problem]:
-    known = builtin_support.KEYS | builtin_support.IGNORED_KEYS
-    for key, value in flat.items():
-        option = kohya_config.option(key, script)
-        if option is None or key in known or value == option.default:
-            continue
-        yield Problem(key, "the builtin trainer cannot do this yet.", _OTHER_ENGINE)
-
-
-def _build(path: Path, family: str, flat: Mapping[str, Any], script: str) -> TrainConfig:
-    values = {
-        field.name: flat.get(field.name, _default(field.name, script))
-        for field in dataclasses.fields(TrainConfig)
-        if field.name not in ("source", "family")
-    }
-    return TrainConfig(source=path, family=family, **values)
-
-
-def _default(key: str, script: str) -> Any:
-    """None for a key that only the scripts of other families have."""
-    found = kohya_config.option(key, script)
-    return found.default if found else None

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from loratui import kohya_config
 from loratui.problems import refusal
-from loratui.trainer.config import TrainConfig, checked
+from loratui.trainer.config import TrainConfig
+from loratui.trainer.config_file import checked
 from loratui.trainer.text import Tokens
 
 _PATHS = ("pretrained_model_name_or_path", "train_data_dir", "reg_data_dir", "network_weights")

@@ -15,7 +15,7 @@ import torch
 
 from loratui import events
 from loratui.engines.builtin_log import BuiltinReader
-from loratui.trainer.config import load_config
+from loratui.trainer.config_file import load_config
 from loratui.trainer.options import Options
 from loratui.trainer.out_of_memory import is_out_of_memory, next_lever, shortage
 

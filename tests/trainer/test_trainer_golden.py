@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from loratui import kohya_config
 from loratui.trainer import golden, optimizers
 from loratui.trainer.assembly import network_on, stepper_for
-from loratui.trainer.config import load_config
+from loratui.trainer.config_file import load_config
 from loratui.trainer.data import load_items, size_conditions
 from loratui.trainer.loading import load
 from loratui.trainer.stepping import Fed

@@ -10,7 +10,7 @@ import pytest
 from loratui import events
 from loratui.problems import refusal
 from loratui.trainer.asked import Asked
-from loratui.trainer.config import load_config
+from loratui.trainer.config_file import load_config
 from loratui.trainer.keeping import Keeping
 from loratui.trainer.options import Options
 from loratui.trainer.report import Reporter

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from loratui import events
 from loratui.trainer import lora_file
 from loratui.trainer.assembly import network_on
-from loratui.trainer.config import load_config
+from loratui.trainer.config_file import load_config
 from loratui.trainer.loading import load
 from loratui.trainer.lycoris import can_bypass
 

@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 
 from loratui import builtin_optimizers, events
 from loratui.trainer import optimizers
-from loratui.trainer.config import ConfigRefusedError, TrainConfig, load_config
+from loratui.trainer.config import ConfigRefusedError, TrainConfig
+from loratui.trainer.config_file import load_config
 from loratui.trainer.rates import rates_for
 
 
