@@ -12,6 +12,7 @@ from loratui.atomic import new_file
 from loratui.recipe import dumps
 from loratui.runs import fixing, hint_states
 from loratui.runs.cleaning import clean
+from loratui.runs.curve_svg import svg
 from loratui.runs.fixes import Change
 from loratui.runs.follow import RunFollower
 from loratui.runs.hints import rule_for
@@ -20,9 +21,6 @@ from loratui.runs.notes import read_notes
 from loratui.runs.store import Run, summary
 from loratui.runs.view import RunView
 
-_WIDTH, _HEIGHT = 760, 260
-_LEFT, _BOTTOM, _TOP = 64, 24, 10
-_COLOURS = ("#3b6ea5", "#c2702b")
 _MOST_SAMPLES = 60
 _MOST_BYTES = 24 << 20
 """Of pictures in one page."""
@@ -62,7 +60,7 @@ def write_comparison(
         for key, old, new in changes
     )
     head = "".join(f"<th>{_text(name)}</th>" for name in names)
-    lines = curves([(name, view.losses) for name, view in zip(names, views, strict=True)])
+    lines = _losses([(name, view.losses) for name, view in zip(names, views, strict=True)])
     shown = "".join(
         f"<h2>{_text(run.id)}</h2>{_samples(run, view)}" for run, view in zip(runs, views, strict=True)
     )
@@ -77,7 +75,7 @@ def page(run: Run, view: RunView) -> str:
     parts = [
         f"<h1>{_text(about.name)}</h1><p>{_text(run.id)} · {_text(view.state)}. {_text(view.reason)}</p>",
         _facts(view, about.model, about.engine),
-        "<h2>Loss</h2>" + curves([(about.name, view.losses)]),
+        _curves(view, about.name),
         _hints(run, view),
         _files(view),
         _samples(run, view),
@@ -98,50 +96,24 @@ def document(title: str, body: str) -> str:
     )
 
 
-def curves(named: Sequence[tuple[str, LossHistory]]) -> str:
-    """Losses over steps as one SVG: the raw ones of each span faint, the smoothed line over them."""
-    shown = [(name, history) for name, history in named if len(history) > 1]
-    if not shown:
-        return "<p>No loss was printed.</p>"
-    last = max(history.spans[-1].first_step for _, history in shown)
-    first = min(history.spans[0].first_step for _, history in shown)
-    low = min(min(history.smoothed()) for _, history in shown)
-    high = max(max(history.smoothed()) for _, history in shown)
-    margin = (high - low or abs(high) or 1.0) * 0.15
-    low, high = low - margin, high + margin
+def _curves(view: RunView, name: str) -> str:
+    """The loss, and whatever else came with the steps."""
+    rates = [(key, history) for key, history in sorted(view.curves.items()) if key.startswith("rate ")]
+    charts = {
+        "Loss": _losses([(name, view.losses), *_curve(view, "validation loss")]),
+        "Learning rate": svg("learning rate", rates, smoothed=False),
+        "Gradient norm": svg("gradient norm", _curve(view, "gradient norm"), smoothed=True),
+    }
+    return "".join(f"<h2>{title}</h2>{chart}" for title, chart in charts.items() if chart)
 
-    def point(step: float, loss: float) -> str:
-        x = _LEFT + (step - first) / max(1, last - first) * (_WIDTH - _LEFT - 10)
-        y = _TOP + (high - min(max(loss, low), high)) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
-        return f"{x:.1f},{y:.1f}"
 
-    lines = []
-    for (name, history), colour in zip(shown, _COLOURS, strict=False):
-        raw = " ".join(point(span.first_step, span.mean) for span in history.spans)
-        smooth = " ".join(
-            point(span.first_step, value)
-            for span, value in zip(history.spans, history.smoothed(), strict=True)
-        )
-        lines.append(f'<polyline points="{raw}" fill="none" stroke="{colour}" stroke-opacity=".25"/>')
-        lines.append(
-            f'<polyline points="{smooth}" fill="none" stroke="{colour}" stroke-width="2">'
-            f"<title>{_text(name)}</title></polyline>"
-        )
-    names = "".join(
-        f'<text x="{_WIDTH - 12}" y="{_TOP + 14 + 16 * number}" text-anchor="end" style="fill:{colour}">'
-        f"{_text(name)}</text>"
-        for number, ((name, _), colour) in enumerate(zip(shown, _COLOURS, strict=False))
-    )
-    axes = (
-        f'<text x="4" y="{_TOP + 10}">{high:.3g}</text>'
-        f'<text x="4" y="{_HEIGHT - _BOTTOM}">{low:.3g}</text>'
-        f'<text x="{_LEFT}" y="{_HEIGHT - 6}">step {first}</text>'
-        f'<text x="{_WIDTH - 10}" y="{_HEIGHT - 6}" text-anchor="end">{last}</text>'
-    )
-    return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="loss over steps">'
-        f"{''.join(lines)}{names}{axes}</svg>"
-    )
+def _curve(view: RunView, key: str) -> list[tuple[str, LossHistory]]:
+    return [(key, view.curves[key])] if key in view.curves else []
+
+
+def _losses(named: Sequence[tuple[str, LossHistory]]) -> str:
+    shown = [(clean(name.encode("utf-8", "replace")), history) for name, history in named]
+    return svg("loss", shown, smoothed=True) or "<p>No loss was printed.</p>"
 
 
 def _told(run: Run) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from loratui.cli import history
 from loratui.events import AnyEvent, Checkpoint, Hint, Planned, Record, Sample, StateChanged, Step, encode
@@ -18,17 +20,18 @@ from loratui.recipe import Recipe, change
 from loratui.runs import layout, report, store
 from loratui.runs.store import Run, Status
 
-PIXEL = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415478da63f8cf"
-    "c000000301010018dd8db00000000049454e44ae426082"
-)
+GREEN = (20, 200, 90)
+LINE = (0x3B, 0x6E, 0xA5)
 NASTY = "</pre><script>alert(1)</script> \x1b[31m<img src=http://evil.example/x.png>"
 
 
 def made(recipe: Recipe, *happened: AnyEvent, state: str = "finished") -> Run:
     run = store.create(recipe, "builtin", 90)
     events: list[AnyEvent] = [StateChanged("running"), Planned(90, 3, 30, 30)]
-    events += [Step(number, 1 / number + 0.1) for number in range(1, 91)]
+    events += [
+        Step(number, 1 / number + 0.1, rates={"unet": 1e-4 / number}, gradient_norm=0.5 + number % 3)
+        for number in range(1, 91)
+    ]
     events += [*happened, StateChanged(state, NASTY)]  # type: ignore[arg-type]
     lines = [encode(Record(number, 1.0, number / 4, event)) for number, event in enumerate(events)]
     run.events.write_bytes(b"\n".join(lines) + b"\n")
@@ -67,7 +70,7 @@ def page(home: Path, recipe: Recipe) -> tuple[Path, str]:
         Sample("samples/a.png", 30, NASTY),
         Sample("samples/gone.png", 60, "x"),
     )
-    (run.samples / "a.png").write_bytes(PIXEL)
+    Image.new("RGB", (64, 64), GREEN).save(run.samples / "a.png")
     path = report.write(run)
     assert path.stat().st_mode & 0o777 == 0o600
     return path, path.read_text()
@@ -79,7 +82,9 @@ def test_it_is_whole_in_itself_and_runs_nothing(page: tuple[Path, str]) -> None:
     assert "script" not in tags and "link" not in tags and "iframe" not in tags
     sources = [attributes.get("src") or attributes.get("href") for _, attributes in found]
     assert all(source.startswith("data:image/") for source in sources if source)
-    assert tags.count("img") == 1 and tags.count("polyline") == 2
+    assert tags.count("img") == 1 and tags.count("polyline") == 5
+    titles = [words for words in ("Loss", "Learning rate", "Gradient norm") if f"<h2>{words}</h2>" in page[1]]
+    assert len(titles) == tags.count("svg") == 3
     assert not [name for _, attributes in found for name in attributes if name.startswith("on")]
     assert "\x1b" not in page[1] and "hf_sesame" not in page[1]
     assert "default-src 'none'" in page[1]
@@ -92,9 +97,14 @@ def test_a_browser_shows_it(page: tuple[Path, str], tmp_path: Path) -> None:
         pytest.skip("no chromium here")
     picture = tmp_path / "report.png"
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/profile"]
-    command += [f"--screenshot={picture}", "--window-size=900,1600", page[0].as_uri()]
-    subprocess.run(command, timeout=90, check=True, capture_output=True)
-    assert picture.stat().st_size > 5000
+    command += ["--disable-background-networking", "--no-first-run", "--enable-logging=stderr"]
+    command += [f"--screenshot={picture}", "--window-size=900,2400", page[0].as_uri()]
+    told = subprocess.run(command, timeout=90, check=True, capture_output=True, text=True)
+    assert "CONSOLE" not in told.stderr, "the page's own policy forbids something it holds"
+    with Image.open(picture) as shot:
+        seen = Counter(shot.convert("RGB").get_flattened_data())
+    assert seen[GREEN] == 64 * 64, "the sample picture"
+    assert seen[LINE] > 1000, "the curves"
 
 
 def test_two_runs_on_one_page(home: Path, recipe: Recipe, tmp_path: Path) -> None:
