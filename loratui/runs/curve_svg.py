@@ -27,16 +27,18 @@ def svg(label: str, named: Sequence[tuple[str, LossHistory]], *, smoothed: bool)
     ]
     last = max(history.spans[-1].first_step for _, history in shown)
     first = min(history.spans[0].first_step for _, history in shown)
-    low, high = min(min(line) for line in lines), max(max(line) for line in lines)
-    margin = (high - low or abs(high) or 1.0) * 0.15
-    low, high = low - margin, high + margin
+    lowest, highest = min(min(line) for line in lines), max(max(line) for line in lines)
+    margin = (highest - lowest or abs(highest) or 1.0) * 0.15
+    low, high = lowest - margin, highest + margin
+
+    def height(value: float) -> float:
+        return _TOP + (high - min(max(value, low), high)) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
 
     def points(history: LossHistory, values: Sequence[float]) -> str:
         placed = []
         for span, value in zip(history.spans, values, strict=True):
             x = _LEFT + (span.first_step - first) / max(1, last - first) * (_WIDTH - _LEFT - 10)
-            y = _TOP + (high - min(max(value, low), high)) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
-            placed.append(f"{x:.1f},{y:.1f}")
+            placed.append(f"{x:.1f},{height(value):.1f}")
         return " ".join(placed)
 
     drawn = []
@@ -50,9 +52,10 @@ def svg(label: str, named: Sequence[tuple[str, LossHistory]], *, smoothed: bool)
         drawn.append(
             f'<polyline points="{points(history, line)}" {stroke} stroke-width="2"{dashed}>{title}</polyline>'
         )
+    ends = {highest: height(highest), lowest: height(lowest)}
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{html.escape(label)} over steps">'
-        f"{''.join(drawn)}{_names([name for name, _ in shown])}{_axes(first, last, low, high)}</svg>"
+        f"{''.join(drawn)}{_names([name for name, _ in shown])}{_axes(first, last, ends)}</svg>"
     )
 
 
@@ -70,10 +73,11 @@ def _names(names: Sequence[str]) -> str:
     return "".join(rows)
 
 
-def _axes(first: int, last: int, low: float, high: float) -> str:
+def _axes(first: int, last: int, ends: dict[float, float]) -> str:
+    """The first and last step, and the highest and lowest value, each at its height in pixels."""
+    values = "".join(f'<text x="4" y="{y + 4:.1f}">{value:.3g}</text>' for value, y in ends.items())
     return (
-        f'<text x="4" y="{_TOP + 10}">{high:.3g}</text>'
-        f'<text x="4" y="{_HEIGHT - _BOTTOM}">{low:.3g}</text>'
+        f"{values}"
         f'<text x="{_LEFT}" y="{_HEIGHT - 6}">step {first}</text>'
         f'<text x="{_WIDTH - 10}" y="{_HEIGHT - 6}" text-anchor="end">{last}</text>'
     )
