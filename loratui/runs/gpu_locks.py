@@ -49,6 +49,24 @@ def indices(environment: Mapping[str, str], processes: int = 1) -> tuple[int, ..
     return tuple((numbers or list(range(max(1, processes))))[: max(1, processes)])
 
 
+def elsewhere(processes: int, environment: Mapping[str, str]) -> dict[str, str]:
+    """For a run started by hand while one of ours trains on the GPU it would take: CUDA_VISIBLE_DEVICES with
+    GPUs that are free. Empty where its own are free, or too few others are."""
+    if environment.get("CUDA_VISIBLE_DEVICES") or all(map(is_free, indices(environment, processes))):
+        return {}
+    free = [index for index in ours() if is_free(index)]
+    enough = len(free) >= max(1, processes)
+    return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, free[: max(1, processes)]))} if enough else {}
+
+
+def are_busy(processes: int = 1) -> bool:
+    """Whether runs of ours leave fewer GPUs of this machine than a training takes."""
+    if all(map(is_free, indices(os.environ, processes))):
+        return False
+    gpus = ours()
+    return sum(map(is_free, gpus)) < min(max(1, processes), len(gpus))
+
+
 def processes_of(argv: tuple[str, ...]) -> int:
     """How many GPUs a command asks accelerate's launcher for."""
     for word in argv:

@@ -20,7 +20,7 @@ from loratui.events import StateSaved
 from loratui.models.named import located
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe
-from loratui.runs import lock, store
+from loratui.runs import gpu_locks, lock, store
 from loratui.runs.files import file_size, open_for_append, read_range, replace_file
 from loratui.runs.follow import RecordReader
 from loratui.runs.launch_file import write_command
@@ -53,7 +53,7 @@ def start(recipe: Recipe, engine: Engine, total_steps: int | None = None) -> Run
         raise UserError("", *problems)
     run = store.create(recipe, engine.name, total_steps or _counted(recipe))
     _prepare(run, lambda: engine.prepare(recipe, run.folder))
-    spawn(run)
+    spawn(run, gpu_locks.elsewhere(recipe.launch.num_processes, os.environ))
     return run
 
 
@@ -117,7 +117,7 @@ def resume(run: Run, engine: Engine, changed: Recipe | None = None) -> Run:
         status, state="starting", reason="", attempt=status.attempt + 1, supervisor=None, trainer=None
     )
     _prepare(run, lambda: engine.prepare(recipe, run.folder, saved.path, saved.step), status)
-    spawn(run)
+    spawn(run, gpu_locks.elsewhere(recipe.launch.num_processes, os.environ))
     return run
 
 

@@ -22,6 +22,7 @@ from loratui import places
 from loratui import recipe as recipes
 from loratui.engines.current_set import on_current_steps
 from loratui.engines.engine import Engine
+from loratui.events import ENDED
 from loratui.models.named import located
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe
@@ -30,6 +31,7 @@ from loratui.runs.files import PRIVATE_FOLDER, open_for_append, replace_file
 from loratui.runs.layout import Run, Status, read_status, write_status
 
 AfterFailure = Literal["go-on", "stop"]
+_FAILED = ("failed", "lost")
 
 
 class Queue(msgspec.Struct, frozen=True):
@@ -42,6 +44,8 @@ class Queue(msgspec.Struct, frozen=True):
     after_failure: AfterFailure = "go-on"
     stopped: str = ""
     """Why nothing is started for now; empty while all is well."""
+    started: tuple[str, ...] = ()
+    """Runs of the queue whose end nobody has seen yet."""
 
     @property
     def ready(self) -> tuple[str, ...]:
@@ -68,10 +72,7 @@ def run_of(run_id: str) -> Run:
 def add(recipe: Recipe, engine: Engine, total_steps: int | None = None) -> Run:
     """Put a recipe at the end of the queue and see that it is worked off. Its output name is made unique.
     Raises ``UserError`` when the engine refuses the recipe: better now than in the night."""
-    recipe = on_current_steps(located(recipes.resolve_paths(recipe, Path.cwd())))
-    problems = engine.supports(recipe)
-    if problems:
-        raise UserError("", *problems)
+    recipe = _ready_to_train(recipe, engine)
     recipe = recipes.change(recipe, {"output.name": unique_name(recipe)})
     run = store.create(recipe, engine.name, total_steps, state="queued")
     _change(lambda queue: msgspec.structs.replace(queue, order=(*queue.order, run.id)))
@@ -79,9 +80,18 @@ def add(recipe: Recipe, engine: Engine, total_steps: int | None = None) -> Run:
     return run
 
 
-def unique_name(recipe: Recipe) -> str:
-    """The recipe's output name, or the first like it that no other run has and no file in its folder."""
-    taken = {store.summary(run).name for run in store.all_runs()}
+def _ready_to_train(recipe: Recipe, engine: Engine) -> Recipe:
+    recipe = on_current_steps(located(recipes.resolve_paths(recipe, Path.cwd())))
+    problems = engine.supports(recipe)
+    if problems:
+        raise UserError("", *problems)
+    return recipe
+
+
+def unique_name(recipe: Recipe, own: str = "") -> str:
+    """The recipe's output name, or the first like it that no other run has and no file in its folder.
+    ``own`` is the run whose name does not count."""
+    taken = {store.summary(run).name for run in store.all_runs() if run.id != own}
     if recipe.output.folder:
         with contextlib.suppress(OSError):
             taken |= {path.stem for path in Path(recipe.output.folder).iterdir()}
@@ -129,25 +139,27 @@ def remove(run: Run) -> None:
         shutil.rmtree(run.folder, ignore_errors=True)
 
 
-def change_recipe(run: Run, recipe: Recipe, engine: Engine) -> None:
-    """Give a waiting run another recipe. Raises ``UserError`` when it is not in the queue, or the engine
-    refuses."""
-    problems = engine.supports(recipe)
-    if problems:
-        raise UserError("", *problems)
+def change_recipe(run: Run, recipe: Recipe, engine: Engine, total_steps: int | None = None) -> None:
+    """Give a waiting run another recipe; its output name stays unique. Raises ``UserError`` when it is not in
+    the queue any more, or the engine refuses."""
+    recipe = _ready_to_train(recipe, engine)
+    recipe = recipes.change(recipe, {"output.name": unique_name(recipe, run.id)})
+    planned = total_steps if total_steps is not None else recipe.steps.target
     with _locked():
         _require_waiting(run)
-        about = store.read_run_file(run)
-        assert about is not None
+        about, status = store.read_run_file(run), read_status(run)
+        assert about is not None and status is not None
         replace_file(run.recipe, recipes.dumps(recipe).encode())
         about = msgspec.structs.replace(
             about,
             name=recipe.output.name,
             engine=engine.name,
+            model=Path(recipe.base.model).name or recipe.base.model,
             summary=store.summarize(recipe),
-            total_steps=recipe.steps.target,
+            total_steps=planned,
         )
         replace_file(run.run_file, msgspec.json.format(msgspec.json.encode(about)))
+        write_status(run, msgspec.structs.replace(status, total_steps=planned))
 
 
 def set_after_failure(wish: AfterFailure) -> None:
@@ -166,8 +178,30 @@ def start() -> None:
     wake()
 
 
-def take_next() -> Run | None:
-    """The run whose turn it is, taken out of the queue and marked as starting; None when none may start."""
+def look_after_started() -> None:
+    """Stop the queue where one of its runs has failed and that is the wish."""
+    ended = {}
+    for run_id in read().started:
+        run = run_of(run_id)
+        state, reason = store.state(run) if run.folder.is_dir() else ("stopped", "")
+        if state in ENDED:
+            ended[run_id] = (state, reason)
+    if not ended:
+        return
+
+    def seen(queue: Queue) -> Queue:
+        left = tuple(run_id for run_id in queue.started if run_id not in ended)
+        failed = [f"{one} {state}: {why}" for one, (state, why) in ended.items() if state in _FAILED]
+        stopped = failed[0][:300] if failed and queue.after_failure == "stop" else queue.stopped
+        return msgspec.structs.replace(queue, started=left, stopped=stopped)
+
+    _change(seen)
+
+
+def take_next(gpus: int = 1, of: int = 1) -> tuple[Run, int] | None:
+    """The run whose turn it is and how many GPUs it takes, taken out of the queue and marked as starting.
+    None when none may start, or the next one waits for more than the ``gpus`` that are free ``of`` all:
+    nobody overtakes it."""
     with _locked():
         queue = read()
         for run_id in queue.ready:
@@ -175,10 +209,27 @@ def take_next() -> Run | None:
             status = read_status(run)
             if status is None or status.state != "queued":
                 continue
+            wanted = min(_processes(run), max(1, of))
+            if wanted > gpus:
+                return None
             write_status(run, msgspec.structs.replace(status, state="starting"))
-            _write(msgspec.structs.replace(queue, order=tuple(one for one in queue.order if one != run_id)))
-            return run
+            _write(
+                msgspec.structs.replace(
+                    queue,
+                    order=tuple(one for one in queue.order if one != run_id),
+                    started=(*queue.started, run_id),
+                )
+            )
+            return run, wanted
     return None
+
+
+def _processes(run: Run) -> int:
+    """How many GPUs a run takes; one where its recipe cannot be read, which its start will tell."""
+    try:
+        return recipes.loads(run.recipe.read_text(encoding="utf-8"), str(run.recipe)).launch.num_processes
+    except (OSError, UnicodeDecodeError, UserError):
+        return 1
 
 
 def wake() -> None:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import sys
 import time
 
-from loratui.events import ENDED
 from loratui.problems import UserError
-from loratui.runs import gpu_locks, launch, lock, queue, store
-from loratui.runs.store import Run
+from loratui.runs import gpu_locks, launch, lock, queue
+from loratui.runs.layout import Run
 
 PACE = 1.0
 """Seconds between two looks."""
@@ -36,39 +35,27 @@ class Worker:
 
     def __init__(self) -> None:
         self._gpus = gpu_locks.ours()
-        self._started: list[Run] = []
 
     def turn(self) -> bool:
         """Start what may start now. Returns whether there is more to do."""
-        self._look_after_started()
-        for index in self._gpus:
-            if not gpu_locks.is_free(index):
-                continue
-            run = queue.take_next()
-            if run is None:
-                break
-            self._start(run, index)
+        queue.look_after_started()
+        free = [index for index in self._gpus if gpu_locks.is_free(index)]
+        while free and (turn := queue.take_next(len(free), len(self._gpus))) is not None:
+            run, count = turn
+            self._start(run, free[:count])
+            del free[:count]
         return bool(queue.read().ready)
 
-    def _start(self, run: Run, index: int) -> None:
+    def _start(self, run: Run, indices: list[int]) -> None:
         from loratui.runs import gpu
 
-        environment = {"CUDA_VISIBLE_DEVICES": str(index)} if gpu.sample().gpus else {}
-        print(f"{time.strftime('%F %T')} starts {run.id} on GPU {index}", flush=True)
+        chosen = ",".join(map(str, indices))
+        environment = {"CUDA_VISIBLE_DEVICES": chosen} if gpu.sample().gpus else {}
+        print(f"{time.strftime('%F %T')} starts {run.id} on GPU {chosen}", flush=True)
         try:
             launch.start_queued(run, environment)
         except UserError as error:
             print(f"{run.id}: {error}", flush=True)
-        self._started.append(run)
-
-    def _look_after_started(self) -> None:
-        for run in list(self._started):
-            state, reason = store.state(run)
-            if state not in ENDED:
-                continue
-            self._started.remove(run)
-            if state in ("failed", "lost") and queue.read().after_failure == "stop":
-                queue.stop(f"{run.id} {state}: {reason}"[:300])
 
 
 if __name__ == "__main__":

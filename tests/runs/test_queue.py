@@ -124,6 +124,62 @@ def test_a_waiting_run_is_changed_and_removed(recipe: Recipe, script_engine: Mak
         queue.move(run, 1)
 
 
+def test_a_changed_run_keeps_its_own_name_and_takes_no_other(
+    recipe: Recipe, script_engine: MakeEngine
+) -> None:
+    engine = script_engine("")
+    first, second = queue.add(recipe, engine), queue.add(recipe, engine)
+    told = load_recipe(second.recipe.read_text())
+    queue.change_recipe(second, change(told, {"network.rank": 4, "network.alpha": 2.0}), engine, 77)
+    assert (store.summary(second).name, store.summary(second).total_steps) == ("hero-2", 77)
+    queue.change_recipe(second, change(told, {"output.name": "hero"}), engine)
+    assert store.summary(second).name == "hero-2"
+    assert store.summary(first).name == "hero"
+
+
+def test_a_run_for_several_gpus_waits_for_them_and_nobody_overtakes_it(
+    recipe: Recipe, script_engine: MakeEngine
+) -> None:
+    engine = script_engine("")
+    wide = queue.add(change(recipe, {"launch.num_processes": 2}), engine)
+    narrow = queue.add(recipe, engine)
+    assert queue.take_next(gpus=1, of=4) is None
+    assert queue.take_next(gpus=2, of=4) == (wide, 2)
+    assert queue.take_next(gpus=1, of=4) == (narrow, 1)
+
+
+def test_a_failure_is_seen_by_whoever_works_the_queue_off_next(
+    recipe: Recipe, script_engine: MakeEngine, verdict: Callable[[Run], Status],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    engine = script_engine("sys.exit(3)")
+    monkeypatch.setattr(registry, "engine", lambda name: engine)
+    queue.set_after_failure("stop")
+    first = queue.add(recipe, engine)
+    assert not Worker().turn()  # it ends here: nothing else waits
+    verdict(first)
+    second = queue.add(recipe, engine)
+    Worker().turn()
+    assert store.summary(second).state == "queued"
+    assert first.id in queue.read().stopped
+
+
+def test_a_run_started_by_hand_goes_to_a_gpu_that_is_free(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu_locks, "ours", lambda: (0, 1, 2))
+    assert gpu_locks.elsewhere(1, {}) == {} and not gpu_locks.are_busy()
+    held = gpu_locks.hold((0,))
+    assert gpu_locks.elsewhere(1, {}) == {"CUDA_VISIBLE_DEVICES": "1"}
+    assert gpu_locks.elsewhere(2, {}) == {"CUDA_VISIBLE_DEVICES": "1,2"}
+    assert gpu_locks.elsewhere(1, {"CUDA_VISIBLE_DEVICES": "0"}) == {}  # as the person said
+    assert not gpu_locks.are_busy() and gpu_locks.are_busy(3)
+    held += gpu_locks.hold((1, 2))
+    assert gpu_locks.elsewhere(1, {}) == {} and gpu_locks.are_busy()
+    for descriptor in held:
+        os.close(descriptor)
+
+
 def test_what_cannot_start_is_refused_at_once(recipe: Recipe, script_engine: MakeEngine) -> None:
     engine = script_engine("", refusals=(Problem("base.model", "there is no such file."),))
     with pytest.raises(UserError, match="no such file"):
