@@ -17,7 +17,7 @@ from loratui.dataset.mending import tag_edits, tag_filter
 from loratui.dataset.mending.caption_plan import (
     CaptionPlan,
     CaptionWork,
-    Change,
+    before_and_after,
     plan_captions,
     plan_drop,
     shown,
@@ -168,7 +168,8 @@ def preview(planned: CaptionPlan) -> list[str]:
     changed = number(len(planned.changes), "caption")
     lines = [f"{number(len(planned.shown), 'picture')} shown; {changed} would change."]
     for change in planned.changes[:_EXAMPLES]:
-        lines += ["", f"  {change.name}", *_before_and_after(change)]
+        before, after = before_and_after(change)
+        lines += ["", f"  {change.name}", f"    - {_short(before)}", f"    + {_short(after)}"]
     if len(planned.changes) > _EXAMPLES:
         lines += ["", f"  and {len(planned.changes) - _EXAMPLES:,} more (all with --json)"]
     if planned.guessed:
@@ -180,13 +181,7 @@ def preview(planned: CaptionPlan) -> list[str]:
     return [*lines, ""]
 
 
-def _before_and_after(change: Change) -> list[str]:
-    before = "(no caption)" if change.before is None else _short(change.before)
-    return [f"    - {before}", f"    + {_short(change.after)}"]
-
-
-def _short(text: str) -> str:
-    line = " / ".join(text.splitlines()) or "(empty)"
+def _short(line: str) -> str:
     return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
 
 

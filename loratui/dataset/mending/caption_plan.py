@@ -46,6 +46,16 @@ class Change:
     after: str
 
 
+def before_and_after(change: Change) -> tuple[str, str]:
+    """Both captions on a line each, for eyes."""
+    before = "(no caption)" if change.before is None else _on_one_line(change.before)
+    return before, _on_one_line(change.after)
+
+
+def _on_one_line(text: str) -> str:
+    return " / ".join(text.splitlines()) or "(empty)"
+
+
 @dataclass(frozen=True, slots=True)
 class CaptionPlan:
     """A plan, and what of it a person wants to see."""

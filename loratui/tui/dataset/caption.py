@@ -14,6 +14,7 @@ from textual.widgets import TextArea
 
 from loratui import clip_tokens
 from loratui.dataset.mending.entries import Entry
+from loratui.dataset.mending.hand_edits import HandEdits
 from loratui.dataset.thresholds import TOKEN_LIMITS
 from loratui.tui.glyphs import glyphs
 from loratui.tui.text import clip_path
@@ -33,7 +34,7 @@ class CaptionText(TextArea):
 
 
 class CaptionScreen(ModalScreen[int]):
-    """Edits the caption of one picture after another. Edited texts go into ``pending``; closes with the
+    """Edits the caption of one picture after another. Edited texts go into ``edits``; closes with the
     number of the last picture."""
 
     BINDINGS = [
@@ -46,12 +47,12 @@ class CaptionScreen(ModalScreen[int]):
         Binding("f1", "help", "help", id="caption.help", tooltip="This help"),
     ]
 
-    def __init__(self, root: Path, entries: Sequence[Entry], at: int, pending: dict[str, str]) -> None:
+    def __init__(self, root: Path, entries: Sequence[Entry], at: int, edits: HandEdits) -> None:
         super().__init__()
         self._root = root
         self._entries = entries
         self._at = at
-        self._pending = pending
+        self._edits = edits
         self._shows_picture = False
 
     def compose(self) -> ComposeResult:
@@ -84,7 +85,7 @@ class CaptionScreen(ModalScreen[int]):
         return self._entries[self._at]
 
     def _text(self) -> str:
-        return self._pending.get(self._entry.caption_name, self._entry.text)
+        return self._edits.text(self._entry)
 
     def _show(self) -> None:
         place = f"{self._at + 1:,} of {len(self._entries):,}"
@@ -107,11 +108,7 @@ class CaptionScreen(ModalScreen[int]):
         self._count()
 
     def _keep(self) -> None:
-        text = " ".join(self.query_one(TextArea).text.split())
-        if text == " ".join(self._entry.text.split()):
-            self._pending.pop(self._entry.caption_name, None)
-        else:
-            self._pending[self._entry.caption_name] = text
+        self._edits.put(self._entry, self.query_one(TextArea).text)
 
     # Keys
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textual import work
-from textual.app import ComposeResult
 from textual.binding import Binding
 
 from loratui.dataset import history
@@ -21,12 +20,10 @@ from loratui.dataset.mending.duplicates import (
 )
 from loratui.dataset.mending.entries import Entries, read_entries
 from loratui.dataset.mending.looking import look_at
-from loratui.tui.dataset.screen import MendScreen, step_words
+from loratui.tui.dataset.screen import MendScreen
 from loratui.tui.glyphs import glyphs
 from loratui.tui.text import clip_path, number, plain, size
-from loratui.tui.widgets.keybar import KeyBar
-from loratui.tui.widgets.line import Line
-from loratui.tui.widgets.rows import Row, RowList
+from loratui.tui.widgets.rows import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +55,14 @@ class DuplicatesScreen(MendScreen[Looked]):
         Binding("v", "view", "view", id="dup.view", tooltip="Look at it beside the one it resembles"),
         Binding("enter", "apply", "leave them out", id="dup.apply", tooltip="Preview, then make the step"),
     ]
+    KEYS = (
+        ("space", "keep/drop"),
+        ("-/+", "threshold"),
+        ("enter", "leave out"),
+        ("v", "view"),
+        ("n", "next"),
+        ("u", "undo"),
+    )
 
     def __init__(self, folder: Path, threshold: int = 90) -> None:
         super().__init__(folder)
@@ -73,27 +78,6 @@ class DuplicatesScreen(MendScreen[Looked]):
     def percent(self) -> int:
         """The threshold."""
         return self._percents[self._at]
-
-    def compose(self) -> ComposeResult:
-        yield Line(id="title")
-        yield Line(id="mend-head")
-        yield RowList(id="mend-rows")
-        yield Line(id="mend-about")
-        yield Line(id="message")
-        yield KeyBar(
-            ("space", "keep/drop"),
-            ("-/+", "threshold"),
-            ("enter", "leave out"),
-            ("v", "view"),
-            ("n", "next"),
-            ("u", "undo"),
-            ("?", "help"),
-            ("esc", "back"),
-        )
-
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.query_one(RowList).focus()
 
     def look(self) -> Looked:
         entries = read_entries(history.begin(self.folder))
@@ -121,15 +105,11 @@ class DuplicatesScreen(MendScreen[Looked]):
 
     # What is shown
 
-    def show(self) -> None:
-        width = self.size.width
-        if not width or not self.is_attached:
-            return
+    def show_found(self, width: int) -> None:
         for group in self._groups:
             for member in group.members:
                 if member.picture.name not in self._chosen:
                     self._keep[member.picture.name] = member.keep
-        self.query_one("#title", Line).show(f"loratui   duplicates   {step_words(self.folder)}")
         self._show_head()
         self._lines = [
             line
@@ -137,9 +117,8 @@ class DuplicatesScreen(MendScreen[Looked]):
             for line in ((index, None), *((index, member) for member in group.members))
         ]
         rows = [self._row(index, member, width) for index, member in self._lines]
-        cursor = self.query_one(RowList).cursor
-        self.query_one(RowList).show_rows(rows, max(0, min(cursor, len(rows) - 1)))
-        self._show_about()
+        self.rows.show_rows(rows, max(0, min(self.rows.cursor, len(rows) - 1)))
+        self.show_about()
 
     def _show_head(self) -> None:
         total = sum(len(group.members) for group in self._groups)
@@ -154,7 +133,7 @@ class DuplicatesScreen(MendScreen[Looked]):
             words += (
                 f"{number(len(self._groups), 'group')}, {total:,} pictures, {self._left_out():,} to leave out"
             )
-        self.query_one("#mend-head", Line).show(words)
+        self.show_head(words)
 
     def _left_out(self) -> int:
         members = [member.picture.name for group in self._groups for member in group.members]
@@ -177,24 +156,19 @@ class DuplicatesScreen(MendScreen[Looked]):
             (member.reason, "dim"),
         )
 
-    def _show_about(self) -> None:
+    def about(self) -> str:
         member = self._member()
-        words = ""
-        if member is not None:
-            picture = member.picture
-            words = f"{plain(picture.name)}   {size(picture.bytes)}, sharpness {picture.sharpness:.0f}"
-            if picture.twins:
-                words += f"; also in {number(len(picture.twins), 'other folder')}, kept or dropped together"
-            words += "\n" + (f"like {plain(member.like)}" if member.like else member.reason)
-        self.query_one("#mend-about", Line).show(words)
+        if member is None:
+            return ""
+        picture = member.picture
+        words = f"{plain(picture.name)}   {size(picture.bytes)}, sharpness {picture.sharpness:.0f}"
+        if picture.twins:
+            words += f"; also in {number(len(picture.twins), 'other folder')}, kept or dropped together"
+        return words + "\n" + (f"like {plain(member.like)}" if member.like else member.reason)
 
     def _member(self) -> Member | None:
-        cursor = self.query_one(RowList).cursor
+        cursor = self.rows.cursor
         return self._lines[cursor][1] if 0 <= cursor < len(self._lines) else None
-
-    def on_row_list_moved(self, event: RowList.Moved) -> None:
-        event.stop()
-        self._show_about()
 
     # Keys
 
@@ -202,7 +176,7 @@ class DuplicatesScreen(MendScreen[Looked]):
         member = self._member()
         if member is not None:
             self._set({member.picture.name: not self._keep[member.picture.name]})
-            rows = self.query_one(RowList)
+            rows = self.rows
             after = [
                 at for at, (_, other) in enumerate(self._lines) if other is not None and at > rows.cursor
             ]
@@ -220,7 +194,7 @@ class DuplicatesScreen(MendScreen[Looked]):
             self._set({member.picture.name: member is here for member in group.members})
 
     def _group_here(self) -> Group | None:
-        cursor = self.query_one(RowList).cursor
+        cursor = self.rows.cursor
         return self._groups[self._lines[cursor][0]] if 0 <= cursor < len(self._lines) else None
 
     def _set(self, keep: dict[str, bool]) -> None:
@@ -229,7 +203,7 @@ class DuplicatesScreen(MendScreen[Looked]):
         self.show()
 
     def action_next(self) -> None:
-        rows = self.query_one(RowList)
+        rows = self.rows
         after = [at for at, (_, member) in enumerate(self._lines) if member is None and at > rows.cursor]
         if after:
             rows.action_move(after[0] - rows.cursor)

@@ -11,7 +11,7 @@ from loratui.dataset.mending import sentences, tagging, variants
 from loratui.dataset.mending.entries import Entries, read_entries
 from loratui.dataset.probe_cache import cache_folder
 from loratui.dataset.tagger import Tagger, chosen_model, locate
-from loratui.tui.dataset.plans import PlanScreen, Proposed
+from loratui.tui.dataset.plan import PlanScreen, Proposed
 
 _MODES: tuple[tagging.Mode, ...] = ("missing", "append", "overwrite")
 _MODE_WORDS = {

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.screen import Screen
 
-from loratui.tui.dataset.screen import step_words
+from loratui.tui.dataset.words import step_words
 from loratui.tui.text import home_path
 from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line

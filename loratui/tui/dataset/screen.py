@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from textual import work
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
+from textual.widget import Widget
 
 from loratui.dataset import history
 from loratui.dataset.history import Plan
 from loratui.dataset.probing import Cancelled, Progress
 from loratui.problems import UserError
-from loratui.tui.text import plain, sentence
+from loratui.tui.dataset.words import error_words, step_words, system_error
+from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line
+from loratui.tui.widgets.rows import RowList
 
 _NARRATE_EVERY = 0.5
 """Seconds between two lines of progress."""
 
 Found = TypeVar("Found")
+Done = TypeVar("Done")
 
 
 class MendScreen(Screen[bool], Generic[Found]):
@@ -30,6 +35,8 @@ class MendScreen(Screen[bool], Generic[Found]):
 
     NAME: ClassVar[str]
     HELP_TEXT: ClassVar[str] = ""
+    KEYS: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """The keys shown at the bottom, before those of help and of going back."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("u", "undo", "undo", id="mend.undo", tooltip="Go back to the step before"),
@@ -48,11 +55,25 @@ class MendScreen(Screen[bool], Generic[Found]):
         self._news = ""
         """What was done, to be said once the new state is seen."""
 
+    def compose(self) -> ComposeResult:
+        yield Line(id="title")
+        yield from self.above()
+        yield Line(id="mend-head")
+        yield RowList(id="mend-rows")
+        yield Line(id="mend-about")
+        yield Line(id="message")
+        yield KeyBar(*self.KEYS, ("?", "help"), ("esc", "back"))
+
     def on_mount(self) -> None:
         self.look_again()
+        self.rows.focus()
 
     def on_resize(self) -> None:
         self.show()
+
+    def on_row_list_moved(self, event: RowList.Moved) -> None:
+        event.stop()
+        self.show_about()
 
     # To be said by each screen
 
@@ -60,9 +81,43 @@ class MendScreen(Screen[bool], Generic[Found]):
         """What there is to do; runs in a thread. May raise ``UserError``."""
         raise NotImplementedError
 
-    def show(self) -> None:
-        """Paint what was found."""
+    def above(self) -> Iterable[Widget]:
+        """What stands between the title and the rows."""
+        return ()
+
+    def show_found(self, width: int) -> None:
+        """Paint what was found, or that nothing is yet."""
         raise NotImplementedError
+
+    def about(self) -> str:
+        """Two lines about the row under the cursor."""
+        return ""
+
+    # Painting
+
+    @property
+    def rows(self) -> RowList:
+        """What there is, row by row."""
+        return self.query_one(RowList)
+
+    def show(self) -> None:
+        """Paint everything, once there is room for it."""
+        if not self.size.width or not self.is_attached:
+            return
+        self.query_one("#title", Line).show(f"loratui   {self.NAME}   {self.set_name()}")
+        self.show_found(self.size.width)
+
+    def set_name(self) -> str:
+        """Which set this is, for the title."""
+        return step_words(self.folder)
+
+    def show_head(self, words: str) -> None:
+        """The line above the rows."""
+        self.query_one("#mend-head", Line).show(words)
+
+    def show_about(self) -> None:
+        """The lines below the rows."""
+        self.query_one("#mend-about", Line).show(self.about())
 
     # Looking
 
@@ -83,7 +138,7 @@ class MendScreen(Screen[bool], Generic[Found]):
             self.hand_over(self._refused, error)
             return
         except OSError as error:
-            self.hand_over(self._refused, UserError(error.filename or "", *_problem(error)))
+            self.hand_over(self._refused, system_error(error))
             return
         self.hand_over(self._take, found)
 
@@ -98,7 +153,7 @@ class MendScreen(Screen[bool], Generic[Found]):
         self.show()
 
     def _refused(self, error: UserError) -> None:
-        self.say(_words(error), wrong=True)
+        self.say(error_words(error), wrong=True)
         self.show()
 
     def hand_over(self, call: Callable[..., Any], *arguments: Any) -> None:
@@ -153,9 +208,8 @@ class MendScreen(Screen[bool], Generic[Found]):
         self.hand_over(self._made, step)
 
     def _made(self, step: history.Step) -> None:
-        self.changed = True
         self.made(step)
-        self.look_again(f"Step {step.number} counts now. u takes it back.")
+        self.moved(f"Step {step.number} counts now. u takes it back.")
 
     def made(self, step: history.Step) -> None:
         """A step was made."""
@@ -171,14 +225,24 @@ class MendScreen(Screen[bool], Generic[Found]):
     # Keys
 
     def action_undo(self) -> None:
+        moved = self.attempt(lambda: history.undo(self.folder))
+        if moved is not None:
+            left, now = moved
+            where = "your folder as it is" if now.number == 0 else f"step {now.number}"
+            self.moved(f"Step {left.number} is undone; {where} counts now.")
+
+    def attempt(self, act: Callable[[], Done]) -> Done | None:
+        """Do something here and now; what is wrong with it is said, and None returned."""
         try:
-            left, now = history.undo(self.folder)
+            return act()
         except UserError as error:
             self._refused(error)
-            return
+            return None
+
+    def moved(self, news: str) -> None:
+        """Another step counts now."""
         self.changed = True
-        where = "your folder as it is" if now.number == 0 else f"step {now.number}"
-        self.look_again(f"Step {left.number} is undone; {where} counts now.")
+        self.look_again(news)
 
     def action_help(self) -> None:
         from loratui.tui.help import HelpScreen
@@ -194,24 +258,3 @@ class MendScreen(Screen[bool], Generic[Found]):
 
     def action_leave(self) -> None:
         self.app.exit()
-
-
-def step_words(folder: Path) -> str:
-    """Which set a screen is about: its name and the step that counts."""
-    try:
-        found = history.find(folder)
-    except UserError:
-        return plain(folder.name)
-    return plain(found.source.name) + (f", step {found.number}" if found.number else "")
-
-
-def _words(error: UserError) -> str:
-    first = error.problems[0]
-    source = plain(Path(error.source).name) + ": " if error.source else ""
-    return source + (sentence(first) if not source else plain(f"{first.message} {first.fix}".strip()))
-
-
-def _problem(error: OSError) -> tuple[Any, ...]:
-    from loratui.problems import Problem
-
-    return (Problem("", f"{error.strerror or error}."),)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from textual.app import ComposeResult
 from textual.binding import Binding
 
 from loratui.dataset import history
 from loratui.dataset.history import Changes, History, Step
-from loratui.problems import UserError
 from loratui.tui.dataset.screen import MendScreen
 from loratui.tui.text import clip, clip_path, number, plain
-from loratui.tui.widgets.keybar import KeyBar
-from loratui.tui.widgets.line import Line
-from loratui.tui.widgets.rows import Row, RowList
+from loratui.tui.widgets.rows import Row
 
 
 class StepsScreen(MendScreen[tuple[History, Changes]]):
@@ -29,89 +25,57 @@ class StepsScreen(MendScreen[tuple[History, Changes]]):
         Binding("r", "redo", "redo", id="steps.redo", tooltip="Go forward again"),
         Binding("f", "refresh", "refresh", id="steps.refresh", tooltip="Take in changes of your folder"),
     ]
-
-    def compose(self) -> ComposeResult:
-        yield Line(id="title")
-        yield Line(id="mend-head")
-        yield RowList(id="mend-rows")
-        yield Line(id="mend-about")
-        yield Line(id="message")
-        yield KeyBar(
-            ("enter", "let it count"),
-            ("u", "undo"),
-            ("r", "redo"),
-            ("f", "refresh"),
-            ("?", "help"),
-            ("esc", "back"),
-        )
-
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.query_one(RowList).focus()
+    KEYS = (("enter", "let it count"), ("u", "undo"), ("r", "redo"), ("f", "refresh"))
 
     def look(self) -> tuple[History, Changes]:
         found = history.find(self.folder)
         since = history.changes(history.begin(self.folder)) if found.step(found.number) else Changes()
         return found, since
 
-    def show(self) -> None:
-        if self.found is None or not self.size.width or not self.is_attached:
+    def set_name(self) -> str:
+        return plain(self.found[0].source.name) if self.found else plain(self.folder.name)
+
+    def show_found(self, width: int) -> None:
+        if self.found is None:
             return
         found, since = self.found
-        self.query_one("#title", Line).show(f"loratui   steps   {plain(found.source.name)}")
         words = f"Changed in your folder since: {since}. f takes it in." if since else ""
-        self.query_one("#mend-head", Line).show(clip(plain(words), self.size.width - 2))
-        rows = [_row(step, step.number == found.number, self.size.width) for step in found.steps]
+        self.show_head(clip(plain(words), width - 2))
+        rows = [_row(step, step.number == found.number, width) for step in found.steps]
         numbers = [step.number for step in found.steps]
-        self.query_one(RowList).show_rows(
-            rows, numbers.index(found.number) if found.number in numbers else None
-        )
-        self._show_about()
+        self.rows.show_rows(rows, numbers.index(found.number) if found.number in numbers else None)
+        self.show_about()
 
-    def _show_about(self) -> None:
+    def about(self) -> str:
         step = self._step()
-        words = ""
-        if step is not None:
-            words = clip_path(step.folder, self.size.width - 2)
-            if step.record is not None:
-                when = step.record.made[:16].replace("T", " ")
-                after = "your folder" if step.parent == 0 else f"step {step.parent}"
-                words += f"\nmade {when} UTC from {after}; {number(step.record.files, 'file')},"
-                words += f" {len(step.record.dropped):,} left out"
-        self.query_one("#mend-about", Line).show(words)
+        if step is None:
+            return ""
+        words = clip_path(step.folder, self.size.width - 2)
+        if step.record is not None:
+            when = step.record.made[:16].replace("T", " ")
+            after = "your folder" if step.parent == 0 else f"step {step.parent}"
+            words += f"\nmade {when} UTC from {after}; {number(step.record.files, 'file')},"
+            words += f" {len(step.record.dropped):,} left out"
+        return words
 
     def _step(self) -> Step | None:
-        cursor = self.query_one(RowList).cursor
+        cursor = self.rows.cursor
         return self.found[0].steps[cursor] if self.found and 0 <= cursor < len(self.found[0].steps) else None
-
-    def on_row_list_moved(self, event: RowList.Moved) -> None:
-        event.stop()
-        self._show_about()
 
     def action_choose(self) -> None:
         step = self._step()
         if step is None or self.found is None or step.number == self.found[0].number:
             return
-        self._switch(lambda: history.undo(self.folder, step.number), f"Step {step.number} counts now.")
+        if self.attempt(lambda: history.undo(self.folder, step.number)) is not None:
+            self.moved(f"Step {step.number} counts now.")
 
     def action_redo(self) -> None:
-        self._switch(lambda: history.redo(self.folder), "Gone forward.")
-
-    def _switch(self, switch: object, words: str) -> None:
-        assert callable(switch)
-        try:
-            switch()
-        except UserError as error:
-            self._refused(error)
-            return
-        self.changed = True
-        self.look_again(words)
+        if self.attempt(lambda: history.redo(self.folder)) is not None:
+            self.moved("Gone forward.")
 
     def action_refresh(self) -> None:
-        try:
-            refreshed = history.refresh(history.begin(self.folder))
-        except UserError as error:
-            self._refused(error)
+        refreshed = self.attempt(lambda: history.refresh(history.begin(self.folder)))
+        if refreshed is None:
             return
         kept = [f"kept as it is in the step, though you changed it too: {name}" for name in refreshed.both]
         new = [f"new  {name}" for name in sorted(refreshed.plan.put)]
