@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from loratui import kohya_config
@@ -51,6 +51,16 @@ class StepCount:
     """What would end the run, or make it come to nothing. Keys are those of config.toml."""
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One dataset: pictures that share buckets and batches."""
+
+    scan: Scan
+    bucketing: Bucketing
+    batch_size: int
+    """For each process."""
+
+
 def count(
     scan: Scan,
     bucketing: Bucketing,
@@ -62,32 +72,52 @@ def count(
     *,
     divisor: int = 1,
 ) -> StepCount:
-    """Count without touching the disk.
+    """Count one dataset without touching the disk; the rest is ``count_parts``'s."""
+    part = Part(scan, bucketing, batch_size)
+    return count_parts([part], accumulation, epochs, max_steps, processes, divisor=divisor)
+
+
+def count_parts(
+    parts: Sequence[Part],
+    accumulation: int,
+    epochs: int | None,
+    max_steps: int | None,
+    processes: int = 1,
+    *,
+    divisor: int = 1,
+) -> StepCount:
+    """Count without touching the disk. Datasets never share a batch; an epoch has all of theirs.
 
     ``epochs`` wins over ``max_steps``; with neither it is sd-scripts' default of 1600 steps.
-    ``batch_size`` is for each of ``processes``; ``divisor`` is the family's ``bucket_step``.
+    ``divisor`` is the family's ``bucket_step``.
     """
-    used = used_repeats(scan)
+    used = [used_repeats(part.scan) for part in parts]
+    sizes = [part.batch_size for part in parts]
     result = StepCount(
-        train_images=len(scan.train_pictures),
-        train_images_repeated=sum(picture.repeats for picture in scan.train_pictures),
-        reg_images=sum(picture.repeats for picture in scan.reg_pictures),
-        reg_images_used=sum(n for picture, n in used.items() if picture.is_regularization),
+        train_images=sum(len(part.scan.train_pictures) for part in parts),
+        train_images_repeated=sum(picture.repeats for part in parts for picture in part.scan.train_pictures),
+        reg_images=sum(picture.repeats for part in parts for picture in part.scan.reg_pictures),
+        reg_images_used=sum(n for one in used for picture, n in one.items() if picture.is_regularization),
         problems=(
-            *_positive(train_batch_size=batch_size, gradient_accumulation_steps=accumulation),
+            *_positive(train_batch_size=min(sizes), gradient_accumulation_steps=accumulation),
             *_length(epochs, max_steps),
-            *_unreadable(scan),
-            *bucketing.problems(divisor),
+            *(problem for part in parts for problem in _unreadable(part.scan)),
+            *(problem for part in parts for problem in part.bucketing.problems(divisor)),
         ),
     )
-    if bucketing.problems() or min(batch_size, accumulation, processes) < 1:
+    if any(part.bucketing.problems() for part in parts) or min(*sizes, accumulation, processes) < 1:
         return result
-    images, failures, complete = _fill(used, bucketing)
-    result = replace(result, problems=(*result.problems, *failures))
-    if not complete:
-        return result
+    images: Counter[Size] = Counter()
+    all_batches = 0
+    for part, shown in zip(parts, used, strict=True):
+        filled, failures, complete = _fill(shown, part.bucketing)
+        result = replace(result, problems=(*result.problems, *failures))
+        if not complete:
+            return result
+        images += filled
+        all_batches += sum(math.ceil(number / part.batch_size) for number in filled.values())
     buckets = tuple(BucketCount(*size, number) for size, number in sorted(images.items()))
-    batches = math.ceil(sum(math.ceil(bucket.images / batch_size) for bucket in buckets) / processes)
+    batches = math.ceil(all_batches / processes)
     steps_per_epoch = math.ceil(batches / accumulation)
     if epochs is not None:
         total = epochs * steps_per_epoch
@@ -150,9 +180,10 @@ def _length(epochs: int | None, max_steps: int | None) -> list[Problem]:
 
 
 def _unreadable(scan: Scan) -> list[Problem]:
+    trained = {picture.path.parent for picture in scan.train_pictures}
     return [
         Problem(
-            "reg_data_dir" if scan.folder not in path.parents else "train_data_dir",
+            "train_data_dir" if path.parent in trained or scan.folder in path.parents else "reg_data_dir",
             f"{path} cannot be read as a picture, and training ends on it.",
             "Replace it or take it out.",
         )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from loratui.dataset.scan import Picture
@@ -40,6 +41,17 @@ class CaptionRules:
     behind a second one stays at the end."""
     wildcards: bool = False
     """Of several lines one is drawn, and of ``{a|b}`` one word; doubled braces are braces."""
+    warmup_from: int = 1
+    """So many of the tags that may move are shown in the first step."""
+    warmup_steps: float = 0.0
+    """After so many steps all of them are shown; below 1 it is a fraction of all steps, which
+    ``for_steps`` turns into a number; 0 shows all from the start."""
+
+    def for_steps(self, total: int) -> CaptionRules:
+        """The same for a training of ``total`` steps (train_util.py:875-876)."""
+        if not 0 < self.warmup_steps < 1:
+            return self
+        return replace(self, warmup_steps=math.floor(self.warmup_steps * total))
 
     @property
     def varies(self) -> bool:
@@ -49,7 +61,7 @@ class CaptionRules:
     @property
     def splits(self) -> bool:
         """Whether the caption is taken apart into tags."""
-        return self.shuffle or self.tag_dropout > 0
+        return self.shuffle or self.tag_dropout > 0 or self.warmup_steps > 0
 
 
 def read_caption(picture: Picture, *, all_lines: bool = False) -> str:
@@ -83,8 +95,9 @@ def read_caption(picture: Picture, *, all_lines: bool = False) -> str:
     return "\n".join(line for line in lines if line) if all_lines else lines[0]
 
 
-def apply(caption: str, rules: CaptionRules, random: Random, epoch: int = 1) -> str:
-    """The caption as shown this time, in an epoch counted from 1 (train_util.py:821-921).
+def apply(caption: str, rules: CaptionRules, random: Random, epoch: int = 1, step: int = 0) -> str:
+    """The caption as shown this time, in an epoch counted from 1 (train_util.py:821-921), after ``step``
+    steps.
 
     Its words are left as they are unless it is taken apart; then its tags are joined by a comma and a
     blank. ``random`` is drawn from only for what the rules ask: once for dropout, then for the line and each
@@ -97,6 +110,10 @@ def apply(caption: str, rules: CaptionRules, random: Random, epoch: int = 1) -> 
     caption = _drawn(caption, random) if rules.wildcards else caption.split("\n")[0]
     if rules.splits:
         kept, rest, last = _parts(caption, rules)
+        if step < rules.warmup_steps:
+            # In this order of operations: sd-scripts' own, whose rounding counts here.
+            more = (len(rest) - rules.warmup_from) / rules.warmup_steps
+            rest = rest[: math.floor(step * more) + rules.warmup_from]
         if rules.shuffle:
             random.shuffle(rest)
         if rules.tag_dropout > 0:

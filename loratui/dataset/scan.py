@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loratui.dataset.layout import Subset, is_picture_name, list_folder, read_layout
+from loratui.dataset.layout import is_picture_name, list_folder, read_layout
 from loratui.problems import Problem, UserError
 
 LIKELY_PICTURES = frozenset(
@@ -20,6 +20,19 @@ LIKELY_PICTURES = frozenset(
     | {".tif", ".tiff", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".psd"}
 )
 """Suffixes, in any case, that a person takes for a picture though the trainer may not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One folder of pictures, and what is the same for all of them."""
+
+    folder: Path
+    repeats: int
+    """How often each of its pictures is shown in an epoch; below 1 none is."""
+    class_tokens: str
+    """The caption of pictures that have no caption file."""
+    is_regularization: bool = False
+    caption_extension: str = ".txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,8 @@ class Picture:
     class_tokens: str
     """The caption when there is no caption file."""
     is_regularization: bool
+    source: int = 0
+    """Which of the sources it lies in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,40 +93,54 @@ def scan(
 
     Raises ``UserError`` for a folder that ``read_layout`` refuses, and when there is no training picture.
     """
-    pictures: list[Picture] = []
-    unreadable: list[Path] = []
+    sources: list[Source] = []
     ignored: list[Path] = []
-    taken: set[Path] = set()
     for root, is_regularization in ((folder, False), (regularization, True)):
         if root is None:
             continue
         layout = read_layout(root)
         ignored += layout.ignored
-        for subset in layout.subsets:
-            # A folder given twice counts once, as what it came up as first (train_util.py:2124).
-            if subset.folder in taken:
-                continue
-            found = _Folder(subset, caption_extension, latent_suffix)
-            if found.names:
-                taken.add(subset.folder)
-            pictures += found.pictures(is_regularization, unreadable)
-            ignored += found.ignored
-    result = Scan(folder, tuple(pictures), tuple(unreadable), tuple(ignored))
+        sources += [
+            Source(subset.folder, subset.repeats, subset.class_tokens, is_regularization, caption_extension)
+            for subset in layout.subsets
+        ]
+    return scan_sources(folder, sources, ignored, latent_suffix=latent_suffix)
+
+
+def scan_sources(
+    folder: Path, sources: Sequence[Source], ignored: Sequence[Path] = (), *, latent_suffix: str = ""
+) -> Scan:
+    """Every picture of the sources, in their order; ``folder`` is what a person knows them by, and
+    ``ignored`` what was passed over already. Raises ``UserError`` when there is no training picture."""
+    pictures: list[Picture] = []
+    unreadable: list[Path] = []
+    passed: list[Path] = list(ignored)
+    taken: set[Path] = set()
+    for number, source in enumerate(sources):
+        # A folder given twice counts once, as what it came up as first (train_util.py:2117-2127).
+        if source.repeats < 1 or source.folder in taken:
+            continue
+        found = _Folder(number, source, latent_suffix)
+        if found.names:
+            taken.add(source.folder)
+        pictures += found.pictures(unreadable)
+        passed += found.ignored
+    result = Scan(folder, tuple(pictures), tuple(unreadable), tuple(passed))
     if not result.train_pictures:
         raise _no_pictures(result)
     return result
 
 
 class _Folder:
-    """What lies in one numbered folder."""
+    """What lies in one folder."""
 
-    def __init__(self, subset: Subset, caption_extension: str, latent_suffix: str) -> None:
-        self.subset = subset
+    def __init__(self, number: int, source: Source, latent_suffix: str) -> None:
+        self.source = source
         self.names: list[str] = []
         self.ignored: list[Path] = []
-        self._caption_extension = caption_extension
+        self._number = number
         latents: list[str] = []
-        for entry in list_folder(subset.folder):
+        for entry in list_folder(source.folder):
             name = entry.name
             if is_picture_name(name):
                 self.names.append(name)
@@ -120,13 +149,14 @@ class _Folder:
             elif latent_suffix and name.endswith(latent_suffix):
                 latents.append(name)
             elif _looks_like_picture(entry):
-                self.ignored.append(subset.folder / name)
+                self.ignored.append(source.folder / name)
         self.names.sort()
         self._sizes = sizes_from_latents(self.names, latents)
 
-    def pictures(self, is_regularization: bool, unreadable: list[Path]) -> Iterator[Picture]:
+    def pictures(self, unreadable: list[Path]) -> Iterator[Picture]:
         """The pictures in order; those without a size are added to ``unreadable``."""
-        paths = [self.subset.folder / name for name in self.names]
+        source = self.source
+        paths = [source.folder / name for name in self.names]
         for path, size in zip(paths, picture_sizes(paths), strict=True):
             size = self._sizes.get(path.name, size)
             if size is None:
@@ -135,10 +165,11 @@ class _Folder:
             yield Picture(
                 path,
                 *size,
-                self.subset.repeats,
-                find_caption(path, self._caption_extension),
-                self.subset.class_tokens,
-                is_regularization,
+                source.repeats,
+                find_caption(path, source.caption_extension),
+                source.class_tokens,
+                source.is_regularization,
+                self._number,
             )
 
 
@@ -218,7 +249,7 @@ def _no_pictures(found: Scan) -> UserError:
         first = found.unreadable[0]
         message = f"none of its pictures can be read; the first is {first.parent.name}/{first.name}."
         return UserError(str(found.folder), Problem("", message, "Copy the pictures here once more."))
-    message = "the numbered folders in here hold no picture the trainer takes (png, jpg, jpeg, webp, bmp)."
+    message = "the folders hold no picture the trainer takes (png, jpg, jpeg, webp, bmp)."
     fix = "Put pictures into them."
     if found.ignored:
         fix = f"Convert or rename what lies there, for example {found.ignored[0].name}."

@@ -9,7 +9,12 @@ from pathlib import Path
 
 from loratui import builtin_optimizers, builtin_support, kohya_config
 from loratui.engines import config
-from loratui.engines.checks import contradiction_problems, file_problems, passed_on_problems
+from loratui.engines.checks import (
+    contradiction_problems,
+    dataset_config_problems,
+    file_problems,
+    passed_on_problems,
+)
 from loratui.engines.engine import Command, EngineStatus, Launch
 from loratui.problems import Problem, nearest
 from loratui.recipe import EngineName, Recipe
@@ -40,6 +45,7 @@ class BuiltinEngine:
             *file_problems(recipe),
             *passed_on_problems(recipe),
             *contradiction_problems(recipe),
+            *dataset_config_problems(recipe),
             *_settings(recipe),
         ]
         status = self.status()

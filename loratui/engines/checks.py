@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from loratui import kohya_config
 from loratui.advice.contradictions import refusal_problems
+from loratui.dataset import dataset_config
 from loratui.dataset.layout import read_layout
 from loratui.engines import config
 from loratui.families import FAMILIES
@@ -63,6 +65,24 @@ def passed_on_problems(recipe: Recipe) -> Iterator[Problem]:
     others = {key: value for key, value in recipe.kohya.items() if key not in said_twice}
     for problem in kohya_config.check(others, config.script_of(recipe)):
         yield Problem(f"kohya.{problem.key}", problem.message, problem.fix)
+
+
+def dataset_config_problems(recipe: Recipe) -> Iterator[Problem]:
+    """What is wrong with the file of datasets that a recipe names instead of a folder."""
+    named = recipe.kohya.get("dataset_config")
+    if not isinstance(named, str) or not named:
+        return
+    path, relative = Path(named).expanduser(), []
+    for problem in dataset_config.problems(path):
+        yield Problem(f"kohya.{problem.key}", problem.message, problem.fix)
+    with suppress(UserError):
+        relative = [folder for folder in dataset_config.folders(path) if not folder.is_absolute()]
+    for folder in relative:
+        yield Problem(
+            "kohya.dataset_config",
+            f"{path}: image_dir = {str(folder)!r} is meant from the folder where training runs.",
+            f"Write its whole path: {folder.absolute()}",
+        )
 
 
 def contradiction_problems(recipe: Recipe) -> Iterator[Problem]:

@@ -8,8 +8,13 @@ from typing import Any
 
 from loratui import kohya_checkout, kohya_config
 from loratui.advice.steps import count_config
-from loratui.engines import config, kohya_dataset, kohya_family, kohya_launch, kohya_resume, kohya_status
-from loratui.engines.checks import contradiction_problems, file_problems, passed_on_problems
+from loratui.engines import config, kohya_family, kohya_launch, kohya_resume, kohya_status
+from loratui.engines.checks import (
+    contradiction_problems,
+    dataset_config_problems,
+    file_problems,
+    passed_on_problems,
+)
 from loratui.engines.engine import EngineStatus, Launch
 from loratui.problems import Problem, UserError, refusal
 from loratui.recipe import EngineName, Recipe
@@ -31,6 +36,7 @@ class KohyaEngine:
             *file_problems(recipe),
             *passed_on_problems(recipe),
             *contradiction_problems(recipe),
+            *dataset_config_problems(recipe),
             *self._settings(recipe),
         ]
 
@@ -39,9 +45,6 @@ class KohyaEngine:
         flat = kohya_config.flatten(_sections(recipe, Path()))
         yield from kohya_config.check(flat, script)
         yield from kohya_family.problems(recipe)
-        dataset_config = recipe.kohya.get("dataset_config")
-        if isinstance(dataset_config, str) and dataset_config:
-            yield from kohya_dataset.problems(Path(dataset_config).expanduser())
         yield from kohya_status.problems(script)
         if recipe.dataset.skip_damaged:
             yield Problem(

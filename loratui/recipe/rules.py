@@ -8,7 +8,6 @@ from pathlib import Path
 
 from loratui.problems import Problem
 from loratui.recipe.document import (
-    Dataset,
     Launch,
     Network,
     Optimizer,
@@ -30,7 +29,7 @@ def check(recipe: Recipe) -> list[Problem]:
     """Every contradiction, in the order of the sections."""
     return [
         *_base(recipe.base.model),
-        *_dataset(recipe.dataset),
+        *_dataset(recipe),
         *_steps(recipe.steps),
         *_network(recipe.network),
         *_optimizer(recipe.optimizer),
@@ -53,8 +52,8 @@ def _base(model: str) -> Iterator[Problem]:
         )
 
 
-def _dataset(dataset: Dataset) -> Iterator[Problem]:
-    if not dataset.folder:
+def _dataset(recipe: Recipe) -> Iterator[Problem]:
+    if not recipe.dataset.folder and not recipe.kohya.get("dataset_config"):
         yield Problem(
             "dataset.folder", "no folder of pictures is named.", "Give the parent of a folder like 10_name."
         )

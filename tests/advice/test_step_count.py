@@ -260,7 +260,7 @@ def test_cached_latents_of_the_script_override_sizes(tmp_path: Path) -> None:
     ("flat", "words"),
     [
         ({"resolution": "512"}, "no folder of pictures"),
-        ({"resolution": "512", "dataset_config": "d.toml"}, "only counted for folders"),
+        ({"resolution": "512", "dataset_config": "d.toml"}, "no such file"),
         ({"resolution": "512", "train_data_dir": "/nowhere/at/all"}, "no such folder"),
     ],
 )
@@ -327,3 +327,70 @@ def test_the_numbers_fit_each_other(
         assert found.epochs == epochs
     else:
         assert found.total_steps == (1600 if max_steps is None else max_steps)
+
+
+GENERAL = (
+    '[general]\nenable_bucket = true\nnum_repeats = 2\nresolution = [512, 768]\ncaption_extension = "txt"\n'
+)
+DATASET_CONFIGS: dict[str, tuple[str, dict[str, Any], tuple[int, int, int, int]]] = {
+    "regularization and repeats of their own": (
+        (
+            "[[datasets]]\nresolution = 512\nbatch_size = 2\nenable_bucket = true\n"
+            "[[datasets.subsets]]\nimage_dir = 'ROOT/a'\nnum_repeats = 3\nclass_tokens = 'x'\n"
+            "[[datasets.subsets]]\nimage_dir = 'ROOT/reg'\nis_reg = true\nnum_repeats = 2\n"
+        ),
+        {},
+        (22, 21, 8, 66),
+    ),
+    "a subset over its dataset over general over the config": (
+        GENERAL + "[[datasets]]\nbatch_size = 3\nmin_bucket_reso = 320\n"
+        "[[datasets.subsets]]\nimage_dir = 'ROOT/a'\n"
+        "[[datasets.subsets]]\nimage_dir = 'ROOT/b'\nnum_repeats = 5\n"
+        "[[datasets]]\nresolution = 384\nbucket_no_upscale = true\n"
+        "[[datasets.subsets]]\nimage_dir = 'ROOT/c'\n"
+        "[[datasets.subsets]]\nimage_dir = 'ROOT/c'\nnum_repeats = 9\n"
+        "[[datasets.subsets]]\nimage_dir = 'ROOT/a'\nnum_repeats = 0\n",
+        {"train_batch_size": 4, "flip_aug": True},
+        (21, 57, 0, 63),
+    ),
+    "validation": (
+        (
+            "[general]\nvalidation_split = 0.25\nvalidation_seed = 4\nenable_bucket = true\n"
+            "[[datasets]]\n[[datasets.subsets]]\nimage_dir = 'ROOT/c'\nnum_repeats = 2\n"
+            "[[datasets]]\nvalidation_split = 0.5\nbatch_size = 2\nbucket_reso_steps = 32\n"
+            "[[datasets.subsets]]\nimage_dir = 'ROOT/a'\n"
+        ),
+        {"resolution": "512,512", "train_batch_size": 4},
+        (9, 18, 0, 27),
+    ),
+}
+"""The file, config.toml, and what sd-scripts itself made of them: batches, pictures of both kinds with their
+repeats, steps of three epochs."""
+
+
+@pytest.mark.parametrize("name", DATASET_CONFIGS)
+def test_the_count_of_a_dataset_config_is_sd_scripts_own(name: str, tmp_path: Path) -> None:
+    sizes = [(512, 512), PORTRAIT, LANDSCAPE, (640, 384), (700, 1000), (1200, 800), (300, 300)]
+    for folder, number in (("a", 7), ("b", 5), ("reg", 4), ("c", 9)):
+        first = len(folder) + ord(folder[0])
+        rows = [(f"{n}.png", *sizes[(3 * n + first) % 7]) for n in range(number)]
+        make_dataset(tmp_path, {folder: rows})
+    text, flat, wanted = DATASET_CONFIGS[name]
+    path = tmp_path / "data.toml"
+    path.write_text(text.replace("ROOT", str(tmp_path)))
+    found = count_config({**flat, "dataset_config": str(path), "max_train_epochs": 3}, "sdxl_train_network")
+    assert found.problems == ()
+    assert (found.batches_per_epoch, found.train_images_repeated, found.reg_images) == wanted[:3]
+    assert found.total_steps == wanted[3]
+
+
+def test_a_dataset_config_that_cannot_be_counted_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "data.toml"
+    for text, words in (
+        ("[[datasets]]\n[[datasets.subsets]]\nimage_dir = 'ROOT'\nrepeats = 2\n", "repeats"),
+        ("[[datasets]]\n[[datasets.subsets]]\nimage_dir = 'ROOT'\n", "no resolution"),
+        ("[[datasets]]\nresolution = 64\n[[datasets.subsets]]\nmetadata_file = 'm.json'\n", "metadata"),
+    ):
+        path.write_text(text.replace("ROOT", str(tmp_path)))
+        with pytest.raises(UserError, match=words):
+            count_config({"dataset_config": str(path)}, "train_network")

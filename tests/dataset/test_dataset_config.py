@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loratui.engines.kohya_dataset import problems
+from loratui.dataset.dataset_config import problems
 
 GOOD = """
 [general]

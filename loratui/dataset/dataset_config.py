@@ -1,13 +1,17 @@
-"""The file that ``dataset_config`` names: unlike config.toml, sd-scripts ends on a key there that it does not
-know, after half a minute of imports (library/config_util.py:124-190, 345-376 at 48d368f)."""
+"""The file that ``dataset_config`` names, .toml or .json: datasets, their subsets, and what holds for each.
+
+Unlike config.toml, sd-scripts ends on a key there that it does not know, after half a minute of imports
+(library/config_util.py:124-190, 345-376, 695-723 at 48d368f).
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from loratui.problems import Problem, UserError, nearest
+from loratui.problems import Problem, UserError, nearest, refusal
 from loratui.tomlfile import read_toml
 
 _INT, _BOOL, _TEXT = (int,), (bool,), (str,)
@@ -43,6 +47,10 @@ _OWN: dict[str, tuple[type, ...]] = {
     "metadata_file": _TEXT,
 }
 """Keys of a subset alone: all others may stand higher up and hold for what lies below."""
+_PAIRS: Mapping[str, tuple[type, str]] = {
+    "face_crop_aug_range": (float, "two numbers with a point, like [2.0, 4.0]"),
+    "resolution": (int, "a whole number, or a width and a height, like [512, 768]"),
+}
 _WORDS: Mapping[type, str] = {
     int: "a whole number",
     float: "a number with a point",
@@ -53,24 +61,69 @@ _WORDS: Mapping[type, str] = {
 }
 
 
+def read(path: Path) -> dict[str, Any]:
+    """The document, checked. Raises ``UserError`` with everything that sd-scripts would end on."""
+    document = _document(path)
+    found = list(_document_problems(document, str(path)))
+    if found:
+        raise UserError("", *found)
+    return document
+
+
 def problems(path: Path) -> Iterator[Problem]:
     """What sd-scripts would end on in this file, under the key that names it."""
     try:
-        document = read_toml(path)
+        document = _document(path)
     except UserError as error:
         for problem in error.problems:
             yield _problem(f"{path}: {problem.message}", problem.fix)
         return
-    for key in document:
+    yield from _document_problems(document, str(path))
+
+
+def folders(path: Path) -> Iterator[Path]:
+    """The folders of pictures that it names. Raises ``UserError`` when it cannot be read."""
+    for dataset in tables(_document(path).get("datasets")):
+        for subset in tables(dataset.get("subsets")):
+            if isinstance(subset.get("image_dir"), str):
+                yield Path(subset["image_dir"]).expanduser()
+
+
+def _document(path: Path) -> dict[str, Any]:
+    kind = path.suffix.lower()
+    if kind == ".toml":
+        return read_toml(path)
+    if kind != ".json":
+        raise refusal(path, "sd-scripts reads .toml and .json files alone.", "Give it one of these endings.")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise refusal(path, f"it cannot be read: {error.strerror}.", "Check dataset_config.") from None
+    except ValueError as error:
+        raise refusal(path, f"this is no JSON: {error}.", "Mend it.") from None
+    if not isinstance(document, dict):
+        raise refusal(path, "it holds no object.", "Write general and datasets into it.")
+    return document
+
+
+def _document_problems(document: Mapping[str, Any], source: str) -> Iterator[Problem]:
+    for key, value in document.items():
         if key not in ("general", "datasets"):
             yield _problem(
-                f"{path} has a section {key}; sd-scripts takes general and datasets alone.",
+                f"{source} has a section {key}; sd-scripts takes general and datasets alone.",
                 nearest(key, ("general", "datasets")),
             )
-    yield from _keys(document.get("general", {}), "[general]", _DATASET | _SUBSET)
-    for number, dataset in enumerate(_tables(document.get("datasets"))):
+        elif not isinstance(value, dict if key == "general" else list):
+            yield _problem(f"{source}: {key} is no section.", f"Write [{key}] or [[{key}]] above its keys.")
+    general = document.get("general")
+    if isinstance(general, dict):
+        yield from _keys(general, "[general]", _DATASET | _SUBSET)
+    datasets = tables(document.get("datasets"))
+    if not datasets:
+        yield _problem(f"{source} has no [[datasets]].", "Add one, with [[datasets.subsets]] in it.")
+    for number, dataset in enumerate(datasets):
         where = f"[[datasets]] {number + 1}"
-        subsets = _tables(dataset.get("subsets"))
+        subsets = tables(dataset.get("subsets"))
         yield from _keys(
             {key: value for key, value in dataset.items() if key != "subsets"}, where, _DATASET | _SUBSET
         )
@@ -98,11 +151,18 @@ def _keys(table: Mapping[str, Any], where: str, known: Mapping[str, tuple[type, 
         elif not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             wanted = " or ".join(_WORDS[kind] for kind in kinds)
             yield _problem(f"{where}: {key} = {value!r} does not fit; it must be {wanted}.")
+        elif key in _PAIRS and isinstance(value, list) and not _is_pair(value, *_PAIRS[key]):
+            yield _problem(f"{where}: {key} = {value!r} does not fit; it must be {_PAIRS[key][1]}.")
 
 
-def _tables(value: object) -> list[dict[str, Any]]:
+def _is_pair(value: list[Any], kind: type, words: str) -> bool:
+    return len(value) == 2 and all(isinstance(one, kind) and not isinstance(one, bool) for one in value)
+
+
+def tables(value: object) -> list[dict[str, Any]]:
+    """The tables of an array of tables."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _problem(message: str, fix: str = "") -> Problem:
-    return Problem("kohya.dataset_config", message, fix or "Remove it.")
+    return Problem("dataset_config", message, fix or "Remove it.")
