@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from loratui import clip_tokens
@@ -18,7 +19,7 @@ from loratui.dataset.tree import Tree
 from loratui.recipe.document import FamilyName
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Captions:
     """The captions of a set."""
 
@@ -30,7 +31,7 @@ class Captions:
     orphans: tuple[Path, ...]
     """Files that are the caption of no picture."""
 
-    @property
+    @cached_property
     def read(self) -> tuple[Caption, ...]:
         """Each caption once, those with words."""
         seen = {caption.path: caption for caption in self.of.values() if caption.text}
@@ -178,7 +179,7 @@ def _lengths(captions: Captions, family: FamilyName | None) -> Iterator[Finding]
 
 
 def _style(captions: Captions, family: FamilyName | None) -> Iterator[Finding]:
-    styles = {caption.path: caption_text.style(caption.text) for caption in captions.read}
+    styles = {caption.path: caption.style for caption in captions.read}
     sentences = [str(path) for path, style in styles.items() if style == "sentence"]
     tags = [str(path) for path, style in styles.items() if style == "tags"]
     known = len(sentences) + len(tags)
@@ -230,7 +231,7 @@ def _trigger(captions: Captions, trigger: str) -> Iterator[Finding]:
     late = [
         str(caption.path)
         for caption in captions.read
-        if caption_text.style(caption.text) == "tags"
+        if caption.style == "tags"
         and caption_text.holds(caption.text, trigger)
         and not caption_text.holds(caption.tags[0] if caption.tags else "", trigger)
     ]
@@ -246,7 +247,7 @@ def _trigger(captions: Captions, trigger: str) -> Iterator[Finding]:
 
 
 def _tags(captions: Captions, trigger: str) -> Iterator[Finding]:
-    tagged = [caption for caption in captions.read if caption_text.style(caption.text) != "sentence"]
+    tagged = [caption for caption in captions.read if caption.style != "sentence"]
     where: dict[str, list[Path]] = {}
     for caption in tagged:
         for tag in dict.fromkeys(tag.lower() for tag in caption.tags):

@@ -5,16 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
 from loratui.dataset.thresholds import SENTENCE_WORDS
 
+Style = Literal["tags", "sentence", ""]
+
 MOST_BYTES = 1 << 20
 """What is read of one caption; a longer file is none."""
 
 
-@dataclass(frozen=True, slots=True)
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+@dataclass(frozen=True)
 class Caption:
     """What one caption file holds."""
 
@@ -27,10 +33,15 @@ class Caption:
     lines: int = 1
     """Lines with words in them."""
 
-    @property
+    @cached_property
     def tags(self) -> tuple[str, ...]:
         """What stands between commas."""
         return tuple(tag for part in self.text.split(",") if (tag := part.strip()))
+
+    @cached_property
+    def style(self) -> Style:
+        """Tags between commas, a sentence, or too short to say."""
+        return style(self.text)
 
 
 def read(path: Path) -> Caption:
@@ -50,13 +61,13 @@ def read(path: Path) -> Caption:
         text = data.decode("utf-8", "ignore")
     marked = text.startswith("\ufeff")
     # Only \n, \r and \r\n end a line here; str.splitlines knows more.
-    lines = re.split(r"\r\n|\r|\n", text.removeprefix("\ufeff"))
+    lines = _LINE_END.split(text.removeprefix("\ufeff"))
     first = lines[0].strip()
     state: Literal["marked", "blank", ""] = "marked" if marked else "" if first else "blank"
     return Caption(path, first, state, sum(bool(line.strip()) for line in lines))
 
 
-def style(text: str) -> Literal["tags", "sentence", ""]:
+def style(text: str) -> Style:
     """Tags between commas, a sentence, or too short to say."""
     words = len(text.split())
     commas = text.count(",")
@@ -67,7 +78,12 @@ def style(text: str) -> Literal["tags", "sentence", ""]:
 
 def holds(text: str, trigger: str) -> bool:
     """Whether a trigger stands in a text as a word or words of its own, in any case."""
-    return re.search(rf"(?<!\w){re.escape(trigger.strip())}(?!\w)", text, re.IGNORECASE) is not None
+    return _whole(trigger.strip()).search(text) is not None
+
+
+@lru_cache(64)
+def _whole(words: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(words)}(?!\w)", re.IGNORECASE)
 
 
 def typos(counts: Mapping[str, int], common: int, shortest: int) -> dict[str, str]:

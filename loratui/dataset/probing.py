@@ -5,19 +5,22 @@ The decoders let go of Python's lock while they work, so threads are enough.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import time
 import warnings
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import msgspec
 
-from loratui.dataset.headers import Header, read_header
+from loratui.dataset.headers import Checksum, Header, read_header
 from loratui.dataset.pixels import Pixels, look
 from loratui.dataset.probe_cache import Probe, ProbeCache, Stamp
 from loratui.dataset.thresholds import BOMB_PIXELS
@@ -27,6 +30,9 @@ MOST_BYTES = 1 << 29
 
 SHORTCUTS_FROM = 64
 """For fewer pictures the import of a faster decoder costs more than it saves."""
+
+_CHECKSUM_FROM = 2000
+"""The same for the faster checksum: 0.1 s of CPU to import against 75 microseconds a picture."""
 
 _SAVED_EVERY = 256
 _SETTLED_NS = 2_000_000_000
@@ -71,7 +77,8 @@ def probe(
     found = cache.read(stamps) if cache else {}
     news = _News(on_news)
     todo = [path for path in paths if path not in found]
-    for number, (path, seen) in enumerate(_each(_gate, todo, cancelled), 1):
+    gate = partial(_gate, crc32=_checksum(len(todo)))
+    for number, (path, seen) in enumerate(_each(gate, todo, cancelled), 1):
         found[path] = seen
         on_progress(Progress("files", number, len(todo)))
         news.maybe("files", found)
@@ -162,7 +169,19 @@ def _twins(found: Mapping[Path, Probe], paths: Sequence[Path]) -> dict[Path, lis
     return twins
 
 
-def _gate(path: Path) -> Probe:
+def _checksum(pictures: int) -> Checksum:
+    """zlib's CRC-32; for many pictures libdeflate's out of imagecodecs, which is four times as fast."""
+    if pictures >= _CHECKSUM_FROM and importlib.util.find_spec("imagecodecs"):
+        try:
+            from imagecodecs import deflate_crc32
+        except ImportError:
+            return zlib.crc32
+        # It takes any buffer, whatever its stub says.
+        return lambda data: int(deflate_crc32(data))  # type: ignore[arg-type]
+    return zlib.crc32
+
+
+def _gate(path: Path, crc32: Checksum) -> Probe:
     import xxhash
 
     try:
@@ -171,7 +190,7 @@ def _gate(path: Path) -> Probe:
             data = file.read(min(size, MOST_BYTES))
     except OSError:
         return Probe(Header("other", fault="unreadable"))
-    header = read_header(data)
+    header = read_header(data, crc32)
     if len(data) == MOST_BYTES and header.fault == "truncated":
         header = msgspec.structs.replace(header, fault="")
     digest = xxhash.xxh3_128_hexdigest(data) if data else ""
