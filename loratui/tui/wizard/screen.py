@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
 from textual.screen import Screen
-from textual.timer import Timer
 from textual.widgets import Input
 
 from loratui.problems import Problem, UserError
@@ -18,6 +17,9 @@ from loratui.tui.text import plain, sentence
 from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line
 from loratui.tui.wizard import draft, rail
+from loratui.tui.wizard.arriving import Arrival
+from loratui.tui.wizard.keeping import Keeper
+from loratui.tui.wizard.key_line import keys
 from loratui.tui.wizard.lookups import Lookups
 from loratui.tui.wizard.pane import StepPane
 from loratui.tui.wizard.starting import Start, Starter
@@ -37,10 +39,6 @@ _PANES = (
     "review.ReviewPane",
 )
 """By step, below this package."""
-_SAVE_AFTER = 0.3
-"""Seconds of quiet before the draft is written."""
-_POLL = 1.0
-"""Seconds between two looks at a download."""
 
 
 class WizardScreen(Screen[None]):
@@ -86,13 +84,16 @@ class WizardScreen(Screen[None]):
         self._note = note
         self._step = step
         self._waiting = self._solving = False
-        self._save_timer: Timer | None = None
-        self._fetch_timer: Timer | None = None
-        self._fetched: object = None
         self._starter = Starter(self, start, self._started, self._refused)
-        self._lookups = Lookups(self, self.state, self._known)
+        self._keeper = Keeper(self, self._to_keep)
+        self._attend()
         self._looked_again = False
         """Whether the engine was asked once more before its problem is said."""
+
+    def _attend(self) -> None:
+        """Look after the state as it is from now on."""
+        self._lookups = Lookups(self, self.state, self._known)
+        self._arrival = Arrival(self, self.state, self._say, self._is_waiting_to_start, self._model_arrived)
 
     def compose(self) -> ComposeResult:
         yield Line(id="breadcrumb")
@@ -124,7 +125,7 @@ class WizardScreen(Screen[None]):
         for pane in self.query(StepPane):
             pane.display = step == pane.NUMBER
         self._step, self._seen = step, max(self._seen, step)
-        self._save_soon()
+        self._keeper.soon()
         self._arrive()
 
     def _new_pane(self, step: int) -> StepPane:
@@ -136,8 +137,8 @@ class WizardScreen(Screen[None]):
 
     def _arrive(self) -> None:
         if self._step == REVIEW:
-            self._save_now()
-            self._watch_fetching()
+            self._keeper.now()
+            self._arrival.watch()
         self._lookups.ask(self._step)
         self._show()
         self.pane.focus_first()
@@ -193,7 +194,7 @@ class WizardScreen(Screen[None]):
             self._say("")
             await self._go(self._step - 1)
         elif len(self.app.screen_stack) > 1:
-            self._save_now()
+            self._keeper.now()
             self.dismiss()
         else:
             self._say("This is the first step. q or ctrl+c quits; what you typed is kept.")
@@ -209,7 +210,7 @@ class WizardScreen(Screen[None]):
     def _block(self, problem: Problem) -> None:
         if self.pane.show_problem(problem):
             self._say("")
-        elif self._step == REVIEW and self._unfetched() is not None:
+        elif self._step == REVIEW and self._arrival.is_awaited:
             self._say(
                 "The base model is not on this disk yet: d fetches it, and you can start then.", wrong=True
             )
@@ -241,40 +242,18 @@ class WizardScreen(Screen[None]):
 
     # A model that is still to be fetched
 
-    def _unfetched(self) -> object:
-        from loratui.tui.wizard import unfetched
-
-        return unfetched.entry_to_fetch(self.state)
-
     def action_fetch(self) -> None:
-        if self._step != REVIEW:
-            return
-        from loratui.tui.wizard import unfetched
-
-        if unfetched.begin(self.state):
-            self._watch_fetching()
+        if self._step == REVIEW and self._arrival.fetch():
             self._say("Fetching it in the background; it goes on when you leave.")
 
-    def _watch_fetching(self) -> None:
-        if self._fetch_timer is None and self._unfetched() is not None:
-            self._fetch_timer = self.set_interval(_POLL, self._look_at_fetching)
+    def _is_waiting_to_start(self) -> bool:
+        return self._step == REVIEW and self.is_current
 
-    def _look_at_fetching(self) -> None:
-        """Say how far a download is while Review is shown; once it is here, everything is checked again."""
-        from loratui.tui.wizard import unfetched
-
-        found = unfetched.progress(self.state)
-        if self._unfetched() is None:
-            if self._fetch_timer is not None:
-                self._fetch_timer.stop()
-                self._fetch_timer = None
-            if unfetched.arrived(self.state):
-                self._say("The base model is here.")
-                self._lookups.ask(self._step)
-                self._show()
-        elif found is not None and self._step == REVIEW and self.is_current and found != self._fetched:
-            self._fetched = found  # said once: other words may stand here meanwhile
-            self._say(f"Base model: {plain(found.sentence())}", wrong=found.state == "failed")
+    def _model_arrived(self) -> None:
+        """Everything is checked again."""
+        self._say("The base model is here.")
+        self._lookups.ask(self._step)
+        self._show()
 
     # What is shown
 
@@ -284,7 +263,7 @@ class WizardScreen(Screen[None]):
         self._say("")
         self._lookups.ask(self._step)
         self._show()
-        self._save_soon()
+        self._keeper.soon()
 
     def _show(self) -> None:
         if not self.query(f"#step-{self._step}"):
@@ -303,24 +282,7 @@ class WizardScreen(Screen[None]):
 
     def _show_keys(self) -> None:
         typing = isinstance(self.focused, Input)
-        keys = [("enter", "start" if self._step == REVIEW else "next")]
-        if self._step != REVIEW:
-            keys.append(("tab", "field"))
-            if not typing:
-                keys.append(("up/down", "choose"))
-        if self._step == STEPS.index("Dataset") + 1:
-            keys.append(("ctrl+t", "mend"))
-        if not typing:
-            keys += self.pane.keys()
-        if self._step == REVIEW and not typing:
-            keys += [("c", "config"), ("y", "copy")]
-        if self._step > 1:
-            keys.append(("esc", "back"))
-        keys.append(("f1" if typing else "?", "help"))
-        if not typing and self._seen > 1:
-            keys.append((f"1-{self._seen}", "step"))
-        keys.append(("ctrl+c" if typing else "q", "quit"))
-        self.query_one(KeyBar).show(keys)
+        self.query_one(KeyBar).show(keys(self._step, self._seen, self.pane.keys(), typing=typing))
 
     def _say(self, text: str, wrong: bool = False) -> None:
         line = self.query_one("#message", Line)
@@ -329,27 +291,22 @@ class WizardScreen(Screen[None]):
 
     # The draft
 
-    def _save_soon(self) -> None:
-        if self._save_timer is not None:
-            self._save_timer.stop()
-        self._save_timer = self.set_timer(_SAVE_AFTER, self._save_now)
-
-    def _save_now(self) -> None:
-        if self._save_timer is not None:
-            self._save_timer.stop()
-        if not self._starter.busy and (self.state.recipe.base.model or self.state.recipe.dataset.folder):
-            draft.save(self.state, self._step, self._seen)
+    def _to_keep(self) -> tuple[WizardState, int, int] | None:
+        recipe = self.state.recipe
+        if self._starter.busy or not (recipe.base.model or recipe.dataset.folder):
+            return None
+        return self.state, self._step, self._seen
 
     def on_unmount(self) -> None:
-        if self._save_timer is not None and not self._starter.busy:
-            self._save_now()
+        self._keeper.last()
 
     async def action_fresh(self) -> None:
         draft.discard()
         await self.query(StepPane).remove()
         self.state = WizardState()
         self._lookups.close()
-        self._lookups = Lookups(self, self.state, self._known)
+        self._arrival.close()
+        self._attend()
         self._seen = 1
         self._say("An empty run. The draft is gone.")
         await self._go(1)
@@ -368,7 +325,7 @@ class WizardScreen(Screen[None]):
         from loratui.tui.help import TextScreen
         from loratui.tui.wizard.command import config_text, shell_command
 
-        self._save_now()
+        self._keeper.now()
         command = shell_command()
         text = f"{command}\n\n{config_text(self.state.recipe)}"
         self.app.push_screen(
@@ -380,12 +337,12 @@ class WizardScreen(Screen[None]):
             return
         from loratui.tui.wizard.command import shell_command
 
-        self._save_now()
+        self._keeper.now()
         self.app.copy_to_clipboard(shell_command())
         self._say(f"Copied, where the terminal allows it: {shell_command()}")
 
     def action_leave(self) -> None:
-        self._save_now()
+        self._keeper.now()
         if draft.path().exists():
             self.app.farewell = "What you chose is kept: loratui opens it again."  # type: ignore[attr-defined]
         self.app.exit()
