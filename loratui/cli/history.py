@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import click
@@ -11,8 +10,8 @@ from loratui.cli.follow import duration
 from loratui.cli.options import json_option, run_argument
 from loratui.cli.output import data, plain, print_json, say
 from loratui.events import ENDED
-from loratui.problems import Problem, UserError
-from loratui.runs import fixing, store
+from loratui.problems import UserError
+from loratui.runs import deleting, fixing, store
 from loratui.runs import report as reports
 from loratui.runs.follow import RunFollower
 from loratui.runs.view import RunView
@@ -89,20 +88,26 @@ def compare(first: str, second: str, out: Path | None, as_json: bool) -> None:
 
 @click.command()
 @click.argument("run")
+@click.option("--keep-lora", is_flag=True, help="Move its finished LoRA to the folder of kept ones before.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def delete(run: str, yes: bool) -> None:
+def delete(run: str, keep_lora: bool, yes: bool) -> None:
     """Delete RUN with all its files, after asking. LoRA files written elsewhere stay."""
     found = store.find(run)
-    about = store.summary(found)
-    if about.state not in (*ENDED, "queued") or store.is_kept(found):
-        raise UserError(
-            "", Problem("", f"{found.id} is {about.state}.", f"Stop it first: loratui stop {found.id}")
-        )
-    files = [path for path in found.folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    size = sum(path.stat().st_size for path in files)
-    loras = sum(path.suffix == ".safetensors" and "-state" not in str(path) for path in files)
-    say(f"{found.folder}: {len(files)} files, {size / 1e6:,.0f} MB, {loras} of them LoRA files.")
+    problem = deleting.refusal(found)
+    if problem is not None:
+        raise UserError("", problem)
+    content = deleting.content(found)
+    say(f"{found.folder}: {content.count} files, {content.size / 1e6:,.1f} MB.")
+    for kind in content.kinds:
+        say(f"  {kind.name}: {kind.count}, {kind.size / 1e6:,.1f} MB")
+    keep = content.final if keep_lora else ()
+    for path in (*keep, *content.outside):
+        say(f"  stays: {plain(str(path))}")
+    for other in content.needed_by:
+        say(f"  {other} waits in the queue and names this folder.")
     if not yes:
         click.confirm(f"Delete {found.id}?", abort=True, err=True)
-    shutil.rmtree(found.folder)
+    kept = deleting.delete(found, keep)
     say("Deleted.")
+    for path in kept:
+        data(str(path))

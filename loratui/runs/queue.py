@@ -11,10 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -24,49 +21,47 @@ from loratui.engines.current_set import on_current_steps
 from loratui.engines.engine import Engine
 from loratui.events import ENDED
 from loratui.models.named import located
-from loratui.problems import Problem, UserError
+from loratui.problems import UserError
 from loratui.recipe import Recipe
-from loratui.runs import lock, store
-from loratui.runs.files import PRIVATE_FOLDER, open_for_append, replace_file
-from loratui.runs.layout import Run, Status, read_status, write_status
+from loratui.runs import store
+from loratui.runs.files import open_for_append, replace_file
+from loratui.runs.layout import Run, read_status, write_status
+from loratui.runs.queue_file import (
+    AfterFailure,
+    Queue,
+    change,
+    is_worked_off,
+    locked,
+    read,
+    require_waiting,
+    run_of,
+    worker_lock,
+    write,
+)
 
-AfterFailure = Literal["go-on", "stop"]
+__all__ = [
+    "AfterFailure",
+    "Queue",
+    "add",
+    "change_recipe",
+    "hold",
+    "is_worked_off",
+    "look_after_started",
+    "move",
+    "read",
+    "release",
+    "remove",
+    "run_of",
+    "set_after_failure",
+    "start",
+    "stop",
+    "take_next",
+    "unique_name",
+    "wake",
+    "worker_lock",
+]
+
 _FAILED = ("failed", "lost")
-
-
-class Queue(msgspec.Struct, frozen=True):
-    """queue.json."""
-
-    order: tuple[str, ...] = ()
-    """Ids of waiting runs, the next one first."""
-    held: tuple[str, ...] = ()
-    """Those that are passed over until released."""
-    after_failure: AfterFailure = "go-on"
-    stopped: str = ""
-    """Why nothing is started for now; empty while all is well."""
-    started: tuple[str, ...] = ()
-    """Runs of the queue whose end nobody has seen yet."""
-
-    @property
-    def ready(self) -> tuple[str, ...]:
-        """Those that may start, in order."""
-        return () if self.stopped else tuple(run_id for run_id in self.order if run_id not in self.held)
-
-
-def read() -> Queue:
-    """The queue as it is, without runs that are gone or no longer waiting."""
-    try:
-        found = msgspec.json.decode(_path().read_bytes(), type=Queue)
-    except (OSError, ValueError):
-        return Queue()
-    waiting = tuple(run_id for run_id in dict.fromkeys(found.order) if _is_waiting(run_id))
-    held = tuple(run_id for run_id in found.held if run_id in waiting)
-    return msgspec.structs.replace(found, order=waiting, held=held)
-
-
-def run_of(run_id: str) -> Run:
-    """The folder of a waiting run."""
-    return Run(run_id, places.runs_folder() / run_id)
 
 
 def add(recipe: Recipe, engine: Engine, total_steps: int | None = None) -> Run:
@@ -75,7 +70,7 @@ def add(recipe: Recipe, engine: Engine, total_steps: int | None = None) -> Run:
     recipe = _ready_to_train(recipe, engine)
     recipe = recipes.change(recipe, {"output.name": unique_name(recipe)})
     run = store.create(recipe, engine.name, total_steps, state="queued")
-    _change(lambda queue: msgspec.structs.replace(queue, order=(*queue.order, run.id)))
+    change(lambda queue: msgspec.structs.replace(queue, order=(*queue.order, run.id)))
     wake()
     return run
 
@@ -110,20 +105,20 @@ def move(run: Run, place: int) -> None:
         others.insert(min(max(place, 1), len(others) + 1) - 1, run.id)
         return msgspec.structs.replace(queue, order=tuple(others))
 
-    _require_waiting(run)
-    _change(moved)
+    require_waiting(run)
+    change(moved)
 
 
 def hold(run: Run) -> None:
     """Pass a run over until it is released. Raises ``UserError`` when it does not wait."""
-    _require_waiting(run)
-    _change(lambda queue: msgspec.structs.replace(queue, held=(*queue.held, run.id)))
+    require_waiting(run)
+    change(lambda queue: msgspec.structs.replace(queue, held=(*queue.held, run.id)))
 
 
 def release(run: Run) -> None:
     """Let a held run have its turn again. Raises ``UserError`` when it does not wait."""
-    _require_waiting(run)
-    _change(
+    require_waiting(run)
+    change(
         lambda queue: msgspec.structs.replace(queue, held=tuple(one for one in queue.held if one != run.id))
     )
     wake()
@@ -132,10 +127,10 @@ def release(run: Run) -> None:
 def remove(run: Run) -> None:
     """Take a waiting run out of the queue; nothing of it is left. Raises ``UserError`` when it does not
     wait."""
-    with _locked():
-        _require_waiting(run)
+    with locked():
+        require_waiting(run)
         queue = read()
-        _write(msgspec.structs.replace(queue, order=tuple(one for one in queue.order if one != run.id)))
+        write(msgspec.structs.replace(queue, order=tuple(one for one in queue.order if one != run.id)))
         shutil.rmtree(run.folder, ignore_errors=True)
 
 
@@ -145,8 +140,8 @@ def change_recipe(run: Run, recipe: Recipe, engine: Engine, total_steps: int | N
     recipe = _ready_to_train(recipe, engine)
     recipe = recipes.change(recipe, {"output.name": unique_name(recipe, run.id)})
     planned = total_steps if total_steps is not None else recipe.steps.target
-    with _locked():
-        _require_waiting(run)
+    with locked():
+        require_waiting(run)
         about, status = store.read_run_file(run), read_status(run)
         assert about is not None and status is not None
         replace_file(run.recipe, recipes.dumps(recipe).encode())
@@ -164,17 +159,17 @@ def change_recipe(run: Run, recipe: Recipe, engine: Engine, total_steps: int | N
 
 def set_after_failure(wish: AfterFailure) -> None:
     """Whether the queue goes on when a run of it has failed."""
-    _change(lambda queue: msgspec.structs.replace(queue, after_failure=wish))
+    change(lambda queue: msgspec.structs.replace(queue, after_failure=wish))
 
 
 def stop(reason: str) -> None:
     """Start nothing more until ``start``."""
-    _change(lambda queue: msgspec.structs.replace(queue, stopped=reason))
+    change(lambda queue: msgspec.structs.replace(queue, stopped=reason))
 
 
 def start() -> None:
     """Go on after a stop, or after a restart of the machine."""
-    _change(lambda queue: msgspec.structs.replace(queue, stopped=""))
+    change(lambda queue: msgspec.structs.replace(queue, stopped=""))
     wake()
 
 
@@ -195,14 +190,14 @@ def look_after_started() -> None:
         stopped = failed[0][:300] if failed and queue.after_failure == "stop" else queue.stopped
         return msgspec.structs.replace(queue, started=left, stopped=stopped)
 
-    _change(seen)
+    change(seen)
 
 
 def take_next(gpus: int = 1, of: int = 1) -> tuple[Run, int] | None:
     """The run whose turn it is and how many GPUs it takes, taken out of the queue and marked as starting.
     None when none may start, or the next one waits for more than the ``gpus`` that are free ``of`` all:
     nobody overtakes it."""
-    with _locked():
+    with locked():
         queue = read()
         for run_id in queue.ready:
             run = run_of(run_id)
@@ -213,7 +208,7 @@ def take_next(gpus: int = 1, of: int = 1) -> tuple[Run, int] | None:
             if wanted > gpus:
                 return None
             write_status(run, msgspec.structs.replace(status, state="starting"))
-            _write(
+            write(
                 msgspec.structs.replace(
                     queue,
                     order=tuple(one for one in queue.order if one != run_id),
@@ -248,59 +243,3 @@ def wake() -> None:
         )
     finally:
         os.close(log)
-
-
-def is_worked_off() -> bool:
-    """Whether a process works the queue off."""
-    return bool(lock.is_held(worker_lock()))
-
-
-def worker_lock() -> Path:
-    """The lock of the process that works the queue off."""
-    return places.home() / "queue-worker.lock"
-
-
-def _path() -> Path:
-    return places.home() / "queue.json"
-
-
-def _is_waiting(run_id: str) -> bool:
-    status = read_status(run_of(run_id))
-    return status is not None and status.state == "queued"
-
-
-def _require_waiting(run: Run) -> None:
-    status = read_status(run) or Status("lost")
-    if status.state != "queued":
-        raise UserError(
-            "",
-            Problem("", f"{run.id} does not wait in the queue: it is {status.state}.", "See: loratui queue"),
-        )
-
-
-@contextmanager
-def _locked() -> Iterator[None]:
-    """Nobody else changes the queue meanwhile."""
-    places.home().mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-    try:
-        held = lock.hold(places.home() / "queue.lock", patience=5.0)
-    except lock.LockHeldError as error:
-        raise UserError(str(error), Problem("", "another process changes the queue.", "Try again.")) from None
-    try:
-        yield
-    finally:
-        os.close(held)
-
-
-def _change(how: Callable[[Queue], Queue]) -> None:
-    with _locked():
-        _write(how(read()))
-
-
-def _write(queue: Queue) -> None:
-    try:
-        replace_file(_path(), msgspec.json.format(msgspec.json.encode(queue)))
-    except OSError as error:
-        raise UserError(
-            str(_path()), Problem("", f"it cannot be written: {error.strerror}.", "Free some space.")
-        ) from None

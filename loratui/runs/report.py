@@ -67,6 +67,7 @@ def write_comparison(
     body = f"<h1>{_text(' and '.join(names))}</h1>{lines}<table><tr><th></th>{head}</tr>{rows}</table>{shown}"
     with new_file(out, "Free some space, or name another file with -o.") as temporary:
         temporary.write_text(document(" and ".join(names), body), encoding="utf-8")
+        temporary.chmod(0o600)
 
 
 def page(run: Run, view: RunView) -> str:

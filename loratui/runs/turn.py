@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loratui.events import RunState
-from loratui.runs import gpu_locks, queue, store
+from loratui.runs import gpu_locks, queue_file, store
 from loratui.runs.follow import RunFollower
 
 TRAINS: frozenset[RunState] = frozenset({"starting", "running", "stopping"})
@@ -41,14 +41,21 @@ class Turn:
     """Whether somebody works the queue off, or nothing is there to be started."""
 
 
+_followers: dict[str, RunFollower] = {}
+"""Kept, so that looking again reads only what is new."""
+
+
 def training_now() -> tuple[Training, ...]:
     """The runs that train now, newest first."""
+    runs = [run for run in store.all_runs() if store.state(run)[0] in TRAINS]
+    for run_id in _followers.keys() - {run.id for run in runs}:
+        _followers.pop(run_id, None)
     found = []
-    for run in store.all_runs():
-        if store.state(run)[0] in TRAINS:
-            view = RunFollower(run).poll()
-            name = store.summary(run).name
-            found.append(Training(run.id, name, view.step, view.total_steps, view.seconds_left))
+    for run in runs:
+        view = _followers.setdefault(run.id, RunFollower(run)).poll()
+        found.append(
+            Training(run.id, store.summary(run).name, view.step, view.total_steps, view.seconds_left)
+        )
     return tuple(found)
 
 
@@ -59,10 +66,10 @@ def busy(processes: int = 1) -> tuple[Training, ...]:
 
 def of(run_id: str = "") -> Turn:
     """The turn of a waiting run; without one, of a run that would be added now."""
-    now = queue.read()
+    now = queue_file.read()
     waits = run_id in now.order
     at = now.order.index(run_id) if waits else len(now.order)
-    before = [store.summary(queue.run_of(one)).name for one in now.order[:at] if one not in now.held]
+    before = [store.summary(queue_file.run_of(one)).name for one in now.order[:at] if one not in now.held]
     return Turn(
         place=at + 1 if waits or not run_id else 0,
         of=len(now.order),
@@ -70,7 +77,7 @@ def of(run_id: str = "") -> Turn:
         before=tuple(before),
         training=training_now(),
         stopped=now.stopped,
-        worked_off=not now.ready or queue.is_worked_off(),
+        worked_off=not now.ready or queue_file.is_worked_off(),
     )
 
 

@@ -45,6 +45,20 @@ def edit_copy(app: App[None], run: Run, refuse: Callable[[UserError], None]) -> 
     app.show_wizard(recipe, step=REVIEW, parent=(run.id, recipe))  # type: ignore[attr-defined]
 
 
+def edit_waiting(app: App[None], run: Run, refuse: Callable[[UserError], None]) -> None:
+    """The wizard at Review over a run that waits; it is saved back into the queue."""
+    from loratui.engines import config
+    from loratui.tui.wizard.state import REVIEW
+
+    try:
+        recipe = config.load(run.recipe)
+    except UserError as error:
+        refuse(error)
+        return
+    note = f"{recipe.output.name} waits in the queue: Enter saves what you change, and it keeps its place."
+    app.show_wizard(recipe, step=REVIEW, parent=(run.id, recipe), waiting=run, note=note)  # type: ignore[attr-defined]
+
+
 def _resume(app: App[None], run: Run, refuse: Callable[[UserError], None]) -> None:
     from loratui.engines.registry import engine
     from loratui.runs import launch, store

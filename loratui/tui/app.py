@@ -97,7 +97,7 @@ class LoratuiApp(App[None]):
             if len(running) == 1:
                 return self._panel(running[0])
             if runs:
-                from loratui.tui.runs import RunsScreen
+                from loratui.tui.runs.screen import RunsScreen
 
                 return RunsScreen()
         from loratui.tui.wizard.screen import WizardScreen
@@ -110,13 +110,20 @@ class LoratuiApp(App[None]):
         return TrainingScreen(run, note=self._note)
 
     def show_wizard(
-        self, recipe: Recipe | None, *, step: int = 1, parent: tuple[str, Recipe] | None = None
+        self,
+        recipe: Recipe | None,
+        *,
+        step: int = 1,
+        parent: tuple[str, Recipe] | None = None,
+        waiting: Run | None = None,
+        note: str = "",
     ) -> None:
         """Open the wizard over what is shown; with ``parent``, the run it was copied from and its recipe,
-        only what differs is shown."""
+        only what differs is shown. ``waiting`` is a run in the queue that is changed."""
         from loratui.tui.wizard.screen import WizardScreen
 
-        self.push_screen(WizardScreen(recipe, self._start, step=step, parent=parent))
+        screen = WizardScreen(recipe, self._start, step=step, parent=parent, waiting=waiting, note=note)
+        self.push_screen(screen)
 
     def show_run(self, run: Run, note: str = "") -> None:
         """Open the panel of a run, in place of the wizard it was started from."""
@@ -128,6 +135,18 @@ class LoratuiApp(App[None]):
             self.replace_screen(screen)
         else:
             self.push_screen(screen)
+
+    def show_runs(self, chosen: str = "", note: str = "") -> None:
+        """The list of runs in place of what is shown, at this run, with something to say of it."""
+        from loratui.tui.runs.screen import RunsScreen
+
+        below = next((screen for screen in self.screen_stack if isinstance(screen, RunsScreen)), None)
+        if below is None:
+            self.replace_screen(RunsScreen(chosen, note))
+            return
+        while self.screen is not below:
+            self.pop_screen()
+        below.look_at(chosen, note)
 
     def replace_screen(self, screen: Screen[None]) -> None:
         """Open a screen in place of the one shown; the first screen of all stays below, out of sight."""

@@ -13,7 +13,7 @@ from loratui.tui import glyphs as glyph_module
 from loratui.tui import text
 from loratui.tui.app import LoratuiApp
 from loratui.tui.glyphs import ASCII, UNICODE, choose
-from loratui.tui.runs import started
+from loratui.tui.runs.rows import started
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from loratui.tui.app import LoratuiApp
 from loratui.tui.result import carry
 from loratui.tui.result.files import saved_files
 from loratui.tui.result.screen import ResultScreen
-from loratui.tui.runs import RunsScreen
+from loratui.tui.runs.screen import RunsScreen
 from loratui.tui.training.log_pane import LogPane
 from loratui.tui.training.screen import TrainingScreen
 from loratui.tui.widgets.line import Line

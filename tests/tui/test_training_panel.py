@@ -14,7 +14,7 @@ from loratui.events import Checkpoint, Hint, Message, Phase, Sample, StateChange
 from loratui.recipe import change
 from loratui.runs import layout, store
 from loratui.tui.app import LoratuiApp
-from loratui.tui.runs import RunsScreen
+from loratui.tui.runs.screen import RunsScreen
 from loratui.tui.training.log_pane import LogPane
 from loratui.tui.training.screen import TrainingScreen
 from loratui.tui.wizard.screen import WizardScreen

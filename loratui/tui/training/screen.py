@@ -292,7 +292,7 @@ class TrainingScreen(Screen[None]):
             if self.has_class(f"-{name}"):
                 self.action_view(name)
                 return
-        from loratui.tui.runs import RunsScreen
+        from loratui.tui.runs.screen import RunsScreen
 
         if any(isinstance(screen, RunsScreen) for screen in self.app.screen_stack):
             self.dismiss()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loratui.runs.losses import LossHistory, Span
@@ -50,12 +51,17 @@ def scale(losses: LossHistory, total_steps: int | None, look: Look | None = None
     look = look or Look()
     first, last = look.window or (1, _last_step(losses, total_steps))
     shown = [span for span in losses.spans if span.first_step <= last and _end(span) >= first]
-    low = min((span.low for span in shown), default=0.0)
-    high = max((span.high for span in shown), default=1.0)
-    logarithmic = look.logarithmic and high > 0
+    values = [value for span in shown for value in (span.low, span.high)]
+    return fitted(values or (0.0, 1.0), last, first, logarithmic=look.logarithmic)
+
+
+def fitted(values: Sequence[float], last: int, first: int = 1, *, logarithmic: bool = False) -> Scale:
+    """Round limits around values. A logarithmic scale leaves out what is not above 0, and is none where
+    nothing is."""
+    low, high = min(values), max(values)
+    logarithmic = logarithmic and high > 0
     if logarithmic:
-        positive = [value for span in shown for value in (span.low, span.high) if value > 0]
-        low, high = math.log10(min(positive)), math.log10(high)
+        low, high = math.log10(min(value for value in values if value > 0)), math.log10(high)
     if high - low <= 1e-9 * max(abs(high), 1e-30):
         pad = abs(high) * 0.1 or 0.1
         low, high = low - pad, high + pad

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from loratui.engines.registry import engine
 from loratui.models.named import located
 from loratui.recipe import Recipe
+from loratui.runs import fixing
 from loratui.tui.wizard import draft
 
 
 def shell_command() -> str:
     """Trains the draft as it lies on the disk."""
     return f"loratui train {shlex.quote(str(draft.path()))}"
+
+
+def edit_command(run_id: str, differences: Sequence[tuple[str, Any, Any]]) -> str:
+    """Changes a run that waits as it was changed here; lists and what was taken out cannot be said so."""
+    settings = [
+        f"--set {shlex.quote(f'{key}={fixing.word(new)}')}"
+        for key, _, new in differences
+        if isinstance(new, str | int | float)
+    ]
+    return " ".join(["loratui queue edit", run_id, *(settings or ["--set KEY=VALUE"])])
 
 
 def config_text(recipe: Recipe) -> str:

@@ -9,10 +9,17 @@ from loratui.tui.wizard.state import REVIEW, STEPS
 _DATASET = STEPS.index("Dataset") + 1
 
 
-def keys(step: int, seen: int, own: Sequence[tuple[str, str]], *, typing: bool) -> list[tuple[str, str]]:
-    """Those of a step whose own keys are ``own``; ``seen`` is the furthest step reached. While a text is
-    being ``typing``, letters are text."""
-    found = [("enter", "start" if step == REVIEW else "next")]
+def keys(
+    step: int,
+    seen: int,
+    own: Sequence[tuple[str, str]],
+    ends: Sequence[tuple[str, str]],
+    *,
+    typing: bool,
+) -> list[tuple[str, str]]:
+    """Those of a step whose own keys are ``own``; ``seen`` is the furthest step reached, ``ends`` are what
+    Review ends in. While a text is being ``typing``, letters are text."""
+    found = list(ends) if step == REVIEW else [("enter", "next")]
     if step != REVIEW:
         found.append(("tab", "field"))
         if not typing:
@@ -22,11 +29,13 @@ def keys(step: int, seen: int, own: Sequence[tuple[str, str]], *, typing: bool) 
     if not typing:
         found += own
     if step == REVIEW and not typing:
-        found += [("c", "config"), ("y", "copy")]
+        found.append(("c", "config"))
     if step > 1:
         found.append(("esc", "back"))
     found.append(("f1" if typing else "?", "help"))
     if not typing and seen > 1:
         found.append((f"1-{seen}", "step"))
     found.append(("ctrl+c" if typing else "q", "quit"))
+    if step == REVIEW and not typing:
+        found.append(("y", "copy"))
     return found

@@ -41,6 +41,7 @@ class ReviewPane(StepPane):
     QUESTION = "Ready? This is what will be trained."
     HELP_TEXTS = {
         "": "Enter starts the run. It goes on when you close this window or lose the connection.\n"
+        "w lets it wait in the queue: it starts by itself when a GPU is free.\n"
         "Up and down go through the settings; below stands why each is what it is. e edits the one under\n"
         "the cursor, left and right take the next choice, a goes back to what is advised.\n"
         "f mends what contradicts itself. c shows the config.toml and the command; 1 to 5 go back.",
@@ -69,7 +70,7 @@ class ReviewPane(StepPane):
         yield Line(id="why", classes="facts")
         yield Line(id="outlook", classes="facts")
         yield Line(id="checks", classes="facts")
-        yield Line("[ Enter: Start training ]", id="start")
+        yield Line(id="start")
 
     # What is shown
 
@@ -204,7 +205,8 @@ class ReviewPane(StepPane):
 
     def keys(self) -> list[tuple[str, str]]:
         fetch = [("d", "download")] if entry_to_fetch(self.state) else []
-        return [*fetch, ("e", "edit"), ("a", "advised")]
+        more = [("t", "all settings")] if self.state.parent is not None and not self._all else []
+        return [*fetch, ("e", "edit"), *more, ("a", "advised")]
 
     def focus_first(self) -> None:
         self.query_one(RowList).focus()

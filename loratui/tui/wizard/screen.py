@@ -11,9 +11,9 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input
 
-from loratui.problems import Problem, UserError
+from loratui.problems import Problem
 from loratui.recipe import Recipe
-from loratui.tui.text import plain, sentence
+from loratui.tui.text import sentence
 from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line
 from loratui.tui.wizard import draft, rail
@@ -39,10 +39,12 @@ _PANES = (
     "review.ReviewPane",
 )
 """By step, below this package."""
+START_WORDS = "[ Enter: Start training ]  [ w: Queue it ]"
 
 
 class WizardScreen(Screen[None]):
-    """Asks for a recipe and starts it. ``parent`` is the run a recipe was copied from."""
+    """Asks for a recipe and starts it. ``parent`` is the run a recipe was copied from; ``waiting`` is a run
+    in the queue whose recipe it is."""
 
     BINDINGS = [
         Binding("enter", "next", "next", id="wizard.next", tooltip="Go to the next step; on Review, start"),
@@ -55,6 +57,7 @@ class WizardScreen(Screen[None]):
             "c", "config", "config", id="wizard.config", tooltip="Show config.toml and the command (Review)"
         ),
         Binding("y", "copy", "copy", id="wizard.copy", tooltip="Copy the command (on Review; OSC 52)"),
+        Binding("w", "queue", "queue", id="wizard.queue", tooltip="Let it wait in the queue (on Review)"),
         Binding("d", "fetch", "download", id="wizard.fetch", tooltip="Download the model (on Review)"),
         Binding("question_mark,f1", "help", "help", id="wizard.help", tooltip="Explain the focused field"),
         Binding(
@@ -71,6 +74,7 @@ class WizardScreen(Screen[None]):
         step: int = 1,
         note: str = "",
         parent: tuple[str, Recipe] | None = None,
+        waiting: Run | None = None,
     ) -> None:
         super().__init__()
         kept = draft.load() if recipe is None else None
@@ -84,7 +88,9 @@ class WizardScreen(Screen[None]):
         self._note = note
         self._step = step
         self._waiting = self._solving = False
-        self._starter = Starter(self, start, self._started, self._refused)
+        self._starter = Starter(self, start, self._say, waiting)
+        self._warned = False
+        """Whether it was said that leaving loses what was changed in a waiting run."""
         self._keeper = Keeper(self, self._to_keep)
         self._attend()
         self._looked_again = False
@@ -144,6 +150,15 @@ class WizardScreen(Screen[None]):
         self.pane.focus_first()
 
     async def action_next(self) -> None:
+        self._starter.wish = "start"
+        await self._go_on()
+
+    async def action_queue(self) -> None:
+        if self._step == REVIEW:
+            self._starter.wish = "queue"
+            await self._go_on()
+
+    async def _go_on(self) -> None:
         if self._starter.busy:
             return
         if not self._is_known():
@@ -190,7 +205,10 @@ class WizardScreen(Screen[None]):
         self._waiting = self._solving = False
         if self._starter.busy or self.pane.take_back():
             return
-        if self._step > 1:
+        if self._starter.waiting is not None and self._step == REVIEW:
+            if self._may_leave():
+                self.dismiss()
+        elif self._step > 1:
             self._say("")
             await self._go(self._step - 1)
         elif len(self.app.screen_stack) > 1:
@@ -198,6 +216,14 @@ class WizardScreen(Screen[None]):
             self.dismiss()
         else:
             self._say("This is the first step. q or ctrl+c quits; what you typed is kept.")
+
+    def _may_leave(self) -> bool:
+        """Whether nothing is lost, or the person was told what is."""
+        if self._starter.waiting is None or self._warned or not self.state.differences():
+            return True
+        self._warned = True
+        self._say("Not saved yet: Enter saves it. The same key again leaves the run as it was.", wrong=True)
+        return False
 
     async def action_jump(self, step: int) -> None:
         wrong = self.state.first_problem(before=step)
@@ -238,7 +264,7 @@ class WizardScreen(Screen[None]):
         self._show()
         if self._waiting and self._is_known():
             self._waiting = False  # an answer to an older question may come yet
-            self.call_later(self.action_next)
+            self.call_later(self._go_on)
 
     # A model that is still to be fetched
 
@@ -259,7 +285,7 @@ class WizardScreen(Screen[None]):
 
     def on_step_pane_changed(self, event: StepPane.Changed) -> None:
         event.stop()
-        self._waiting, self._solving = self._solving, False
+        self._waiting, self._solving, self._warned = self._solving, False, False
         self._say("")
         self._lookups.ask(self._step)
         self._show()
@@ -272,6 +298,9 @@ class WizardScreen(Screen[None]):
 
         self.pane.show_facts()
         self.pane.show_notes()
+        if self._step == REVIEW:
+            ends = "[ Enter: Save into the queue ]" if self._starter.waiting else START_WORDS
+            self.query_one("#start", Line).show(ends)
         seen = outlook(self.state)
         self.query_one("#rail", Line).show(rail.column(self.state, seen, self._step, self._seen))
         self.query_one("#breadcrumb", Line).show(rail.breadcrumb(self.state, seen, self._step, self._seen))
@@ -282,7 +311,8 @@ class WizardScreen(Screen[None]):
 
     def _show_keys(self) -> None:
         typing = isinstance(self.focused, Input)
-        self.query_one(KeyBar).show(keys(self._step, self._seen, self.pane.keys(), typing=typing))
+        ends = [("enter", "save")] if self._starter.waiting else [("enter", "start"), ("w", "queue")]
+        self.query_one(KeyBar).show(keys(self._step, self._seen, self.pane.keys(), ends, typing=typing))
 
     def _say(self, text: str, wrong: bool = False) -> None:
         line = self.query_one("#message", Line)
@@ -293,7 +323,7 @@ class WizardScreen(Screen[None]):
 
     def _to_keep(self) -> tuple[WizardState, int, int] | None:
         recipe = self.state.recipe
-        if self._starter.busy or not (recipe.base.model or recipe.dataset.folder):
+        if self._starter.busy or self._starter.waiting or not (recipe.base.model or recipe.dataset.folder):
             return None
         return self.state, self._step, self._seen
 
@@ -301,6 +331,9 @@ class WizardScreen(Screen[None]):
         self._keeper.last()
 
     async def action_fresh(self) -> None:
+        if self._starter.waiting is not None:
+            self._say("This run waits in the queue. esc goes back to the list; n there begins a new one.")
+            return
         draft.discard()
         await self.query(StepPane).remove()
         self.state = WizardState()
@@ -323,10 +356,9 @@ class WizardScreen(Screen[None]):
         if self._step != REVIEW:
             return
         from loratui.tui.help import TextScreen
-        from loratui.tui.wizard.command import config_text, shell_command
+        from loratui.tui.wizard.command import config_text
 
-        self._keeper.now()
-        command = shell_command()
+        command = self._command()
         text = f"{command}\n\n{config_text(self.state.recipe)}"
         self.app.push_screen(
             TextScreen("The command, and config.toml as the trainer gets it", text, copy=text)
@@ -335,13 +367,22 @@ class WizardScreen(Screen[None]):
     def action_copy(self) -> None:
         if self._step != REVIEW:
             return
-        from loratui.tui.wizard.command import shell_command
+        command = self._command()
+        self.app.copy_to_clipboard(command)
+        self._say(f"Copied, where the terminal allows it: {command}")
 
+    def _command(self) -> str:
+        """Does without screens what Enter does here."""
+        from loratui.tui.wizard.command import edit_command, shell_command
+
+        if self._starter.waiting is not None:
+            return edit_command(self._starter.waiting.id, self.state.differences())
         self._keeper.now()
-        self.app.copy_to_clipboard(shell_command())
-        self._say(f"Copied, where the terminal allows it: {shell_command()}")
+        return shell_command()
 
     def action_leave(self) -> None:
+        if not self._may_leave():
+            return
         self._keeper.now()
         if draft.path().exists():
             self.app.farewell = "What you chose is kept: loratui opens it again."  # type: ignore[attr-defined]
@@ -350,15 +391,6 @@ class WizardScreen(Screen[None]):
     # The start
 
     def _begin(self) -> None:
-        self._say("Starting the run. It goes on when you close this window.")
         count = self.state.count
+        self._starter.note = self._note
         self._starter.begin(self.state.recipe, count.total_steps if count and count.total_steps else None)
-
-    def _refused(self, error: UserError) -> None:
-        self._say(
-            " ".join(sentence(problem) for problem in error.problems[:1]) or plain(str(error)), wrong=True
-        )
-
-    def _started(self, run: Run) -> None:
-        draft.discard()
-        self.app.show_run(run, self._note)  # type: ignore[attr-defined]

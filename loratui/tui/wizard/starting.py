@@ -1,57 +1,122 @@
-"""Starting the run from Review, beside the screen."""
+"""What Review leads to: a run that starts, one that waits in the queue, or a waiting one that was changed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe
+from loratui.tui.text import plain, sentence
+from loratui.tui.wizard import draft
 
 if TYPE_CHECKING:
     from textual.screen import Screen
 
     from loratui.runs.store import Run
+    from loratui.runs.turn import Training, Turn
 
 Start = Callable[[Recipe, int | None], "Run"]
 """Starts a recipe of so many planned steps, or raises ``UserError``."""
 
+Wish = Literal["start", "start beside", "queue", "save"]
+"""``start beside`` starts also where another run has the GPU; ``save`` changes a run that waits."""
+
+_WORDS: dict[Wish, str] = {
+    "start": "Starting the run. It goes on when you close this window.",
+    "start beside": "Starting the run. It goes on when you close this window.",
+    "queue": "Putting the run in the queue.",
+    "save": "Saving it into the queue.",
+}
+
+
+class Say(Protocol):
+    """Shows a sentence below the step."""
+
+    def __call__(self, text: str, wrong: bool = False) -> None: ...
+
 
 class Starter:
-    """Starts one run at a time in a thread; the answer comes back on the screen's own."""
+    """Does one such thing at a time in a thread; the answer comes back on the screen's own."""
 
-    def __init__(
-        self,
-        screen: Screen[Any],
-        start: Start,
-        started: Callable[[Run], None],
-        refused: Callable[[UserError], None],
-    ) -> None:
+    def __init__(self, screen: Screen[Any], start: Start, say: Say, waiting: Run | None) -> None:
+        """``waiting`` is the run that is changed, where it is one."""
         self._screen = screen
         self._start = start
-        self._started = started
-        self._refused = refused
+        self._say = say
+        self.waiting = waiting
+        self.wish: Wish = "start"
+        """What the person pressed last."""
         self.busy = False
+        """Whether it is under way; nothing else may begin."""
+        self.note = ""
+        """What the panel says of the run."""
 
     def begin(self, recipe: Recipe, total_steps: int | None) -> None:
-        """Start a recipe; ``busy`` until it was refused."""
+        """Do what was wished."""
+        wish: Wish = "save" if self.waiting is not None else self.wish
         self.busy = True
-        self._screen.run_worker(
-            lambda: self._work(recipe, total_steps), thread=True, exclusive=True, group="start"
-        )
+        self._say(_WORDS[wish])
+        work = lambda: self._work(wish, recipe, total_steps)  # noqa: E731
+        self._screen.run_worker(work, thread=True, exclusive=True, group="start")
 
-    def _work(self, recipe: Recipe, total_steps: int | None) -> None:
+    def _work(self, wish: Wish, recipe: Recipe, total_steps: int | None) -> None:
         tell = self._screen.app.call_from_thread
         try:
-            run = self._start(recipe, total_steps)
+            match wish:
+                case "queue" | "save":
+                    run = self._into_queue(recipe, total_steps)
+                    tell(self._queued, run, recipe.output.name)
+                case _:
+                    from loratui.runs import turn
+
+                    busy = turn.busy(recipe.launch.num_processes) if wish == "start" else ()
+                    if busy:
+                        tell(self._occupied, busy, turn.of(), recipe, total_steps)
+                        return
+                    tell(self._started, self._start(recipe, total_steps))
         except UserError as error:
-            tell(self._refuse, error)
+            tell(self._refused, " ".join(map(sentence, error.problems[:1])) or plain(str(error)))
         except OSError as error:
             problem = Problem("", f"The run could not be started: {error.strerror or error}.")
-            tell(self._refuse, UserError("", problem))
-        else:
-            tell(self._started, run)
+            tell(self._refused, sentence(problem))
 
-    def _refuse(self, error: UserError) -> None:
+    def _into_queue(self, recipe: Recipe, total_steps: int | None) -> Run:
+        from loratui.engines.registry import engine
+        from loratui.runs import queue
+
+        chosen = engine(recipe.launch.engine)
+        if self.waiting is None:
+            return queue.add(recipe, chosen, total_steps)
+        queue.change_recipe(self.waiting, recipe, chosen, total_steps)
+        return self.waiting
+
+    def _refused(self, words: str) -> None:
         self.busy = False
-        self._refused(error)
+        self._say(words, wrong=True)
+
+    def _occupied(
+        self, training: tuple[Training, ...], turn: Turn, recipe: Recipe, total_steps: int | None
+    ) -> None:
+        from loratui.tui.wizard.occupied import OccupiedScreen
+
+        self.busy = False
+        self._say("")
+
+        def answered(wish: Wish | None) -> None:
+            if wish is not None:
+                self.wish = wish
+                self.begin(recipe, total_steps)
+
+        self._screen.app.push_screen(OccupiedScreen(training, turn), answered)
+
+    def _started(self, run: Run) -> None:
+        draft.discard()
+        self._screen.app.show_run(run, self.note)  # type: ignore[attr-defined]
+
+    def _queued(self, run: Run, wanted_name: str) -> None:
+        from loratui.tui.runs.waiting import placed
+
+        if self.waiting is None:
+            draft.discard()
+        self._screen.app.show_runs(run.id, placed(run, wanted_name))  # type: ignore[attr-defined]

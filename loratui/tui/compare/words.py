@@ -1,0 +1,88 @@
+"""Two runs in words: pure functions from a comparison to what its screen shows."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from loratui.runs.comparison import Comparison
+from loratui.runs.fixing import word
+from loratui.runs.view import RunView
+from loratui.tui import text
+from loratui.tui.glyphs import glyphs
+from loratui.tui.training.words import STYLES, sign
+from loratui.tui.widgets.rows import Row
+
+
+def head(found: Comparison, width: int) -> Content:
+    """A line for each run, and both losses where both have been."""
+    through, dashed = ("───", "─ ─") if glyphs().unicode else ("AAA", "BBB")
+    parts: list[tuple[str, str]] = []
+    longest = min(max(map(len, found.names)), max(12, width - 56))
+    for letter, line, run, name, view in zip(
+        "AB", (through, dashed), found.runs, found.names, found.views, strict=True
+    ):
+        shown = f"{text.clip(text.plain(name), longest):<{longest}}"
+        parts.append((f"{letter} {line} ", "bold"))
+        parts.append((f"{shown} ", "bold"))
+        parts.append((f"{sign(view.state)} {view.state.upper():<8} ", STYLES.get(view.state, "")))
+        used = 6 + longest + 1 + 11
+        parts.append((f"{text.clip(f'{progress(view)}   {run.id}', width - used)}\n", ""))
+    parts.append((text.clip(both(found), width), "$text-muted"))
+    return Content.assemble(*parts)
+
+
+def progress(view: RunView) -> str:
+    """``400/400 steps   loss 0.31 to 0.29``: means over the first and last 25 steps."""
+    steps = f"{view.step:,}/{view.total_steps:,}" if view.total_steps else f"{view.step:,}"
+    first, last = view.losses.first_mean(), view.losses.last_mean()
+    fell = f"   loss {text.loss(first)} to {text.loss(last)}" if first and last else ""
+    return f"{steps} steps{fell}"
+
+
+def both(found: Comparison) -> str:
+    """Their smoothed losses at the last step both have been at."""
+    values, step = found.at_common_step(), found.common_step
+    if values is None or step is None:
+        return "Their losses cannot be compared: one has none."
+    one, other = values
+    if abs(one - other) <= 0.01 * max(abs(one), abs(other)):
+        verdict = "as good as the same"
+    else:
+        lower, share = ("A", 1 - one / other) if one < other else ("B", 1 - other / one)
+        verdict = f"{lower} is {share:.0%} lower"
+    return f"At step {step:,}, where both have been: A {text.loss(one)}, B {text.loss(other)}, {verdict}"
+
+
+def _widths(found: Comparison, width: int) -> tuple[int, int]:
+    """Columns of the key, and of each value."""
+    key = min(max((len(key) for key, _, _ in found.changes), default=8), max(16, width // 3))
+    return key, max(8, (width - key - 6) // 2)
+
+
+def differences_head(found: Comparison, width: int) -> str:
+    """The titles of the columns below."""
+    if not found.changes:
+        return "Both were told the same."
+    key, value = _widths(found, width)
+    return f"  {text.clip(text.number(len(found.changes), 'difference'), key):<{key}}  {'A':<{value}}  B"
+
+
+def difference_rows(found: Comparison, width: int) -> list[Row]:
+    """A row for each setting that differs."""
+    key, value = _widths(found, width)
+    rows: list[Row] = []
+    for name, one, other in found.changes:
+        shown = [_shown(item, value) for item in (one, other)]
+        rows.append(
+            (
+                (f"{text.clip(text.plain(name), key):<{key}}  ", ""),
+                (f"{shown[0]:<{value}}  {shown[1]}", "strong"),
+            )
+        )
+    return rows
+
+
+def _shown(value: object, width: int) -> str:
+    """The end of a path says more than its beginning."""
+    words = text.plain(word(value))
+    return text.clip_path(words, width) if words.startswith("/") else text.clip(words, width)

@@ -1,0 +1,1 @@
+"""The list of runs, and what is done from it."""

@@ -1,0 +1,233 @@
+"""The runs on this machine."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+
+from loratui.events import ENDED
+from loratui.problems import UserError
+from loratui.runs import queue_file, store
+from loratui.runs.store import RunSummary
+from loratui.tui import link, text
+from loratui.tui.runs import keys, rows
+from loratui.tui.widgets.keybar import KeyBar
+from loratui.tui.widgets.line import Line
+from loratui.tui.widgets.rows import RowList
+
+POLL = 1.0
+POLL_SLOW = 5.0
+HELP = (
+    "Runs go on whether or not this window is open. LOST is a run whose machine restarted or whose\n"
+    "supervisor was killed: r goes on from the last saved state. QUEUED runs wait for a GPU, number 1\n"
+    "is next: e changes one, K and J move it, H holds it back, d takes it out."
+)
+
+
+class RunsScreen(Screen[None]):
+    """A row for each run: what trains, what waits, what is over."""
+
+    BINDINGS = keys.BINDINGS
+
+    def __init__(self, chosen: str = "", note: str = "") -> None:
+        """``chosen`` is the run to begin at, ``note`` what is said of it until the cursor moves."""
+        super().__init__()
+        self._wanted = chosen
+        self._note = note
+        self._summaries: list[RunSummary] = []
+        self._queue = queue_file.Queue()
+        self._marked: list[str] = []
+
+    def compose(self) -> ComposeResult:
+        yield Line("loratui   runs", id="title")
+        yield Line(id="runs-head")
+        yield RowList(id="runs")
+        yield Line(id="runs-about")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self._look()
+        self.query_one(RowList).focus()
+        self.set_interval(POLL_SLOW if link.is_slow() else POLL, self._tick)
+
+    def on_screen_resume(self) -> None:
+        self._look()
+
+    def on_resize(self) -> None:
+        self._show()
+
+    def look_at(self, chosen: str, note: str = "") -> None:
+        """Go to a run and say something of it."""
+        self._wanted, self._note = chosen, note
+        self._look()
+
+    def _tick(self) -> None:
+        if self.is_current and (self.app.app_focus or int(time.monotonic()) % 5 == 0):
+            self._look()
+
+    def _look(self) -> None:
+        summaries = []
+        for run in store.all_runs():
+            try:
+                summaries.append(store.summary(run))
+            except UserError:
+                continue
+        chosen = self._chosen()
+        wanted = self._wanted or (chosen.id if chosen else "")
+        self._queue = queue_file.read()
+        self._summaries = rows.in_order(summaries, self._queue)
+        ids = [row.id for row in self._summaries]
+        self._marked = [run_id for run_id in self._marked if run_id in ids]
+        self._wanted = ""
+        self._show(ids.index(wanted) if wanted in ids else None)
+
+    def _show(self, cursor: int | None = None) -> None:
+        width = self.size.width
+        if not width:
+            self._wanted = self._wanted or (self._summaries[cursor].id if cursor is not None else "")
+            return
+        self.query_one("#runs-head", Line).show(rows.head(width))
+        shown = [rows.row(summary, width, self._queue, self._marked) for summary in self._summaries]
+        self.query_one(RowList).show_rows(shown, cursor)
+        self._show_about()
+
+    def _show_about(self) -> None:
+        chosen = self._chosen()
+        self.query_one("#runs-about", Line).show(self._note or self._about(chosen))
+        held = chosen is not None and chosen.id in self._queue.held
+        self.query_one(KeyBar).show(keys.shown(chosen, held, len(self._marked)))
+
+    def _about(self, chosen: RunSummary | None) -> str:
+        if chosen is None:
+            return "No runs yet. n starts one."
+        if self._marked:
+            from loratui.tui.runs.comparing import marked_words
+
+            return marked_words(self._marked, self._summaries, chosen.id)
+        if chosen.state == "queued":
+            from loratui.tui.runs import waiting
+
+            return "\n".join(filter(None, (waiting.words(chosen.id), waiting.about_queue())))
+        about = text.home_path(chosen.folder)
+        if chosen.state == "lost":
+            about += f"\nLOST: {text.plain(chosen.reason)} r goes on with it."
+        elif chosen.reason:
+            about += f"\n{text.clip(text.plain(chosen.reason), 200)}"
+        return about
+
+    def _chosen(self) -> RunSummary | None:
+        index = self.query_one(RowList).cursor
+        return self._summaries[index] if 0 <= index < len(self._summaries) else None
+
+    @property
+    def _run(self) -> store.Run | None:
+        """The run under the cursor."""
+        chosen = self._chosen()
+        return store.Run(chosen.id, Path(chosen.folder)) if chosen else None
+
+    def on_row_list_moved(self, event: RowList.Moved) -> None:
+        event.stop()
+        self._note = ""
+        self._show_about()
+
+    # Keys
+
+    def action_open(self) -> None:
+        if self._run is not None:
+            self.app.show_run(self._run)  # type: ignore[attr-defined]
+
+    def action_result(self) -> None:
+        chosen = self._chosen()
+        if chosen is not None:
+            from loratui.tui.runs.opening import result
+
+            result(self.app, chosen)
+
+    def action_queue(self, wish: str) -> None:
+        """Keys of a run that waits; on another they do nothing."""
+        chosen = self._chosen()
+        if chosen is None or chosen.state != "queued":
+            return
+        from loratui.tui.runs import waiting
+
+        self._note = ""
+        try:
+            waiting.act(store.Run(chosen.id, Path(chosen.folder)), wish)  # type: ignore[arg-type]
+        except UserError as error:
+            self._refuse(error)
+        self._look()
+
+    def action_new(self) -> None:
+        self.app.show_wizard(None)  # type: ignore[attr-defined]
+
+    def action_edit(self) -> None:
+        chosen = self._chosen()
+        if chosen is not None and self._run is not None:
+            from loratui.tui.again import edit_copy, edit_waiting
+
+            edit = edit_waiting if chosen.state == "queued" else edit_copy
+            edit(self.app, self._run, self._refuse)
+
+    def action_again(self) -> None:
+        chosen = self._chosen()
+        if chosen is None or self._run is None:
+            return
+        if chosen.state not in ENDED:
+            self.action_open()
+            return
+        from loratui.tui.again import again
+
+        again(self.app, self._run, chosen.state, self._refuse)
+
+    def action_delete(self) -> None:
+        chosen = self._chosen()
+        if chosen is not None:
+            from loratui.tui.runs.deleting import delete
+
+            delete(self.app, chosen, self._said)
+
+    def action_mark(self) -> None:
+        chosen = self._chosen()
+        if chosen is None:
+            return
+        if chosen.id in self._marked:
+            self._marked.remove(chosen.id)
+        else:
+            self._marked = [*self._marked[-1:], chosen.id]
+        self._note = ""
+        self._show()
+
+    def action_unmark(self) -> None:
+        self._marked, self._note = [], ""
+        self._show()
+
+    def action_compare(self) -> None:
+        chosen = self._chosen()
+        if chosen is None:
+            return
+        if len(self._marked) < 2 and chosen.id not in self._marked:
+            self.action_mark()
+        if len(self._marked) == 2:
+            from loratui.tui.runs.comparing import compare
+
+            compare(self.app, self._marked, self._refuse)
+
+    def _said(self, words: str) -> None:
+        self._note = words
+        self._look()
+
+    def _refuse(self, error: UserError) -> None:
+        from loratui.tui.help import TextScreen
+
+        self.app.push_screen(TextScreen("That was not possible", text.plain(str(error))))
+
+    def action_help(self) -> None:
+        from loratui.tui.help import HelpScreen
+
+        self.app.push_screen(HelpScreen(HELP, self.BINDINGS))
+
+    def action_leave(self) -> None:
+        self.app.exit()
