@@ -13,6 +13,8 @@ LORA_MODULE = "networks.lora"
 LYCORIS_MODULE = "lycoris.kohya"
 LYCORIS_PACKAGE = "lycoris-lora"
 
+FOUR_BIT_PACKAGE = "bitsandbytes"
+
 _PLUS_ARGS = frozenset({"loraplus_lr_ratio", "loraplus_unet_lr_ratio", "loraplus_text_encoder_lr_ratio"})
 NETWORK_ARGS = frozenset({"conv_dim", "conv_alpha", "rank_dropout", "module_dropout"}) | _PLUS_ARGS
 """What network_args may say with ``networks.lora``."""
@@ -84,7 +86,10 @@ KEYS = frozenset(
         "enable_bucket",
         "enable_wildcard",
         "flip_aug",
+        "fp8_base",
+        "fp8_base_unet",
         "full_bf16",
+        "full_fp16",
         "gradient_accumulation_steps",
         "gradient_checkpointing",
         "huber_c",

@@ -68,6 +68,8 @@ class BuiltinEngine:
             argv += ["--state_minutes", str(recipe.output.state_minutes)]
         if recipe.launch.as_sd_scripts:
             argv.append("--as_sd_scripts")
+        if recipe.training.base_4bit:
+            argv.append("--base_4bit")
         if recipe.dataset.skip_damaged:
             argv.append("--skip_damaged")
         return Launch(Command(tuple(argv), {"HF_HUB_OFFLINE": "1"}, run_folder), files)
@@ -98,6 +100,8 @@ def _settings(recipe: Recipe) -> Iterator[Problem]:
         package = builtin_support.LYCORIS_PACKAGE
         message = f"{recipe.network.type} needs the package {package}, which is not installed."
         yield Problem("network.type", message, f"Run: pip install {package}")
+    if recipe.training.base_4bit:
+        yield from _base_4bit(recipe)
     yield from _optimizer(recipe.optimizer)
     script = config.script_of(recipe)
     for key in recipe.kohya:
@@ -114,6 +118,19 @@ def _settings(recipe: Recipe) -> Iterator[Problem]:
             f"the builtin engine trains on one machine, not on {recipe.launch.num_machines}.",
             'Write num_machines = 1, or choose engine = "kohya".',
         )
+
+
+def _base_4bit(recipe: Recipe) -> Iterator[Problem]:
+    key, package = "training.base_4bit", builtin_support.FOUR_BIT_PACKAGE
+    if importlib.util.find_spec(package) is None:
+        message = f"it needs the package {package}, which is not installed."
+        yield Problem(key, message, f"Run: pip install {package}; or write fp8_base = true below [kohya].")
+    for other in ("fp8_base", "fp8_base_unet"):
+        if recipe.kohya.get(other):
+            yield Problem(key, f"contradicts kohya.{other}.", "Remove one of the two.")
+    if recipe.network.type in ("loha", "lokr"):
+        message = f"it works with LoRA and LoCon, not with {recipe.network.type}."
+        yield Problem(key, message, 'Write base_4bit = false, or type = "lora".')
 
 
 def _optimizer(optimizer: Optimizer) -> Iterator[Problem]:

@@ -46,6 +46,12 @@ class KohyaEngine:
         yield from kohya_config.check(flat, script)
         yield from kohya_family.problems(recipe)
         yield from kohya_status.problems(script)
+        if recipe.training.base_4bit:
+            yield Problem(
+                "training.base_4bit",
+                "sd-scripts keeps no base model in 4 bits.",
+                'Write fp8_base = true below [kohya] instead, or choose engine = "builtin".',
+            )
         if recipe.dataset.skip_damaged:
             yield Problem(
                 "dataset.skip_damaged",

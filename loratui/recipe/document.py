@@ -104,6 +104,9 @@ class Training(Section, frozen=True, kw_only=True):
     noise_offset: Annotated[float, msgspec.Meta(ge=0)] | None = None
     cache_latents: bool = True
     gradient_checkpointing: bool = False
+    base_4bit: bool = False
+    """Keep the U-Net in 4 bits (NF4), for the smallest cards; the builtin engine alone can, with the package
+    bitsandbytes."""
 
 
 class Samples(Section, frozen=True, kw_only=True):

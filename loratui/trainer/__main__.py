@@ -18,6 +18,7 @@ from loratui.problems import UserError
 from loratui.trainer.asked import Asked
 from loratui.trainer.config import ConfigRefusedError
 from loratui.trainer.config_file import load_config
+from loratui.trainer.option_rules import option_problems
 from loratui.trainer.options import Options
 from loratui.trainer.out_of_memory import next_lever
 from loratui.trainer.process import end_now, own_stdout, sentence
@@ -44,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="take SDXL's text projection out of a single file as sd-scripts does, not as inference does",
     )
     parser.add_argument(
+        "--base_4bit", action="store_true", help="keep the U-Net in 4 bits (NF4); needs bitsandbytes"
+    )
+    parser.add_argument(
         "--skip_damaged", action="store_true", help="leave out pictures that cannot be read, naming each"
     )
     options = parser.parse_args(arguments)
@@ -56,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.state_minutes,
         Asked(options.control),
         as_sd_scripts=options.as_sd_scripts,
+        base_4bit=options.base_4bit,
         skip_damaged=options.skip_damaged,
     )
     return guarded(options.config_file, Reporter(emit), stop, told)
@@ -67,6 +72,9 @@ def guarded(config_file: Path, report: Reporter, stop: StopRequest, options: Opt
     try:
         report.phase("starting")
         config = load_config(config_file)
+        problems = list(option_problems(config, options or Options()))
+        if problems:
+            raise ConfigRefusedError(str(config_file), *problems)
         report.phase("libraries", "loading PyTorch and diffusers")
         from loratui.trainer.session import train  # seconds of imports: after the first words
 

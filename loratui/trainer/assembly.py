@@ -18,6 +18,7 @@ from loratui.trainer.lycoris import lycoris_on
 from loratui.trainer.network import Network, Sizes, attach
 from loratui.trainer.optimizers import Chosen
 from loratui.trainer.rates import rates_for
+from loratui.trainer.scaling import allow_half_gradients
 from loratui.trainer.stepping import Diffusion, Stepper
 from loratui.trainer.targets import Targets, text_targets, unet_targets
 from loratui.trainer.together import Together
@@ -103,6 +104,8 @@ def stepper_for(
     """Everything that one optimizer step moves; ``done`` steps of the schedule are behind it. Raises
     ``ConfigRefusedError`` for values that the optimizer or the scheduler does not take."""
     groups = parameter_groups(config, network)
+    if config.full_fp16:
+        allow_half_gradients(accelerator.scaler)
     optimizer = accelerator.prepare(optimizers.create(config, chosen, list(groups.values())))
     base_rates = [group["lr"] for group in groups.values()]
     return Stepper(

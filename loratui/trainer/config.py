@@ -52,7 +52,10 @@ class TrainConfig:
     enable_bucket: bool
     enable_wildcard: bool
     flip_aug: bool
+    fp8_base: bool
+    fp8_base_unet: bool
     full_bf16: bool
+    full_fp16: bool
     gradient_accumulation_steps: int
     gradient_checkpointing: bool
     huber_c: float

@@ -54,10 +54,16 @@ def _cached_captions(config: TrainConfig) -> Iterator[Problem]:
 
 
 def _choices(config: TrainConfig) -> Iterator[Problem]:
-    if config.full_bf16 and config.mixed_precision != "bf16":
-        # train_network.py:820
-        message = "needs mixed_precision bf16."
-        yield Problem("full_bf16", message, 'Write mixed_precision = "bf16", or remove it.')
+    for word in ("bf16", "fp16"):
+        if getattr(config, f"full_{word}") and config.mixed_precision != word:
+            # train_network.py:814-823
+            message = f"needs mixed_precision {word}."
+            yield Problem(f"full_{word}", message, f'Write mixed_precision = "{word}", or remove it.')
+    for key in ("fp8_base", "fp8_base_unet"):
+        if getattr(config, key) and config.mixed_precision == "no":
+            # train_network.py:831
+            message = "needs mixed_precision bf16 or fp16: float8 weights are computed with in one of them."
+            yield Problem(key, message, 'Write mixed_precision = "bf16" (fp16 on older GPUs), or remove it.')
     if config.max_token_length not in (None, 75, 150, 225):
         message = f"{config.max_token_length} is no length that captions are cut to."
         yield Problem("max_token_length", message, "Use 75, 150 or 225.")

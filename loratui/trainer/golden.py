@@ -27,8 +27,10 @@ import torch
 from loratui.problems import UserError, refusal
 from loratui.trainer import lora_file, optimizers
 from loratui.trainer.assembly import network_on, stepper_for, trained_rates
+from loratui.trainer.base_precision import DTYPES, pack_unet, packs_unet
 from loratui.trainer.data import Item, size_conditions
 from loratui.trainer.loading import BaseModel, load
+from loratui.trainer.options import Options
 from loratui.trainer.recorded_order import captions_follow, items_by_name, order_follows, tokens_of
 from loratui.trainer.recording import Recording, change_error, find, read, relative_error
 from loratui.trainer.schedule import plan
@@ -62,11 +64,18 @@ class Replayed:
 def replay(recording: Recording) -> Replayed:
     """Run one recorded training again. Raises ``UserError`` when its files do not fit."""
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
 
     config = recording.config
+    options = Options(as_sd_scripts=True)
     model = load(
-        Path(config.pretrained_model_name_or_path), config.family, torch.float32, projection_as_stored=True
+        Path(config.pretrained_model_name_or_path),
+        config.family,
+        DTYPES[config.mixed_precision],
+        projection_as_stored=True,
+        unet_as_stored=packs_unet(config, options),
     )
+    pack_unet(config, options, model.unet, _CPU)
     items = items_by_name(recording)
     order_equal = order_follows(recording, items)
     captions_equal = captions_follow(recording, items, model)
@@ -76,7 +85,8 @@ def replay(recording: Recording) -> Replayed:
         raise refusal(recording.folder, f"its start weights do not fit: {remark}", "Copy it again.")
     shaped = partial(lora_file.in_kohyas_shapes, family=config.family)
     start = {name: tensor.clone() for name, tensor in shaped(network.tensors()).items()}
-    accelerator = Accelerator(mixed_precision="no", cpu=True)
+    AcceleratorState._reset_state()  # each recording has a precision of its own
+    accelerator = Accelerator(mixed_precision=config.mixed_precision, cpu=True)
     per_epoch = len(recording.facts["batches_before_shuffle"])
     totals = plan(
         per_epoch, config.gradient_accumulation_steps, config.max_train_steps, config.max_train_epochs

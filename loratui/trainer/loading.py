@@ -35,26 +35,28 @@ def load(
     configs: Path | None = None,
     *,
     projection_as_stored: bool = False,
+    unet_as_stored: bool = False,
 ) -> BaseModel:
     """Load all parts; the VAE stays in float32, which is where half precision turns black.
 
     ``configs`` is a folder of ``unet/config.json`` and so on for a single file; by default one that lies
     beside the file under its name or its family's (``hero/`` or ``sd15/`` for ``hero.safetensors``), as
     models of unusual width need, else the shipped ones. ``projection_as_stored`` repeats what sd-scripts
-    does to SDXL's text projection in a single file (``single_file.open_clip_weights``).
+    does to SDXL's text projection in a single file (``single_file.open_clip_weights``). ``unet_as_stored``
+    leaves the U-Net in its file's own precision instead of ``dtype``, for what rounds it further.
     Raises ``UserError`` when a part is missing, broken or of another shape.
     """
     if path.is_dir():
-        model = _from_folder(path, family, dtype)
+        model = _from_folder(path, family, dtype, unet_as_stored)
     else:
-        model = _from_file(path, family, dtype, configs, projection_as_stored)
+        model = _from_file(path, family, dtype, configs, projection_as_stored, unet_as_stored)
     for part in (model.unet, model.vae, *model.text_encoders):
         part.requires_grad_(False)
         part.eval()
     return model
 
 
-def _from_folder(path: Path, family: str, dtype: torch.dtype) -> BaseModel:
+def _from_folder(path: Path, family: str, dtype: torch.dtype, unet_as_stored: bool) -> BaseModel:
     numbers = ("", "_2") if family == "sdxl" else ("",)
     for part in ("unet", "vae", *(f"text_encoder{number}" for number in numbers)):
         if not list((path / part).glob("*.safetensors")):
@@ -65,9 +67,10 @@ def _from_folder(path: Path, family: str, dtype: torch.dtype) -> BaseModel:
             )
     unet_class, vae_class = diffusers_classes()
     try:
+        unet_dtype = _dtype_in(path / "unet") if unet_as_stored else dtype
         return BaseModel(
             family,
-            unet_class.from_pretrained(path / "unet", torch_dtype=dtype, local_files_only=True),
+            unet_class.from_pretrained(path / "unet", torch_dtype=unet_dtype, local_files_only=True),
             vae_class.from_pretrained(path / "vae", torch_dtype=torch.float32, local_files_only=True),
             [
                 kind.from_pretrained(path / f"text_encoder{number}", local_files_only=True).to(dtype)
@@ -84,7 +87,12 @@ def _from_folder(path: Path, family: str, dtype: torch.dtype) -> BaseModel:
 
 
 def _from_file(
-    path: Path, family: str, dtype: torch.dtype, configs: Path | None, projection_as_stored: bool
+    path: Path,
+    family: str,
+    dtype: torch.dtype,
+    configs: Path | None,
+    projection_as_stored: bool,
+    unet_as_stored: bool,
 ) -> BaseModel:
     from safetensors.torch import load_file
 
@@ -92,7 +100,10 @@ def _from_file(
     unet_class, vae_class = diffusers_classes()
     try:
         weights = load_file(path)
-        unet = part_of_file(unet_class, weights, "model.diffusion_model.", folder, "unet", dtype)
+        prefix = "model.diffusion_model."
+        stored = next((tensor.dtype for key, tensor in weights.items() if key.startswith(prefix)), dtype)
+        unet_dtype = stored if unet_as_stored else dtype
+        unet = part_of_file(unet_class, weights, prefix, folder, "unet", unet_dtype)
         vae = part_of_file(vae_class, weights, "first_stage_model.", folder, "vae", torch.float32)
         encoders = []
         tokenizers = [clip_tokenizer()]
@@ -120,6 +131,15 @@ def _from_file(
             "Choose another checkpoint.",
         ) from error
     return BaseModel(family, unet, vae, text_encoders, tokenizers)
+
+
+def _dtype_in(folder: Path) -> torch.dtype:
+    """Of the first weight of a diffusers part; its files were found already."""
+    from safetensors import safe_open
+
+    with safe_open(next(iter(sorted(folder.glob("*.safetensors")))), "pt") as file:
+        dtype: torch.dtype = file.get_tensor(next(iter(file.keys()))).dtype
+    return dtype
 
 
 def configs_for(path: Path, family: str) -> Path:

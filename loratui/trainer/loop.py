@@ -140,6 +140,7 @@ class Training:
             self.report.emit(events.Step(self.step + 1, None, epoch=epoch + 1, finite=False))
             raise
         self.step += 1
+        self.schedule_offset -= done.skipped
         for number, loss in enumerate(done.losses):
             self.average.add(epoch, position + number, loss)
         self.report.emit(

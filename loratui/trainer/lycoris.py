@@ -19,9 +19,7 @@ from loratui.trainer.config import TrainConfig
 from loratui.trainer.loading import BaseModel
 from loratui.trainer.names import text_encoder_name, unet_name
 from loratui.trainer.network import Layer, Network
-
-BYPASSED = frozenset({"lora", "locon", "loha", "lokr"})
-"""Algorithms whose bypass mode computes the same."""
+from loratui.trainer.network_rules import can_bypass
 
 _OUTSIDE_BLOCKS = frozenset({"conv_in", "conv_out", "time_embedding.linear_1", "time_embedding.linear_2"})
 """Trained in SD 1.x; sd-scripts' own SDXL U-Net has other names for them, so there they are not found."""
@@ -114,14 +112,6 @@ def lycoris_on(
             module.apply_to()
             groups.setdefault(group, {})[name] = LycorisLayer(module.to(device, torch.float32))
     return Network({group: groups[group] for group in sorted(groups)})
-
-
-def can_bypass(arguments: dict[str, str]) -> bool:
-    """Whether bypass mode means the same: not with dropout, nor with weight decomposition (DoRA)."""
-    algorithm = (arguments.get("algo") or "lora").lower()
-    dropped = any(float(arguments.get(key) or 0) for key in ("dropout", "rank_dropout", "module_dropout"))
-    decomposed = arguments.get("dora_wd", "false").lower() != "false"
-    return algorithm in BYPASSED and not dropped and not decomposed
 
 
 def _preset(name: str) -> str:

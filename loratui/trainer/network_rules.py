@@ -31,6 +31,10 @@ _ELSEWHERE = {
 }
 
 
+BYPASSED = frozenset({"lora", "locon", "loha", "lokr"})
+"""Algorithms whose bypass mode computes the same."""
+
+
 def network_problems(config: TrainConfig) -> Iterator[Problem]:
     """Every value that is unknown, contradictory or needs a package that is not there."""
     module = config.network_module
@@ -61,11 +65,36 @@ def _lycoris(config: TrainConfig) -> Iterator[Problem]:
         message = f"lycoris.kohya needs the package {package}, which is not installed."
         yield Problem("network_module", message, f"Run: pip install {package}")
     yield from _arguments(config, builtin_support.LYCORIS_ARGS)
+    if config.fp8_base or config.fp8_base_unet:
+        key = "fp8_base" if config.fp8_base else "fp8_base_unet"
+        yield from (Problem(key, message, fix) for message, fix in needs_whole_weights(config))
     algorithm = config.network_arguments.get("algo", "lora").lower()
     if algorithm not in builtin_support.LYCORIS_ALGORITHMS:
         known = sorted(builtin_support.LYCORIS_ALGORITHMS)
         fix = nearest(algorithm, known) or f"It knows {', '.join(known)}."
         yield Problem("network_args", f"there is no algo={algorithm}.", fix)
+
+
+def needs_whole_weights(config: TrainConfig) -> Iterator[tuple[str, str]]:
+    """Why this network cannot be trained on a base model in fewer bits, and what to do: it rebuilds the base
+    layers' own weights in every pass."""
+    arguments = config.network_arguments
+    if config.network_module != builtin_support.LYCORIS_MODULE:
+        return
+    if not can_bypass(arguments) or arguments.get("bypass_mode", "true").lower() == "false":
+        words = f"algo={arguments.get('algo', 'lora')} with these network_args"
+        fix = "Use locon, loha or lokr without dropout or DoRA."
+        yield f"{words} needs the base model's weights whole.", fix
+    elif arguments.get("train_norm", "false").lower() == "true":
+        yield "train_norm needs the base model's weights whole.", "Remove train_norm."
+
+
+def can_bypass(arguments: dict[str, str]) -> bool:
+    """Whether bypass mode means the same: not with dropout, nor with weight decomposition (DoRA)."""
+    algorithm = (arguments.get("algo") or "lora").lower()
+    dropped = any(float(arguments.get(key) or 0) for key in ("dropout", "rank_dropout", "module_dropout"))
+    decomposed = arguments.get("dora_wd", "false").lower() != "false"
+    return algorithm in BYPASSED and not dropped and not decomposed
 
 
 def _arguments(config: TrainConfig, known: frozenset[str]) -> Iterator[Problem]:

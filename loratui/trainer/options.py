@@ -17,5 +17,7 @@ class Options:
     as_sd_scripts: bool = False
     """Repeat what sd-scripts does otherwise than programs that draw: SDXL's text projection of a single file
     is taken as it lies (``single_file.open_clip_weights``)."""
+    base_4bit: bool = False
+    """Keep the U-Net in 4 bits (``packing.pack_4bit``)."""
     skip_damaged: bool = False
     """Leave out pictures that cannot be read, instead of stopping before the first step."""

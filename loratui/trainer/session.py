@@ -20,6 +20,7 @@ from loratui.models.inspect import inspect
 from loratui.problems import Problem, UserError
 from loratui.trainer import checkpoints, data, lora_file, metadata, optimizers, state
 from loratui.trainer.assembly import network_on, stepper_for
+from loratui.trainer.base_precision import DTYPES, pack_text_encoders, pack_unet, packs_unet
 from loratui.trainer.batches import Buckets, batches_per_epoch
 from loratui.trainer.caching import encode_captions, encode_dataset_pictures
 from loratui.trainer.config import TrainConfig
@@ -29,6 +30,7 @@ from loratui.trainer.loading import BaseModel, diffusers_classes, encoder_classe
 from loratui.trainer.loop import Training
 from loratui.trainer.objective import AverageLoss
 from loratui.trainer.options import Options
+from loratui.trainer.packing import weight_bytes
 from loratui.trainer.prompts import Prompt, read_prompts
 from loratui.trainer.report import Reporter
 from loratui.trainer.schedule import Plan, plan
@@ -36,7 +38,6 @@ from loratui.trainer.state import Progress
 from loratui.trainer.stopping import StopRequest
 from loratui.trainer.vae_file import load_vae
 
-_DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 _PATIENCE = 60
 """Minutes that the other processes wait while the leading one draws or saves."""
 
@@ -87,8 +88,9 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
     model = load(
         Path(config.pretrained_model_name_or_path).expanduser(),
         config.family,
-        _DTYPES[config.mixed_precision],
+        DTYPES[config.mixed_precision],
         projection_as_stored=options.as_sd_scripts,
+        unet_as_stored=packs_unet(config, options),
     )
     if config.vae:
         model.vae = load_vae(
@@ -102,9 +104,14 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
         config, model, items, seed, accelerator.device, report, skip_damaged=options.skip_damaged
     )
     buckets, totals = _planned(config, items, accelerator.num_processes)  # without those left out
+    pack_text_encoders(config, options, model, accelerator.device)
     conditions = encode_captions(config, model, items, prompts, accelerator.device, report)
     report.phase("network", f"rank {config.rank}, alpha {config.alpha:g}")
-    model.unet.to(accelerator.device)
+    pack_unet(config, options, model.unet, accelerator.device)
+    if packs_unet(config, options):
+        size = weight_bytes(model.unet) / 2**20
+        kind = "4 bits" if options.base_4bit else "float8"
+        report.message("info", f"The U-Net's weights are kept in {kind}: {size:.1f} MiB.")
     _seed_all(seed)
     network = network_on(config, model, accelerator.device)
     if config.network_weights:
@@ -112,8 +119,8 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
         remark = lora_file.load_into(network, Path(config.network_weights).expanduser())
         if remark:
             report.message("warning", remark)
-    if config.full_bf16:
-        network.cast(torch.bfloat16)
+    if config.full_bf16 or config.full_fp16:
+        network.cast(DTYPES[config.mixed_precision])
     scheduled = progress.schedule_step if progress else 0
     stepper = stepper_for(config, chosen, accelerator, model.unet, network, totals.total_steps, scheduled)
     if progress is not None:

@@ -75,6 +75,9 @@ class Stepped:
     """The rate it comes to: with Prodigy and D-Adaptation d times the one set."""
     norm: float
     """Of the gradient before it was clipped."""
+    skipped: bool = False
+    """fp16: the gradient was too large for its scale, and the weights stay as they were. The learning rate
+    schedule waits, as accelerate has it (accelerate/scheduler.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +120,17 @@ class Stepper:
         self.together.average_gradients(self.network.parameters())
         limit = self.config.max_grad_norm or math.inf
         norm = float(self.accelerator.clip_grad_norm_(self.network.parameters(), limit))
-        # With fp16 the gradient scaler skips such a step and lowers its scale.
-        if not math.isfinite(norm) and self.accelerator.scaler is None:
+        scaler = self.accelerator.scaler
+        # With fp16 the gradient scaler skips such a step and lowers its scale, while there is room below it.
+        if not math.isfinite(norm) and (scaler is None or scaler.get_scale() < 1):
             raise NotFiniteError
         self.optimizer.step()
-        self.rates.advance()
+        skipped = scaler is not None and bool(self.optimizer.step_was_skipped)
+        if not skipped:
+            self.rates.advance()
         self.optimizer.zero_grad(set_to_none=True)
         self._limit_norms()
-        return Stepped(losses, rates, rates_found(self.optimizer) or in_use, norm)
+        return Stepped(losses, rates, rates_found(self.optimizer) or in_use, norm, skipped)
 
     def loss(self, fed: Fed) -> Tensor:
         """The scalar that is minimised."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from loratui.engines.builtin import BuiltinEngine
-from loratui.recipe import Base, Dataset, Launch, Network, Optimizer, Output, Recipe
+from loratui.recipe import Base, Dataset, Launch, Network, Optimizer, Output, Recipe, Training
 from loratui.runs.layout import Run
 
 
@@ -64,9 +64,22 @@ def test_what_the_trainer_is_told_beside_the_config() -> None:
         base=Base(model="m"),
         dataset=Dataset(folder="d", skip_damaged=True),
         launch=Launch(as_sd_scripts=True),
+        training=Training(base_4bit=True),
     )
     argv = BuiltinEngine().prepare(allowing, folder).command.argv
-    assert {"--skip_damaged", "--as_sd_scripts"} <= set(argv)
+    assert {"--skip_damaged", "--as_sd_scripts", "--base_4bit"} <= set(argv)
+
+
+def test_a_base_model_in_4_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    four = Training(base_4bit=True)
+    assert "training.base_4bit" not in refused(training=four)
+    assert "training.base_4bit" in refused(training=four, kohya={"fp8_base": True})
+    assert "training.base_4bit" in refused(training=four, network=Network(type="loha"))
+    missing = lambda name: None if name == "bitsandbytes" else object()  # noqa: E731
+    monkeypatch.setattr("importlib.util.find_spec", missing)
+    problems = BuiltinEngine().supports(Recipe(base=Base(model="m"), training=four))
+    found = next(problem for problem in problems if problem.key == "training.base_4bit")
+    assert "pip install bitsandbytes" in found.fix
 
 
 def test_several_processes_on_one_machine() -> None:

@@ -96,6 +96,7 @@ def test_the_table_covers_every_setting_once() -> None:
     """A setting without a row is either written by a rule of its own or never reaches a trainer."""
     by_rule = {
         "dataset.skip_damaged",
+        "training.base_4bit",
         "network.type",
         "network.conv_rank",
         "network.conv_alpha",

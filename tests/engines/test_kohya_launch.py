@@ -122,8 +122,10 @@ def test_what_a_recipe_may_say(launch: Launch, keys: list[str]) -> None:
 
 def test_damaged_pictures_end_sd_scripts_whatever_the_recipe_allows() -> None:
     from loratui.engines.kohya import KohyaEngine
-    from loratui.recipe import Dataset, Recipe
+    from loratui.recipe import Dataset, Recipe, Training
 
     for allowed in (False, True):
-        found = KohyaEngine().supports(Recipe(dataset=Dataset(skip_damaged=allowed)))
-        assert ("dataset.skip_damaged" in {problem.key for problem in found}) is allowed
+        recipe = Recipe(dataset=Dataset(skip_damaged=allowed), training=Training(base_4bit=allowed))
+        found = {problem.key for problem in KohyaEngine().supports(recipe)}
+        assert ("dataset.skip_damaged" in found) is allowed
+        assert ("training.base_4bit" in found) is allowed

@@ -14,7 +14,7 @@ from loratui.trainer import lora_file
 from loratui.trainer.assembly import network_on
 from loratui.trainer.config_file import load_config
 from loratui.trainer.loading import load
-from loratui.trainer.lycoris import can_bypass
+from loratui.trainer.network_rules import can_bypass
 
 CPU = torch.device("cpu")
 LYCORIS = {"network_module": "lycoris.kohya"}

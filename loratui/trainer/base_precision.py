@@ -1,0 +1,62 @@
+"""The precision in which the frozen base model is kept: the mixed one, float8, or 4 bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from loratui.trainer.config import TrainConfig
+from loratui.trainer.loading import BaseModel
+from loratui.trainer.options import Options
+from loratui.trainer.packing import pack_4bit, pack_float8, round_to_float8
+
+DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+"""By mixed_precision."""
+
+
+def packs_unet(config: TrainConfig, options: Options) -> bool:
+    """Whether the U-Net is kept in fewer bits than it computes in; rounded once, out of its file's own
+    precision."""
+    return config.fp8_base or config.fp8_base_unet or options.base_4bit
+
+
+def pack_unet(config: TrainConfig, options: Options, unet: Any, device: torch.device) -> None:
+    """Bring the U-Net into the precision that is asked for, and with it to ``device``, layer by layer.
+
+    sd-scripts also rounds the time embedding of SD 1.x and 2.x to float8, since it takes the precision of the
+    U-Net's weights for that of its input (library/original_unet.py:1586); with ``as_sd_scripts`` so do we.
+    """
+    dtype = DTYPES[config.mixed_precision]
+    if options.base_4bit:
+        pack_4bit(unet, dtype, device)
+    elif config.fp8_base or config.fp8_base_unet:
+        pack_float8(unet, dtype, device)
+        if options.as_sd_scripts and config.family != "sdxl":
+            unet.time_embedding.register_forward_pre_hook(
+                lambda module, given: (round_to_float8(given[0]), *given[1:])
+            )
+    unet.to(device)
+
+
+def pack_text_encoders(config: TrainConfig, options: Options, model: BaseModel, device: torch.device) -> None:
+    """fp8_base, other than fp8_base_unet, is for the text encoders too (train_network.py:837-861), where they
+    run in every step. Encoded once and for all, captions are encoded in mixed precision: the encoders are
+    gone before the first step.
+
+    sd-scripts leaves their embeddings, which have no float8, in mixed precision, but rounds them to float8 on
+    the way there; with ``as_sd_scripts`` so do we.
+    """
+    every_step = any(config.text_encoder_rates) or config.caption_rules.varies
+    if options.as_sd_scripts and not config.cache_text_encoder_outputs:
+        every_step = True
+    if not config.fp8_base or config.fp8_base_unet or not every_step:
+        return
+    for encoder in model.text_encoders:
+        encoder.to(device)
+        pack_float8(encoder, DTYPES[config.mixed_precision], device)
+        if options.as_sd_scripts:
+            for layer in encoder.modules():
+                if isinstance(layer, nn.Embedding):
+                    layer.weight.data = round_to_float8(layer.weight.data)
