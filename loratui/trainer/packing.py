@@ -52,13 +52,15 @@ def pack_4bit(unet: nn.Module, dtype: torch.dtype, device: torch.device) -> None
     for name, layer in unet.named_modules():
         if isinstance(layer, nn.Linear | nn.Conv2d) and "_block" in name:
             layer.to(device)
-            weight = layer.weight.data
+            # As a matrix: of odd rows, as kernels have, bitsandbytes makes much ado on a CPU.
+            weight = layer.weight.data.flatten(1)
             packed, scales = quantize_4bit(
                 weight, blocksize=_BLOCK, quant_type="nf4", compress_statistics=True
             )
             scales.dtype = dtype
+            shape = layer.weight.shape
             layer.weight = nn.Parameter(packed, requires_grad=False)
-            _unpack_for(_Packed(layer, dtype, scales))
+            _unpack_for(_Packed(layer, dtype, shape, scales))
     for tensor in unet.parameters():
         if tensor.is_floating_point():
             tensor.data = tensor.data.to(dtype)
@@ -91,16 +93,17 @@ class _Packed:
     layer: _Layer
     dtype: torch.dtype
     """It computes in."""
-    scales: Any = None
+    shape: torch.Size | None = None
     """Of a 4-bit weight."""
+    scales: Any = None
 
     def weight(self) -> Tensor:
-        if self.scales is None:
+        if self.shape is None:
             return self.layer.weight.to(self.dtype)
         from bitsandbytes.functional import dequantize_4bit
 
         weight: Tensor = dequantize_4bit(self.layer.weight.data, self.scales)
-        return weight
+        return weight.view(self.shape)
 
     def bias(self) -> Tensor | None:
         return None if self.layer.bias is None else self.layer.bias.to(self.dtype)
