@@ -35,6 +35,24 @@ def test_without_blocks_dark_is_blank_and_bright_is_dense(tmp_path: Path) -> Non
     assert text.isascii()
 
 
+def test_what_is_transparent_is_white(tmp_path: Path) -> None:
+    picture = Image.new("RGBA", (2, 2), "red")
+    picture.paste((0, 0, 0, 0), (0, 1, 2, 2))
+    picture.save(tmp_path / "a.png")
+    (segment, *_) = list(render(tmp_path / "a.png", 2, 1).strips[0])
+    assert segment.style is not None and segment.style.color is not None and segment.style.bgcolor is not None
+    assert segment.style.color.get_truecolor() == (255, 0, 0)
+    assert segment.style.bgcolor.get_truecolor() == (255, 255, 255)
+
+
+def test_a_turned_picture_is_upright_but_for_a_trainer(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 20)).save(tmp_path / "a.jpg", exif=exif)
+    assert len(render(tmp_path / "a.jpg", 40, 20).strips) == 20
+    assert len(render(tmp_path / "a.jpg", 40, 20, upright=False).strips) == 10
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     size=st.tuples(st.integers(1, 300), st.integers(1, 300)),

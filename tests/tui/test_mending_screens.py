@@ -13,7 +13,6 @@ from textual.pilot import Pilot
 from loratui.dataset import history
 from loratui.tui.app import LoratuiApp
 from loratui.tui.dataset.menu import MendMenu
-from loratui.tui.widgets.halfblocks import cells
 
 Text = Callable[[LoratuiApp], str]
 
@@ -164,19 +163,6 @@ def test_what_cannot_be_read_is_said(
             await press(pilot, "escape")
 
     drive(app, act, size=(80, 24))
-
-
-def test_half_blocks(tmp_path: Path) -> None:
-    image = Image.new("RGBA", (2, 3), (255, 0, 0, 255))
-    image.putpixel((0, 1), (0, 0, 0, 0))
-    image.save(tmp_path / "a.png")
-    made = cells(tmp_path / "a.png", 10, 10)
-    red, white = (255, 0, 0), (255, 255, 255)
-    assert made == [[(red, white), (red, red)], [(red, red), (red, red)]]
-    assert [len(row) for row in cells(tmp_path / "a.png", 1, 1)] == [1]
-    assert cells(tmp_path / "none.png", 10, 10) == []
-    (tmp_path / "b.png").write_bytes(b"no picture")
-    assert cells(tmp_path / "b.png", 10, 10) == []
 
 
 def test_formats_and_names_are_mended(

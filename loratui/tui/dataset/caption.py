@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
@@ -18,9 +17,9 @@ from loratui.dataset.mending.hand_edits import HandEdits
 from loratui.dataset.thresholds import TOKEN_LIMITS
 from loratui.tui.glyphs import glyphs
 from loratui.tui.text import clip_path
-from loratui.tui.widgets.halfblocks import HalfBlocks, cells
 from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line
+from loratui.tui.widgets.picture import Picture
 
 
 class CaptionText(TextArea):
@@ -61,7 +60,7 @@ class CaptionScreen(ModalScreen[int]):
             with Vertical(id="caption-side"):
                 yield CaptionText(self._text())
                 yield Line(id="caption-about", classes="facts")
-            yield HalfBlocks(id="caption-picture", unicode=glyphs().unicode)
+            yield Picture(id="caption-picture", upright=False)
         yield KeyBar(
             ("enter", "keep"),
             ("ctrl+n/p", "next/before"),
@@ -76,9 +75,6 @@ class CaptionScreen(ModalScreen[int]):
         area.focus()
         area.move_cursor(area.document.end)
         self._show()
-
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._draw_if_shown)
 
     @property
     def _entry(self) -> Entry:
@@ -144,11 +140,4 @@ class CaptionScreen(ModalScreen[int]):
 
     def _draw_if_shown(self) -> None:
         if self._shows_picture:
-            self._draw(self._at)
-
-    @work(thread=True, exclusive=True, group="picture")
-    def _draw(self, at: int) -> None:
-        widget = self.query_one("#caption-picture", HalfBlocks)
-        made = cells(self._root / self._entries[at].name, widget.size.width - 1, widget.size.height)
-        if self.is_attached and at == self._at:
-            self.app.call_from_thread(widget.show, made)
+            self.query_one(Picture).show(self._root / self._entry.name)

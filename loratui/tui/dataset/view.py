@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 
-from loratui.tui.glyphs import glyphs
 from loratui.tui.text import clip_path
-from loratui.tui.widgets.halfblocks import HalfBlocks, cells
 from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line
+from loratui.tui.widgets.picture import Picture
 
 
 class ViewScreen(ModalScreen[None]):
@@ -33,23 +31,25 @@ class ViewScreen(ModalScreen[None]):
             for index, (name, _) in enumerate(self._pictures):
                 with Vertical():
                     yield Line(name, id=f"view-name-{index}", classes="heading")
-                    yield HalfBlocks(id=f"view-{index}", unicode=glyphs().unicode)
+                    yield Picture(id=f"view-{index}", upright=False)
         yield KeyBar(("esc", "back"))
 
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._draw)
+    def on_mount(self) -> None:
+        for index, (_, path) in enumerate(self._pictures):
+            self.query_one(f"#view-{index}", Picture).show(path)
 
-    @work(thread=True, exclusive=True, group="view")
-    def _draw(self) -> None:
-        for index, (name, path) in enumerate(self._pictures):
-            widget = self.query_one(f"#view-{index}", HalfBlocks)
-            width, height = widget.size
-            made = cells(path, width - 1, height)
-            if not self.is_attached:
-                return
-            title = clip_path(name, max(8, width - 2)) + ("" if made else "  (cannot be opened)")
-            self.app.call_from_thread(self.query_one(f"#view-name-{index}", Line).show, title)
-            self.app.call_from_thread(widget.show, made)
+    def on_resize(self) -> None:
+        for index in range(len(self._pictures)):
+            self._entitle(index, "")
+
+    def on_picture_drawn(self, event: Picture.Drawn) -> None:
+        self._entitle(int((event.picture.id or "view-0").removeprefix("view-")), event.error)
+
+    def _entitle(self, index: int, error: str) -> None:
+        title = self.query_one(f"#view-name-{index}", Line)
+        room = max(8, (title.size.width or self.size.width // len(self._pictures)) - 2)
+        name = clip_path(self._pictures[index][0], room)
+        title.show(f"{name}  {error}" if error else name)
 
     def action_close(self) -> None:
         self.dismiss()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,19 +22,26 @@ class Rendered(NamedTuple):
     height: int
 
 
-def render(path: Path, columns: int, rows: int, *, blocks: bool = True) -> Rendered:
+def render(path: Path, columns: int, rows: int, *, blocks: bool = True, upright: bool = True) -> Rendered:
     """A picture as large as fits into ``columns`` x ``rows`` cells; a cell is taken to be twice as high as
-    wide. Imports Pillow and takes tens of milliseconds: not for the event loop.
+    wide. What is transparent is white. Not ``upright``: not turned by EXIF, as a trainer sees it. Imports
+    Pillow and takes tens of milliseconds: not for the event loop.
 
-    Raises ``OSError`` or ``ValueError`` when it cannot be read (Pillow's errors are such).
+    Raises whatever Pillow's decoders do when it cannot be read.
     """
     from PIL import Image, ImageOps
 
     down = 2 if blocks else 1
-    with Image.open(path) as opened:
+    with warnings.catch_warnings(), Image.open(path) as opened:
+        warnings.simplefilter("ignore")  # on odd EXIF and large pictures
         width, height = opened.size
         opened.draft("RGB", (columns * 2, rows * 4))
-        picture = ImageOps.exif_transpose(opened).convert("RGB")
+        turned = ImageOps.exif_transpose(opened) if upright else opened
+        picture = turned.convert("RGBA" if turned.has_transparency_data else "RGB")
+    if picture.mode == "RGBA":
+        picture.thumbnail((columns * 4, rows * 8), Image.Resampling.BOX)
+        ground = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(ground, picture).convert("RGB")
     share = min(columns / picture.width, rows * 2 / picture.height)
     size = (
         max(1, min(columns, round(picture.width * share))),

@@ -36,8 +36,10 @@ class Picture(Widget):
         def control(self) -> Picture:
             return self.picture
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None, upright: bool = True) -> None:
+        """Not ``upright``: not turned by EXIF, as a trainer sees it."""
         super().__init__(id=id)
+        self._upright = upright
         self._path: Path | None = None
         self._strips: list[Strip] = []
 
@@ -63,7 +65,7 @@ class Picture(Widget):
     def _read(self, path: Path, columns: int, rows: int) -> None:
         drawn, error = None, ""
         try:
-            drawn = render(path, columns, rows, blocks=glyphs().unicode)
+            drawn = render(path, columns, rows, blocks=glyphs().unicode, upright=self._upright)
         except FileNotFoundError:
             error = "It is not there any more."
         except Exception as caught:  # Pillow raises whatever its decoders do
