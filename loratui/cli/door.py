@@ -26,6 +26,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("history", "Two runs: what differed, and how the loss went."),
     "delete": ("history", "A run with all its files, after asking."),
     "notify": ("notify", "Word of a run's end: ntfy, Discord, Telegram, JSON, a command."),
+    "machine": ("machine", "Stop the rented machine after a run: RunPod, vast.ai; off by default."),
+    "keep": ("machine", "Keep this machine on: call off a stop that is counting down."),
     "queue": ("queue", "Runs that wait for a GPU: order, hold, change, go on after a failure."),
     "fix": ("fix", "What one key can do about a run's trouble: shown, then done."),
     "check": ("check", "Everything in a folder of pictures that would spoil training on it."),

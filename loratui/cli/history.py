@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
@@ -13,7 +14,9 @@ from loratui.events import ENDED
 from loratui.problems import UserError
 from loratui.runs import deleting, fixing, store
 from loratui.runs import report as reports
+from loratui.runs.afterwards import after_all_lost
 from loratui.runs.follow import RunFollower
+from loratui.runs.machine_news import pending
 from loratui.runs.view import RunView
 
 
@@ -30,7 +33,10 @@ def report(run: str, out: Path | None) -> None:
 def status(run: str) -> None:
     """RUN (the newest when none is named) in one line, short enough for a phone."""
     found = store.find(run)
-    data(line(store.summary(found).name, RunFollower(found).poll()))
+    after_all_lost(time.time())
+    stop = pending()
+    when = f" MACHINE STOPS {stop.clock}" if stop else ""
+    data(line(store.summary(found).name, RunFollower(found).poll()) + when)
 
 
 def line(name: str, view: RunView) -> str:

@@ -20,7 +20,7 @@ from loratui.lora.privacy import stripped
 from loratui.lora.strip import strip
 from loratui.problems import UserError, refusal
 from loratui.recipe import Recipe
-from loratui.runs import store
+from loratui.runs import store, uploads
 
 _PATH = click.Path(path_type=Path)
 _TYPES = {"lora": "LoRA", "locon": "LoCon", "loha": "LoHa", "lokr": "LoKr", "dora": "DoRA", "ia3": "IA3"}
@@ -114,6 +114,7 @@ def upload(
             "uploaded": False,
             "url": None,
             "commit": None,
+            "verified": None,
         }
         if not as_json:
             _preview(values, text, found, keep_metadata=keep_metadata, update=update)
@@ -125,6 +126,9 @@ def upload(
                 repo, files, private=private, update=update, message=f"{file.stem}, with loratui"
             )
             values["uploaded"] = True
+            values["verified"] = _confirm(repo, values["commit"], files)
+            if values["verified"]:
+                uploads.note(file, repo, values["commit"])
     if as_json:
         print_json(values)
     if values["uploaded"]:
@@ -136,6 +140,20 @@ def upload(
     else:
         say("Nothing was sent. Add --yes to send it, or --dry-run to write the card to a file.")
         raise click.exceptions.Exit(2)
+
+
+def _confirm(repo: str, commit: str, files: dict[str, Path | bytes]) -> bool | None:
+    """Ask the hub whether it has all of it, byte for byte; None when it does not tell. A file that arrived
+    changed is a failure."""
+    try:
+        wrong = hub.differing(repo, commit, files)
+    except UserError as error:
+        say(f"Sent, but it could not be checked: {error.problems[0].message}")
+        return None
+    if wrong:
+        raise refusal(repo, f"what arrived is not what was sent: {', '.join(wrong)}.", "Send it again.")
+    say("The hub has every byte of it.")
+    return True
 
 
 def _preview(

@@ -14,7 +14,8 @@ from loratui.cli.train import finish, start, with_settings
 from loratui.engines import config
 from loratui.engines.registry import engine
 from loratui.events import ENDED
-from loratui.runs import launch, store
+from loratui.runs import launch, machine_news, store
+from loratui.runs.afterwards import after_all_lost
 from loratui.runs.follow import LogTail, RunFollower
 
 _POLL_SECONDS = 0.25
@@ -24,10 +25,15 @@ _POLL_SECONDS = 0.25
 @json_option
 def runs(as_json: bool) -> None:
     """The runs on this machine, newest first."""
+    after_all_lost(time.time())
     summaries = [store.summary(run) for run in store.all_runs()]
+    stop = machine_news.pending()
     if as_json:
-        print_json({"runs": [_row(summary) for summary in summaries]})
+        stops = {"machine_stops_at": stop.at} if stop else {}
+        print_json({"runs": [_row(summary) for summary in summaries], **stops})
         return
+    if stop:
+        say(f"{machine_news.words(stop)} Keep it on: loratui keep")
     if not summaries:
         say("No runs yet. Start one: loratui demo, or loratui DIR with a folder of pictures.")
     for row in summaries:

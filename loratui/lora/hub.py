@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import warnings
 from collections.abc import Mapping
@@ -60,6 +61,36 @@ def upload(
             )
         raise problem from None
     return address, commit.oid
+
+
+def differing(repo: str, commit: str, files: Mapping[str, Path | bytes]) -> list[str]:
+    """The names of those files that the hub does not hold just as they are here, by size and digest: sha256
+    for large files, else git's own (sha1 over "blob SIZE" and the content). Raises ``UserError`` when the
+    hub does not tell."""
+    from huggingface_hub import HfApi, get_token
+    from huggingface_hub.hf_api import RepoFile
+
+    try:
+        there = HfApi(token=get_token()).get_paths_info(repo, list(files), revision=commit)
+    except Exception as error:
+        raise explain(repo, error) from None
+    found = {row.path: row for row in there if isinstance(row, RepoFile)}
+    return [name for name, content in files.items() if not _is_same(content, found.get(name))]
+
+
+def _is_same(content: Path | bytes, there: object) -> bool:
+    size = len(content) if isinstance(content, bytes) else content.stat().st_size
+    large = getattr(there, "lfs", None)
+    if getattr(there, "size", None) != size:
+        return False
+    digest = hashlib.sha256() if large else hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    if isinstance(content, bytes):
+        digest.update(content)
+    else:
+        with content.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest() == (large.sha256 if large else getattr(there, "blob_id", ""))
 
 
 def explain(repo: str, error: Exception) -> UserError:

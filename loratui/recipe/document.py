@@ -156,6 +156,9 @@ class Launch(Section, frozen=True, kw_only=True):
     """The address under which the others reach machine 0."""
     main_process_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] | None = None
     """29500 when absent, which is torch's own default; on a single machine any free port."""
+    stop_machine: Literal["never", "finished", "ended"] | None = None
+    """Stop the rented machine (RunPod, vast.ai) after the run; ``ended``: also when it has failed. As
+    notify.toml says when absent."""
 
 
 class Recipe(Section, frozen=True, kw_only=True):

@@ -12,8 +12,6 @@ import os
 import subprocess
 import sys
 import tomllib
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
@@ -22,12 +20,13 @@ import msgspec
 
 from loratui import places
 from loratui.problems import Problem, UserError
-from loratui.runs import store
+from loratui.runs import store, web
 from loratui.runs.files import open_for_append
+from loratui.runs.machine_wish import MachineSettings
 from loratui.runs.store import Run, RunSummary
 
-WITHIN = 15.0
-"""Seconds each may take."""
+COMMAND_WITHIN = 60.0
+"""Seconds a command may take."""
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,6 +47,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """notify.toml."""
 
     send: tuple[Target, ...] = ()
+    machine: MachineSettings = MachineSettings()
 
 
 def settings_path() -> Path:
@@ -81,9 +81,12 @@ def words(about: RunSummary) -> str:
     return f"{about.name} {about.state} at step {about.step}{total}{loss}. {about.reason}".strip()[:500]
 
 
-def send(target: Target, about: RunSummary, environment: Mapping[str, str] = os.environ) -> str:
-    """Send word to one target. Returns what went wrong, without address or token; empty when all is well."""
-    text = words(about)
+def send(
+    target: Target, about: RunSummary, environment: Mapping[str, str] = os.environ, text: str = ""
+) -> str:
+    """Send word to one target: ``text``, or how the run stands. Returns what went wrong, without address or
+    token; empty when all is well."""
+    text = text or words(about)
     if target.kind == "command":
         return _run(target.argv, about, text, environment)
     token = environment.get(target.token_env, "") if target.token_env else target.token
@@ -100,18 +103,12 @@ def send(target: Target, about: RunSummary, environment: Mapping[str, str] = os.
         case "json":
             headers |= {"Authorization": f"Bearer {token}"} if token else {}
             body = {"run": about.id, "name": about.name, "state": about.state, "text": text}
-    if not url.startswith(("https://", "http://")):
-        return f"{target.kind}: no address is set"
     data = text.encode() if target.kind == "ntfy" else json.dumps(body).encode()
-    headers["User-Agent"] = "loratui"
     try:
-        request = urllib.request.Request(url, data, headers, method="POST")
-        with urllib.request.urlopen(request, timeout=WITHIN):
-            return ""
-    except urllib.error.HTTPError as error:
-        return f"{target.kind}: the other side answered {error.code}"
-    except (OSError, ValueError) as error:
-        return f"{target.kind}: not sent ({type(error).__name__})"
+        web.ask("POST", url, data, headers)
+    except web.RefusedError as error:
+        return f"{target.kind}: {error}"
+    return ""
 
 
 def _run(argv: tuple[str, ...], about: RunSummary, text: str, environment: Mapping[str, str]) -> str:
@@ -125,7 +122,7 @@ def _run(argv: tuple[str, ...], about: RunSummary, text: str, environment: Mappi
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            timeout=WITHIN * 4,
+            timeout=COMMAND_WITHIN,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -133,12 +130,12 @@ def _run(argv: tuple[str, ...], about: RunSummary, text: str, environment: Mappi
     return f"command: exit code {done.returncode}" if done.returncode else ""
 
 
-def send_all(run: Run, tell: Callable[[str], None]) -> bool:
-    """Send word of a run to every target; what went wrong is told. Returns whether all went well. Raises
-    ``UserError`` for settings that do not fit."""
+def send_all(run: Run, tell: Callable[[str], None], text: str = "") -> bool:
+    """Send word of a run to every target, ``text`` where it is not about the run itself; what went wrong is
+    told. Returns whether all went well. Raises ``UserError`` for settings that do not fit."""
     about, well = store.summary(run), True
     for target in read_settings().send:
-        trouble = send(target, about)
+        trouble = send(target, about, text=text)
         well = well and not trouble
         tell(trouble or f"{target.kind}: sent")
     return well

@@ -10,7 +10,7 @@ import sys
 import time
 
 from loratui.problems import UserError
-from loratui.runs import gpu_locks, launch, lock, queue
+from loratui.runs import afterwards, gpu_locks, launch, lock, queue
 from loratui.runs.layout import Run
 
 PACE = 1.0
@@ -23,6 +23,7 @@ def main() -> int:
         held = lock.hold(queue.worker_lock(), patience=0.2)
     except lock.LockHeldError:
         return 0
+    afterwards.after_all_lost(time.time())
     worker = Worker()
     while worker.turn():
         time.sleep(PACE)
@@ -56,6 +57,7 @@ class Worker:
             launch.start_queued(run, environment)
         except UserError as error:
             print(f"{run.id}: {error}", flush=True)
+            afterwards.begin(run)  # no supervisor will tell of it
 
 
 if __name__ == "__main__":

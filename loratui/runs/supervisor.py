@@ -19,13 +19,13 @@ from pathlib import Path
 
 import msgspec
 
-from loratui import places, recipe
-from loratui.engines import kohya_launch, readers
+from loratui import places
+from loratui.engines import readers
 from loratui.engines.engine import Command, LogReader, Watcher
 from loratui.events import Hint
-from loratui.problems import Problem, UserError
+from loratui.problems import UserError
 from loratui.runs import gpu_locks, hint_rules, lock
-from loratui.runs.effect import nothing_in
+from loratui.runs.conclusion import Inspection, conclude, inspect_file
 from loratui.runs.files import file_size, open_for_append
 from loratui.runs.launch_file import read_command
 from loratui.runs.layout import Run, Status, read_run_file, read_status, take_requests
@@ -34,7 +34,6 @@ from loratui.runs.process import identify
 from loratui.runs.progress import Progress
 from loratui.runs.stopping import Signals, Stop
 from loratui.runs.trainer_process import ORPHAN_GRACE, TrainerProcess
-from loratui.runs.verdict import Facts, decide, ending_signal
 from loratui.runs.watching import Watch
 
 PACE = 0.25
@@ -47,8 +46,6 @@ _STOPPING = {
     True: "A stop was asked for: the trainer finishes its step and saves.",
     False: "A stop was asked for: what follows the last checkpoint is not kept.",
 }
-
-Inspection = Callable[[Path], list[Problem]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +88,26 @@ def supervise(attempt: Attempt, reader: LogReader, ready: Callable[[], None] = l
         traceback.print_exc()
         progress.set_state("failed", "loratui's supervisor itself failed; see supervisor.log.")
     progress.close()
-    _send_word(run)
+    _afterwards(run)
     return progress.status
 
 
-def _send_word(run: Run) -> None:
-    """To whom notify.toml names, if it is there. A fault in it is no fault of the run."""
-    if not (places.home() / "notify.toml").is_file():
-        return
+def _has_afterwards(run: Run) -> bool:
+    """Whether anybody wished for something at the run's end; cheap, for most have not."""
+    if (places.home() / "notify.toml").is_file() or (run.folder / "stop-machine").is_file():
+        return True
     try:
-        from loratui.runs import notify  # a web client, which a running supervisor need not know
+        return b"stop_machine" in run.recipe.read_bytes()
+    except OSError:
+        return False
 
-        notify.in_background(run)
+
+def _afterwards(run: Run) -> None:
+    try:
+        if _has_afterwards(run):
+            from loratui.runs import afterwards
+
+            afterwards.begin(run)
     except Exception:
         traceback.print_exc()
 
@@ -120,7 +125,7 @@ def _run(attempt: Attempt, progress: Progress, signals: Signals) -> None:
     progress.read_rest()
     progress.look_around(at_once=True)
     progress.status = msgspec.structs.replace(progress.status, exit_code=code)
-    _conclude(attempt, progress, stop, watch.killed_for_memory)
+    conclude(progress, attempt.command, attempt.inspect, stop, watch.killed_for_memory)
     if progress.status.state in ("finished", "stopped"):
         from loratui.runs import measuring  # it knows the advice, which a running supervisor need not
 
@@ -131,7 +136,8 @@ def _start(attempt: Attempt, progress: Progress) -> TrainerProcess | None:
     try:
         output = open_for_append(attempt.run.output)
         try:
-            trainer = TrainerProcess(attempt.command, output, attempt.locks, attempt.orphan_grace)
+            word = (sys.executable, "-m", "loratui.runs.afterwards", str(attempt.run.folder))
+            trainer = TrainerProcess(attempt.command, output, attempt.locks, attempt.orphan_grace, word)
         finally:
             os.close(output)
     except OSError as error:
@@ -191,67 +197,6 @@ def _log_is_large() -> Hint:
     return Hint("log_large", "warning", "output.log is larger than 1 GiB")
 
 
-def _conclude(attempt: Attempt, progress: Progress, stop: Stop, out_of_memory: Hint | None) -> None:
-    """The verdict, as the last event and status."""
-    status = progress.status
-    code = status.exit_code or 0
-    final = (attempt.command.cwd / status.final_file) if status.final_file else None
-    killed = out_of_memory is not None and not stop.asked and code != 0
-    if killed or (ending_signal(code) == signal.SIGKILL and not stop.asked):
-        progress.add(out_of_memory or Hint("oom_ram", "fatal", "the trainer was killed (SIGKILL)"))
-    file_problem = _file_problem(final, attempt.inspect)
-    facts = Facts(
-        exit_code=-signal.SIGTERM if stop.asked and progress.ended_by_stop else code,
-        stop_asked=stop.asked,
-        grace_ran_out=stop.ran_out,
-        step=status.step,
-        total_steps=status.total_steps,
-        finite=progress.finite,
-        final_file=str(final or ""),
-        file_problem=file_problem,
-        no_effect=nothing_in(final) if final and not file_problem else "",
-        state_saved=progress.state_saved,
-        hint=progress.fatal_hint,
-        error=progress.last_error,
-        written_elsewhere=kohya_launch.writes_elsewhere(attempt.command),
-        out_of_memory=killed,
-    )
-    state, reason = decide(facts)
-    if state == "finished" and not facts.written_elsewhere:
-        if facts.no_effect:
-            progress.add(Hint(hint_rules.NO_EFFECT, "quality", facts.no_effect))
-        _hint_on_numbers(progress)
-    progress.status = msgspec.structs.replace(progress.status, final_file=facts.final_file)
-    progress.set_state(state, reason)
-
-
-def _file_problem(path: Path | None, inspect: Inspection) -> str:
-    if path is None:
-        return ""
-    if not path.is_file():
-        return "it is not there."
-    try:
-        return " ".join(str(problem) for problem in inspect(path)[:1])
-    except (OSError, ValueError, UserError) as error:
-        return str(error)
-
-
-def _hint_on_numbers(progress: Progress) -> None:
-    try:
-        decided = recipe.loads(progress.run.recipe.read_text(encoding="utf-8"))
-    except (OSError, ValueError, UserError):
-        return
-    hint = hint_rules.without_effect(decided, progress.status.step, progress.rates)
-    if hint is not None:
-        progress.add(hint)
-
-
-def _inspect(path: Path) -> list[Problem]:
-    from loratui.lora import verify
-
-    return verify.problems(path)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Supervise the run in a folder. 0 once the run has a verdict, 1 when it could not be begun."""
     parser = argparse.ArgumentParser(prog="python -m loratui.runs.supervisor")
@@ -288,7 +233,7 @@ def main(arguments: list[str] | None = None) -> int:
     attempt = Attempt(
         run,
         command,
-        _inspect,
+        inspect_file,
         (held, *gpus),
         readers.saves_on_stop(about.engine),
         options.grace,

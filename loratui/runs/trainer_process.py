@@ -35,10 +35,16 @@ class TrainerProcess:
     """A running trainer. Its process group has the number of its own PID."""
 
     def __init__(
-        self, command: Command, output: int, locks: tuple[int, ...], orphan_grace: float = ORPHAN_GRACE
+        self,
+        command: Command,
+        output: int,
+        locks: tuple[int, ...],
+        orphan_grace: float = ORPHAN_GRACE,
+        last_words: tuple[str, ...] = (),
     ) -> None:
         """Start it with both output streams going to the descriptor ``output``. ``locks`` are the run's and
-        its GPUs', which the guard shares. Raises ``OSError`` when the program or its folder is not there."""
+        its GPUs', which the guard shares; ``last_words`` is the command it starts once it has ended an
+        orphan. Raises ``OSError`` when the program or its folder is not there."""
         self._process = subprocess.Popen(
             command.argv,
             cwd=command.cwd,
@@ -51,7 +57,7 @@ class TrainerProcess:
             preexec_fn=_preparation(),
         )
         self.pid = self._process.pid
-        self._guard, self._leash = _start_guard(self.pid, locks, orphan_grace)
+        self._guard, self._leash = _start_guard(self.pid, locks, orphan_grace, last_words)
 
     def has_ended(self) -> bool:
         """Whether it has ended. It is not reaped yet, so its number cannot be given away."""
@@ -90,7 +96,9 @@ def _preparation() -> Callable[[], None]:
     return prepare
 
 
-def _start_guard(group: int, locks: tuple[int, ...], grace: float) -> tuple[int, int]:
+def _start_guard(
+    group: int, locks: tuple[int, ...], grace: float, last_words: tuple[str, ...]
+) -> tuple[int, int]:
     """Fork the guard. Returns its PID and the descriptor that keeps it waiting.
 
     The death signal reaches only the trainer itself; accelerate's launcher dies of it and leaves
@@ -110,8 +118,17 @@ def _start_guard(group: int, locks: tuple[int, ...], grace: float) -> tuple[int,
         _close_all_but(frozenset({0, 1, 2, waiting, *locks}))
         if os.read(waiting, 1) == b"":
             _end_group(group, grace)
+            if last_words:
+                _leave(last_words)
     finally:
         os._exit(0)
+
+
+def _leave(command: tuple[str, ...]) -> None:
+    """Start a program that outlives the guard, holds none of its locks and can be ended again."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    subprocess.Popen(command, stdin=subprocess.DEVNULL, close_fds=True, start_new_session=True)
 
 
 def _close_all_but(kept: frozenset[int]) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("TEXTUAL_FPS", "30")  # read once, when Textual is imported
 
+from textual import events, work
 from textual.app import App
 from textual.binding import Binding
 from textual.screen import Screen
@@ -103,6 +104,26 @@ class LoratuiApp(App[None]):
         from loratui.tui.wizard.screen import WizardScreen
 
         return WizardScreen(self._recipe, self._start, note=self._note)
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._tell_of_lost)
+
+    @work(thread=True)
+    def _tell_of_lost(self) -> None:
+        """Word of runs that were lost while nobody looked, to whom notify.toml names."""
+        if (places.home() / "notify.toml").is_file():
+            from loratui.runs.afterwards import after_all_lost
+
+            after_all_lost(time.time())
+
+    async def on_event(self, event: events.Event) -> None:
+        """Any key keeps this machine on, whatever else it does."""
+        if isinstance(event, events.Key):
+            from loratui.runs import machine_news
+
+            if machine_news.keep() is not None:
+                self.notify("This machine stays on.", timeout=10)
+        await super().on_event(event)
 
     def _panel(self, run: Run) -> Screen[None]:
         from loratui.tui.training.screen import TrainingScreen

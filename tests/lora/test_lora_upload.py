@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from loratui.tensorfile import read_header
+from tests.support.hub import Hub, serving
 from tests.support.loras import SD15, kohya, write_arrays
 
 TOKEN = "hf_thisIsASecretOfTheTest"
@@ -26,110 +24,10 @@ METADATA = {
 }
 
 
-class Hub(ThreadingHTTPServer):
-    """What the hub's API answers to making a repository and committing, kept in memory."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.repos: dict[str, dict[str, bytes]] = {}
-        self.private: dict[str, bool] = {}
-        self.objects: dict[str, bytes] = {}
-        self.refusals: dict[str, tuple[int, dict[str, str]]] = {}
-        """Part of a path to (status, headers) it is refused with."""
-        self.tokens: set[str | None] = set()
-        self.large = False
-        """Whether .safetensors go as large files."""
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Hub
-
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-    def answer(self, status: int, content: object = None, headers: dict[str, str] | None = None) -> None:
-        data = json.dumps(content).encode()
-        self.send_response(status)
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def body(self) -> bytes:
-        return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-
-    def do_GET(self) -> None:
-        self.answer(404, {"error": "not found"})
-
-    def do_PUT(self) -> None:
-        data = self.body()
-        self.server.objects[self.path.rpartition("/")[2]] = data
-        self.answer(200)
-
-    def do_POST(self) -> None:
-        hub, data = self.server, self.body()
-        hub.tokens.add(self.headers.get("Authorization"))
-        for part, (status, headers) in hub.refusals.items():
-            if part in self.path:
-                self.answer(status, {"error": "no"}, headers)
-                return
-        if self.path == "/api/repos/create":
-            wanted = json.loads(data)
-            repo = f"{wanted['organization']}/{wanted['name']}"
-            if repo in hub.repos:
-                self.answer(409, {"error": "You already created this model repo", "url": f"{hub.url}/{repo}"})
-                return
-            hub.repos[repo] = {}
-            hub.private[repo] = wanted["visibility"] == "private"
-            self.answer(200, {"url": f"{hub.url}/{repo}"})
-        elif self.path == "/api/validate-yaml":
-            bad = "license: nonsense" in json.loads(data)["content"]
-            errors = [{"message": '"license" must be one of ...'}] if bad else []
-            self.answer(400 if bad else 200, {"errors": errors, "warnings": [{"message": "empty"}]})
-        elif "/preupload/" in self.path:
-            files = [
-                {
-                    "path": file["path"],
-                    "uploadMode": "lfs" if hub.large and file["path"].endswith(".safetensors") else "regular",
-                    "shouldIgnore": False,
-                }
-                for file in json.loads(data)["files"]
-            ]
-            self.answer(200, {"files": files})
-        elif self.path.endswith("/info/lfs/objects/batch"):
-            objects = [
-                {**wanted, "actions": {"upload": {"href": f"{hub.url}/store/{wanted['oid']}"}}}
-                for wanted in json.loads(data)["objects"]
-            ]
-            self.answer(200, {"objects": objects, "transfer": "basic"})
-        elif "/commit/" in self.path:
-            repo = self.path.removeprefix("/api/models/").partition("/commit/")[0]
-            for line in data.splitlines():
-                item = json.loads(line)
-                if item["key"] == "file":
-                    hub.repos[repo][item["value"]["path"]] = base64.b64decode(item["value"]["content"])
-                elif item["key"] == "lfsFile":
-                    hub.repos[repo][item["value"]["path"]] = hub.objects[item["value"]["oid"]]
-            self.answer(200, {"commitUrl": f"{hub.url}/{repo}/commit/abc", "commitOid": "abc"})
-        else:
-            self.answer(404, {"error": "not found"})
-
-
 @pytest.fixture
 def hub() -> Iterator[Hub]:
-    server = Hub()
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving() as server:
+        yield server
 
 
 @pytest.fixture
@@ -193,6 +91,9 @@ def test_sent(
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
     assert (found["uploaded"], found["commit"], found["url"]) == (True, "abc", f"{hub.url}/me/hero")
+    assert found["verified"] is True
+    noted = json.loads((tmp_path / "home/uploads.jsonl").read_text())
+    assert (noted["sha256"], noted["repo"]) == (hashlib.sha256(before).hexdigest(), "me/hero")
     sent = hub.repos["me/hero"]
     assert sent.keys() == {"hero.safetensors", "README.md", "samples.png"}
     assert {row["path"]: row["bytes"] for row in found["files"]} == {
@@ -247,6 +148,20 @@ def test_what_the_hub_refuses_gets_one_sentence(
     assert words in line
     assert ("Then send it with --update" in line) == ("create" not in part)
     assert TOKEN not in result.stdout + result.stderr
+
+
+def test_what_arrives_otherwise_than_it_was_sent_is_a_failure(
+    loratui: Any, hub: Hub, file: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    hub.damages = True
+    result = loratui("lora", "upload", str(file), "--repo", "me/hero", "--yes", env=environment)
+    assert result.returncode == 1
+    assert "what arrived is not what was sent: hero.safetensors" in result.stderr
+    hub.damages, hub.refusals["/paths-info/"] = False, (500, {})
+    result = loratui("lora", "upload", str(file), "--repo", "me/hero", "--update", "--yes", env=environment)
+    assert result.returncode == 0
+    assert "could not be checked" in result.stderr
+    assert not (tmp_path / "home/uploads.jsonl").exists()
 
 
 def test_a_card_of_ones_own(

@@ -10,7 +10,7 @@ from textual.screen import Screen
 
 from loratui.events import ENDED
 from loratui.problems import UserError
-from loratui.runs import queue_file, store
+from loratui.runs import machine_news, queue_file, store
 from loratui.runs.store import RunSummary
 from loratui.tui import link, text
 from loratui.tui.runs import keys, rows
@@ -93,6 +93,10 @@ class RunsScreen(Screen[None]):
         shown = [rows.row(summary, width, self._queue, self._marked) for summary in self._summaries]
         self.query_one(RowList).show_rows(shown, cursor)
         self._show_about()
+
+        stop = machine_news.pending()
+        soon = f"   {machine_news.words(stop)} Any key keeps it on." if stop else ""
+        self.query_one("#title", Line).show(text.clip(f"loratui   runs{soon}", width - 2))
 
     def _show_about(self) -> None:
         chosen = self._chosen()

@@ -40,6 +40,13 @@ BINDINGS: list[BindingType] = [
     Binding("i", "samples", "pictures", id="run.samples", tooltip="The sample pictures"),
     Binding("n", "notes", "notes", id="run.notes", tooltip="Your notes on this run"),
     Binding("m", "next_curve", "next curve", id="run.curve", tooltip="In the chart: rates, gradient norm"),
+    Binding(
+        "z",
+        "machine",
+        "stop machine",
+        id="run.machine",
+        tooltip="Stop this rented machine after the run",
+    ),
     Binding("p", "paths", "paths", id="run.paths", tooltip="Where the files are"),
     Binding(
         "r",

@@ -14,6 +14,7 @@ from textual.screen import Screen
 
 from loratui.events import ENDED
 from loratui.problems import UserError
+from loratui.runs import machine_news
 from loratui.runs.follow import LogTail, RunFollower
 from loratui.runs.store import Run, read_run_file
 from loratui.runs.view import RunView
@@ -178,8 +179,10 @@ class TrainingScreen(Screen[None]):
             decided = decisions(self.run_shown) if view.hints else {}
             self.query_one("#hints", Line).show(table(view, width - 2, HINT_ROWS, decided))
         trigger = self._recipe.dataset.trigger if self._recipe else ""
+        stop = machine_news.pending()
+        note = f"{machine_news.words(stop)} Any key keeps it on." if stop else self._note
         self.query_one("#notice", Line).show(
-            words.notice(view, self.run_shown.folder, self._note, trigger, self._resumable)
+            words.notice(view, self.run_shown.folder, note, trigger, self._resumable)
         )
         self._show_keys()
 
@@ -258,6 +261,11 @@ class TrainingScreen(Screen[None]):
 
     def action_notes(self) -> None:
         doors.notes(self.app, self.run_shown)
+
+    def action_machine(self) -> None:
+        from loratui.tui.training.machine import ask
+
+        ask(self.app, self.run_shown)
 
     def action_paths(self) -> None:
         doors.paths(self.app, self.run_shown, self.view)
