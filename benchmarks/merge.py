@@ -26,7 +26,7 @@ import torch
 from safetensors.torch import save_file
 
 import loratui
-from loratui.lora import text_layout, unet_layout, vae_layout
+from loratui.layouts import text_layout, unet_layout, vae_layout
 from loratui.lora.checkpoint import UNET, VAE
 from loratui.lora.module_names import Module, kohya_name
 from loratui.lora.streams import Entry, raw_bytes, write

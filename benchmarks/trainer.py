@@ -29,7 +29,8 @@ from loratui.trainer import optimizers
 from loratui.trainer.assembly import network_on, stepper_for
 from loratui.trainer.config import TrainConfig
 from loratui.trainer.config_file import load_config
-from loratui.trainer.loading import BaseModel, diffusers_classes
+from loratui.trainer.loading import BaseModel, read_config
+from loratui.trainer.nets.unet import UNet2DConditionModel
 from loratui.trainer.stepping import Fed
 from loratui.trainer.text import Condition, predict
 from loratui.trainer.tiny_model import make
@@ -84,8 +85,7 @@ def main() -> int:
     accelerator = Accelerator(mixed_precision="no")
     device = accelerator.device
     config = config_for(options.rank, options.side, options.batch)
-    unet_class, _ = diffusers_classes()
-    unet = unet_class.from_config(unet_class.load_config(ASSETS / "sd15" / "unet")).to(device)
+    unet = UNet2DConditionModel(read_config(ASSETS / "sd15" / "unet")).to(device)
     unet.requires_grad_(False).eval()
 
     small = options.side // 8

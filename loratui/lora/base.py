@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from loratui.lora import text_layout, unet_layout
+from loratui.layouts import text_layout, unet_layout
 from loratui.lora.layers import canonical, component
 from loratui.problems import Problem, UserError
 from loratui.tensorfile import Header, Tensor, read_header

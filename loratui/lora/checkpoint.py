@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from loratui.lora import text_layout, unet_layout, vae_layout
+from loratui.layouts import text_layout, unet_layout, vae_layout
 from loratui.problems import Problem, UserError
 from loratui.tensorfile import Header, Tensor, read_header
 

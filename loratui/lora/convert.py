@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loratui.atomic import new_folder
-from loratui.lora import text_layout, unet_layout, vae_layout
+from loratui.layouts import text_layout, unet_layout, vae_layout
 from loratui.lora.checkpoint import UNET, VAE, Checkpoint, Key, Place, read_checkpoint
 from loratui.lora.folder_files import configs_for, parts_of, text_layers, write_small_files
 from loratui.lora.streams import WAY_OUT, Entry, Reader, made, refuse_existing, write

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-from loratui.lora.text_layout import with_text_model
-from loratui.lora.unet_layout import unet_to_diffusers, unet_to_sgm
+from loratui.layouts.text_layout import with_text_model
+from loratui.layouts.unet_layout import unet_to_diffusers, unet_to_sgm
 
 Naming = Literal["kohya", "diffusers"]
 

@@ -95,8 +95,8 @@ def encode_pictures(
 def _encoded(vae: Any, pixels: Any, item: Item, *, flipped: bool) -> Distribution:
     image = torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0).to(vae.device, torch.float32) / 127.5 - 1
     with torch.no_grad():
-        found = vae.encode(image.flip(3) if flipped else image).latent_dist
-    distribution = Distribution(found.mean[0].float().cpu(), found.std[0].float().cpu())
+        mean, deviation = vae.encode(image.flip(3) if flipped else image)
+    distribution = Distribution(mean[0].float().cpu(), deviation[0].float().cpu())
     if not torch.isfinite(distribution.mean).all():
         raise refusal(
             item.picture.path, "the VAE turns this picture into NaN.", "Choose another base model or VAE."

@@ -6,14 +6,26 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from loratui.problems import UserError, refusal
-from loratui.trainer.single_file import clip_weights, open_clip_weights
+from loratui.trainer.nets.clip import CLIPTextModel, CLIPTextModelWithProjection
+from loratui.trainer.nets.net import Config, Net
+from loratui.trainer.nets.unet import UNet2DConditionModel
+from loratui.trainer.nets.vae import AutoencoderKL
+from loratui.trainer.single_file import (
+    clip_weights,
+    open_clip_weights,
+    text_weights,
+    unet_weights,
+    vae_weights,
+)
 from loratui.trainer.tokenizer import ASSETS, Tokenizer, clip_tokenizer, read_tokenizer
+
+Some = TypeVar("Some", bound=Net)
 
 
 @dataclass(slots=True)
@@ -47,13 +59,8 @@ def load(
     Raises ``UserError`` when a part is missing, broken or of another shape.
     """
     if path.is_dir():
-        model = _from_folder(path, family, dtype, unet_as_stored)
-    else:
-        model = _from_file(path, family, dtype, configs, projection_as_stored, unet_as_stored)
-    for part in (model.unet, model.vae, *model.text_encoders):
-        part.requires_grad_(False)
-        part.eval()
-    return model
+        return _from_folder(path, family, dtype, unet_as_stored)
+    return _from_file(path, family, dtype, configs, projection_as_stored, unet_as_stored)
 
 
 def _from_folder(path: Path, family: str, dtype: torch.dtype, unet_as_stored: bool) -> BaseModel:
@@ -65,16 +72,22 @@ def _from_folder(path: Path, family: str, dtype: torch.dtype, unet_as_stored: bo
                 "no .safetensors weights lie in this folder.",
                 "Download the model again, in its safetensors form.",
             )
-    unet_class, vae_class = diffusers_classes()
     try:
-        unet_dtype = _dtype_in(path / "unet") if unet_as_stored else dtype
+        vae = vae_weights(folder_weights(path / "vae"))
         return BaseModel(
             family,
-            unet_class.from_pretrained(path / "unet", torch_dtype=unet_dtype, local_files_only=True),
-            vae_class.from_pretrained(path / "vae", torch_dtype=torch.float32, local_files_only=True),
+            part_of(
+                UNet2DConditionModel,
+                folder_weights(path / "unet"),
+                path / "unet",
+                None if unet_as_stored else dtype,
+            ),
+            part_of(AutoencoderKL, vae, path / "vae", torch.float32),
             [
-                kind.from_pretrained(path / f"text_encoder{number}", local_files_only=True).to(dtype)
-                for kind, number in zip(encoder_classes(), numbers, strict=False)
+                part_of(kind, text_weights(folder_weights(folder)), folder, dtype)
+                for kind, folder in zip(
+                    ENCODERS, (path / f"text_encoder{number}" for number in numbers), strict=False
+                )
             ],
             [read_tokenizer(path / f"tokenizer{number}") for number in numbers],
         )
@@ -97,14 +110,10 @@ def _from_file(
     from safetensors.torch import load_file
 
     folder = configs or configs_for(path, family)
-    unet_class, vae_class = diffusers_classes()
     try:
         weights = load_file(path)
-        prefix = "model.diffusion_model."
-        stored = next((tensor.dtype for key, tensor in weights.items() if key.startswith(prefix)), dtype)
-        unet_dtype = stored if unet_as_stored else dtype
-        unet = part_of_file(unet_class, weights, prefix, folder, "unet", unet_dtype)
-        vae = part_of_file(vae_class, weights, "first_stage_model.", folder, "vae", torch.float32)
+        unet = unet_weights(weights, "model.diffusion_model.")
+        vae = vae_weights(weights, "first_stage_model.")
         encoders = []
         tokenizers = [clip_tokenizer()]
         if family == "sd2":
@@ -118,10 +127,16 @@ def _from_file(
             tokenizers.append(clip_tokenizer().with_pad("!"))
         else:
             encoders.append(clip_weights(weights, "cond_stage_model.transformer."))
-        text_encoders = [
-            text_encoder(kind, tensors, folder / f"text_encoder{number}", dtype)
-            for kind, tensors, number in zip(encoder_classes(), encoders, ("", "_2"), strict=False)
-        ]
+        return BaseModel(
+            family,
+            part_of(UNet2DConditionModel, unet, folder / "unet", None if unet_as_stored else dtype),
+            part_of(AutoencoderKL, vae, folder / "vae", torch.float32),
+            [
+                part_of(kind, tensors, folder / f"text_encoder{number}", dtype)
+                for kind, tensors, number in zip(ENCODERS, encoders, ("", "_2"), strict=False)
+            ],
+            tokenizers,
+        )
     except UserError:
         raise
     except Exception as error:
@@ -130,16 +145,10 @@ def _from_file(
             f"it is not a {family} model of the usual shape: {_first_line(error)}",
             "Choose another checkpoint.",
         ) from error
-    return BaseModel(family, unet, vae, text_encoders, tokenizers)
 
 
-def _dtype_in(folder: Path) -> torch.dtype:
-    """Of the first weight of a diffusers part; its files were found already."""
-    from safetensors import safe_open
-
-    with safe_open(next(iter(sorted(folder.glob("*.safetensors")))), "pt") as file:
-        dtype: torch.dtype = file.get_tensor(next(iter(file.keys()))).dtype
-    return dtype
+ENCODERS: tuple[type[CLIPTextModel], ...] = (CLIPTextModel, CLIPTextModelWithProjection)
+"""The first and the second text encoder."""
 
 
 def configs_for(path: Path, family: str) -> Path:
@@ -149,51 +158,35 @@ def configs_for(path: Path, family: str) -> Path:
     return next(beside, ASSETS / family)
 
 
-def part_of_file(
-    kind: Any, weights: Mapping[str, Tensor], prefix: str, folder: Path, name: str, dtype: torch.dtype
-) -> Any:
-    """The U-Net or the VAE out of a single file. Raises ``ValueError`` when some of it is missing."""
-    own = {key: tensor for key, tensor in weights.items() if key.startswith(prefix)}
-    part = kind.from_single_file(
-        own, config=str(folder), subfolder=name, local_files_only=True, torch_dtype=dtype
-    )
-    missing = [key for key, tensor in part.state_dict().items() if tensor.is_meta]
-    if missing:
-        raise ValueError(f"{len(missing)} tensors of the {name} are missing, for example {missing[0]}.")
-    return part
+def read_config(folder: Path) -> Config:
+    """``folder``/config.json."""
+    config: Config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return config
 
 
-def text_encoder(kind: Any, weights: dict[str, Tensor], folder: Path, dtype: torch.dtype) -> nn.Module:
-    """A text encoder of the shape that ``folder``/config.json tells, from transformers' keys. Raises
-    ``ValueError`` when one is missing."""
-    from transformers.models.clip.configuration_clip import CLIPTextConfig
+def folder_weights(folder: Path) -> dict[str, Tensor]:
+    """All tensors of a part: one file or several, of which a float16 copy counts only where there is nothing
+    else."""
+    from safetensors.torch import load_file
 
-    encoder: nn.Module = kind(CLIPTextConfig(**json.loads((folder / "config.json").read_text("utf-8"))))
-    # transformers 5.6 dropped this level from CLIPTextModel, and only from it.
-    if not any(key.startswith("text_model.") for key in encoder.state_dict()):
-        weights = {key.removeprefix("text_model."): tensor for key, tensor in weights.items()}
-    # Position numbers are no weights, and where they are kept differs between versions.
-    missing, _ = encoder.load_state_dict(weights, strict=False)
-    missing = [key for key in missing if not key.endswith("position_ids")]
-    if missing:
-        raise ValueError(f"{len(missing)} tensors of a text encoder are missing, for example {missing[0]}.")
-    return encoder.to(dtype)
+    files = sorted(folder.glob("*.safetensors"))
+    plain = [file for file in files if len(file.suffixes) == 1]
+    return {key: tensor for file in plain or files for key, tensor in load_file(file).items()}
 
 
-def diffusers_classes() -> tuple[Any, Any]:
-    """The classes of the U-Net and the VAE."""
-    # Straight from their modules: the package's front door pulls in every pipeline.
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
-    return UNet2DConditionModel, AutoencoderKL
-
-
-def encoder_classes() -> tuple[Any, Any]:
-    """The classes of the first and the second text encoder."""
-    from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
-
-    return CLIPTextModel, CLIPTextModelWithProjection
+def part_of(
+    kind: type[Some], weights: Mapping[str, Tensor], folder: Path, dtype: torch.dtype | None
+) -> Some:
+    """A network of the shape that ``folder``/config.json tells, frozen, with these weights; those that have
+    the precision already, or are left as they are stored (None), stay where they lie. Raises ``ValueError``
+    when some are missing."""
+    try:
+        part = kind.without_weights(read_config(folder))
+        wanted = part.state_dict().keys()
+        own = {key: weights[key] for key in wanted if key in weights}
+        return part.take({key: tensor.to(dtype) if dtype else tensor for key, tensor in own.items()})
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{folder.name}: {error}") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -92,7 +92,7 @@ def sample(
 
 def decode(vae: Any, latents: Tensor, scale: float) -> Tensor:
     """Pixels [h,w,3] uint8 on the CPU from scaled latents [1,4,h/8,w/8]."""
-    picture = vae.decode(latents.to(vae.dtype) / scale, return_dict=False)[0][0]
+    picture = vae.decode(latents.to(vae.dtype) / scale)[0]
     picture = torch.nan_to_num(picture.float(), nan=-1.0).clamp(-1, 1)
     return ((picture + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).cpu()
 

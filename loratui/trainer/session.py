@@ -26,7 +26,7 @@ from loratui.trainer.caching import encode_captions, encode_dataset_pictures
 from loratui.trainer.config import TrainConfig
 from loratui.trainer.data import Item
 from loratui.trainer.drawing import Drawer
-from loratui.trainer.loading import BaseModel, diffusers_classes, encoder_classes, load
+from loratui.trainer.loading import BaseModel, load
 from loratui.trainer.loop import Training
 from loratui.trainer.objective import AverageLoss
 from loratui.trainer.options import Options
@@ -64,8 +64,6 @@ def train(config: TrainConfig, report: Reporter, stop: StopRequest, options: Opt
 def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: Options) -> Training:
     """Read, load, encode and build everything, in the order in which mistakes show soonest."""
     started = time.time()
-    # Imported here already, while the phase still says what takes so long.
-    diffusers_classes(), encoder_classes()
     chosen = optimizers.choose(config)
     accelerator = _accelerator(config)
     progress = state.read_progress(Path(config.resume).expanduser()) if config.resume else None
@@ -251,11 +249,7 @@ def _first_step(
 
 
 def _checkpoint_gradients(config: TrainConfig, model: BaseModel) -> None:
-    model.unet.train()
     model.unet.enable_gradient_checkpointing()
     if any(config.text_encoder_rates):
         for encoder in model.text_encoders:
-            encoder.train()
-            # transformers renamed it in version 5.
-            enable = getattr(encoder, "activation_checkpointing_enable", None)
-            (enable or encoder.gradient_checkpointing_enable)({"use_reentrant": False})
+            encoder.enable_gradient_checkpointing()

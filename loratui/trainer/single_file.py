@@ -1,10 +1,14 @@
-"""Text encoders as they lie in single-file checkpoints, renamed to transformers' keys."""
+"""The parts of single-file checkpoints, renamed to diffusers' and transformers' keys; nothing is copied that
+can stay where it lies."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from torch import Tensor
+
+from loratui.layouts import unet_layout, vae_layout
+from loratui.layouts.text_layout import with_text_model
 
 _OPEN_CLIP = (
     ("transformer.resblocks.", "text_model.encoder.layers."),
@@ -19,12 +23,42 @@ _OPEN_CLIP = (
 )
 
 
+def unet_weights(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The U-Net behind a prefix."""
+    own = _behind(prefix, weights)
+    layers = unet_layout.sgm_layers(own)
+    named = ((unet_layout.unet_to_diffusers(key, layers), tensor) for key, tensor in own.items())
+    return {key: tensor for key, tensor in named if key}
+
+
+def vae_weights(weights: Mapping[str, Tensor], prefix: str = "") -> dict[str, Tensor]:
+    """The VAE behind a prefix, in Stability's names or in those of diffusers, old or new; its attention as
+    linear layers."""
+    own = _behind(prefix, weights)
+    if any(".down_blocks." in key for key in own):
+        found = {vae_layout.new_vae_name(key): tensor for key, tensor in own.items()}
+    else:
+        levels = vae_layout.vae_levels(own)
+        named = ((vae_layout.vae_to_diffusers(key, levels), tensor) for key, tensor in own.items())
+        found = {key: tensor for key, tensor in named if key}
+    return {
+        key: tensor.flatten(1) if vae_layout.is_vae_attention_weight(key) else tensor
+        for key, tensor in found.items()
+    }
+
+
+def _behind(prefix: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}
+
+
 def clip_weights(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """CLIP-L: transformers' own keys behind a prefix. Some files lack the ``text_model`` level."""
-    found = {key.removeprefix(prefix): tensor for key, tensor in weights.items() if key.startswith(prefix)}
-    return {
-        key if key.startswith("text_model.") else f"text_model.{key}": tensor for key, tensor in found.items()
-    }
+    return text_weights(_behind(prefix, weights))
+
+
+def text_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """CLIP in transformers' keys. Since version 5.6 they lack the ``text_model`` level."""
+    return {with_text_model(key): tensor for key, tensor in weights.items()}
 
 
 def open_clip_weights(

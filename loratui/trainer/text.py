@@ -78,7 +78,7 @@ def encode_tokens(model: BaseModel, tokens: Sequence[Tokens], clip_skip: int | N
     for number, (encoder, given) in enumerate(zip(model.text_encoders, tokens, strict=True)):
         batch, pieces, _ = given.ids.shape
         ids = given.ids.flatten(0, 1).to(encoder.device)
-        output = encoder(ids, output_hidden_states=True, return_dict=True)
+        output = encoder(ids)
         if model.family == "sdxl":
             own = output.hidden_states[-2]
             if number == 1:
@@ -86,8 +86,7 @@ def encode_tokens(model: BaseModel, tokens: Sequence[Tokens], clip_skip: int | N
         elif clip_skip is None or clip_skip < 2:
             own = output.last_hidden_state
         else:
-            norm = getattr(encoder, "text_model", encoder).final_layer_norm
-            own = norm(output.hidden_states[-clip_skip])
+            own = encoder.text_model.final_layer_norm(output.hidden_states[-clip_skip])
         if pieces > 1:
             own = _joined(own.unflatten(0, (batch, pieces)))
         if given.weights is not None:
@@ -115,8 +114,5 @@ def predict(
     unet: torch.nn.Module, noisy: Tensor, timesteps: Tensor, condition: Condition, sizes: Tensor | None
 ) -> Tensor:
     """The U-Net's answer [B,4,h,w]. ``sizes`` [B,6] are SDXL's size conditions."""
-    extra = None
-    if condition.pooled is not None:
-        extra = {"text_embeds": condition.pooled, "time_ids": sizes}
-    answer: Tensor = unet(noisy, timesteps, condition.states, added_cond_kwargs=extra, return_dict=False)[0]
+    answer: Tensor = unet(noisy, timesteps, condition.states, condition.pooled, sizes)
     return answer

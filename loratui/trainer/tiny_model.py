@@ -21,7 +21,11 @@ from loratui.atomic import new_folder
 from loratui.diffusers_folder import model_index
 from loratui.families import FAMILIES
 from loratui.problems import UserError
-from loratui.trainer.loading import diffusers_classes, encoder_classes
+from loratui.trainer.loading import ENCODERS
+from loratui.trainer.nets.clip import CLIPTextModel
+from loratui.trainer.nets.net import Net
+from loratui.trainer.nets.unet import UNet2DConditionModel
+from loratui.trainer.nets.vae import AutoencoderKL
 from loratui.trainer.tokenizer import END, LENGTH, START, byte_alphabet
 
 _UNET: dict[str, dict[str, Any]] = {
@@ -73,41 +77,43 @@ def make(folder: Path, family: str = "sd15", seed: int = 0) -> None:
 
     The same seed gives the same weights. Raises ``UserError`` when the disk refuses.
     """
-    unet_class, vae_class = diffusers_classes()
     torch.manual_seed(seed)
-    unet = unet_class(sample_size=8, norm_num_groups=8, **_UNET[family])
-    vae = _vae(vae_class, FAMILIES[family].latent_scale)
+    unet = UNet2DConditionModel({"sample_size": 8, "norm_num_groups": 8, **_UNET[family]})
+    vae = _vae(FAMILIES[family].latent_scale)
     with new_folder(folder) as temporary:
-        unet.save_pretrained(temporary / "unet")
-        vae.save_pretrained(temporary / "vae")
+        _write_part(temporary / "unet", unet, "diffusion_pytorch_model")
+        _write_part(temporary / "vae", vae, "diffusion_pytorch_model")
         for number, encoder in enumerate(_text_encoders(family)):
             suffix = f"_{number + 1}" if number else ""
-            encoder.save_pretrained(temporary / f"text_encoder{suffix}")
+            _write_part(temporary / f"text_encoder{suffix}", encoder, "model")
             _write_tokenizer(temporary / f"tokenizer{suffix}", "!" if number else END)
         _write_json(temporary / "scheduler" / "scheduler_config.json", _SCHEDULER)
         _write_json(temporary / "model_index.json", model_index(family, "DDPMScheduler"))
 
 
-def _vae(vae_class: Any, latent_scale: float) -> Any:
+def _vae(latent_scale: float) -> AutoencoderKL:
     """A VAE whose scaled latents of ordinary pictures have a standard deviation of 1.
 
     Random weights alone give small latents, beside which noise is all there is to see.
     """
-    vae = vae_class(
-        block_out_channels=(8, 8, 16, 16),
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        layers_per_block=1,
-        norm_num_groups=4,
-        sample_size=64,
-        scaling_factor=latent_scale,
+    vae = AutoencoderKL(
+        {
+            "block_out_channels": (8, 8, 16, 16),
+            "down_block_types": ("DownEncoderBlock2D",) * 4,
+            "up_block_types": ("UpDecoderBlock2D",) * 4,
+            "layers_per_block": 1,
+            "norm_num_groups": 4,
+            "sample_size": 64,
+            "scaling_factor": latent_scale,
+        }
     )
     vae.requires_grad_(False)
     pictures = torch.nn.functional.interpolate(
         torch.rand(16, 3, 5, 5) * 2 - 1, size=(64, 64), mode="bilinear"
     )
-    mean = vae.encode(pictures).latent_dist.mean
+    mean, _ = vae.encode(pictures)
     wanted = 1.0 / (latent_scale * mean.std())
+    assert vae.quant_conv.bias is not None
     vae.quant_conv.weight[:4] *= wanted
     vae.quant_conv.bias[:4] *= wanted
     # The other half of the output is the logarithm of the variance: next to none.
@@ -116,28 +122,46 @@ def _vae(vae_class: Any, latent_scale: float) -> Any:
     return vae
 
 
-def _text_encoders(family: str) -> list[Any]:
-    from transformers.models.clip.configuration_clip import CLIPTextConfig
-
+def _text_encoders(family: str) -> list[CLIPTextModel]:
     vocabulary = len(_vocabulary())
     widths = (32, 16) if family == "sdxl" else (32,)
-    return [
+    made = [
         kind(
-            CLIPTextConfig(
-                vocab_size=vocabulary,
-                hidden_size=width,
-                intermediate_size=4 * width,
-                num_hidden_layers=2,
-                num_attention_heads=4,
-                max_position_embeddings=LENGTH,
-                projection_dim=width,
-                bos_token_id=vocabulary - 2,
-                eos_token_id=vocabulary - 1,
-                pad_token_id=vocabulary - 1,
-            )
+            {
+                "model_type": "clip_text_model",
+                "hidden_act": "quick_gelu",
+                "vocab_size": vocabulary,
+                "hidden_size": width,
+                "intermediate_size": 4 * width,
+                "num_hidden_layers": 2,
+                "num_attention_heads": 4,
+                "max_position_embeddings": LENGTH,
+                "projection_dim": width,
+                "bos_token_id": vocabulary - 2,
+                "eos_token_id": vocabulary - 1,
+                "pad_token_id": vocabulary - 1,
+            }
         )
-        for kind, width in zip(encoder_classes(), widths, strict=False)
+        for kind, width in zip(ENCODERS, widths, strict=False)
     ]
+    for encoder in made:
+        embeddings = encoder.text_model.embeddings
+        for table in (embeddings.token_embedding, embeddings.position_embedding):
+            torch.nn.init.normal_(table.weight, std=0.02)
+    return made
+
+
+def _write_part(folder: Path, part: Net, stem: str) -> None:
+    from safetensors.torch import save_file
+
+    name = type(part).__name__
+    kind = {"architectures": [name]} if isinstance(part, CLIPTextModel) else {"_class_name": name}
+    _write_json(folder / "config.json", kind | part.config)
+    save_file(
+        {key: tensor.contiguous() for key, tensor in part.state_dict().items()},
+        folder / f"{stem}.safetensors",
+        {"format": "pt"},
+    )
 
 
 def _vocabulary() -> dict[str, int]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import loratui
-from loratui.lora import unet_layout, vae_layout
+from loratui.layouts import unet_layout, vae_layout
 from loratui.lora.folder_files import _SD2
 from loratui.lora.module_names import Module, diffusers_name, kohya_name, read_key
 from loratui.lora.weights import LoraFile

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from loratui.trainer.loading import diffusers_classes, encoder_classes
+from loratui.trainer.loading import ENCODERS
+from loratui.trainer.nets.unet import UNet2DConditionModel
+from loratui.trainer.nets.vae import AutoencoderKL
 from loratui.trainer.tokenizer import ASSETS
 
 RESNET = {
@@ -137,27 +139,25 @@ class Made:
 
     def __init__(self, family: str, folder: Path) -> None:
         from safetensors.torch import save_file
-        from transformers.models.clip.configuration_clip import CLIPTextConfig
 
         self.configs = folder / "configs"
         self.path = folder / f"{family}.safetensors"
-        unet_class, vae_class = diffusers_classes()
-        self.unet = unet_class.from_config(
+        self.unet = UNet2DConditionModel(
             self._config(family, "unet", norm_num_groups=4, **SMALL_UNET[family])
         )
-        self.vae = vae_class.from_config(
+        self.vae = AutoencoderKL(
             self._config(family, "vae", norm_num_groups=2, block_out_channels=[4, 4, 8, 8])
         )
         suffixes = ("", "_2") if family == "sdxl" else ("",)
         self.encoders = []
-        for kind, suffix in zip(encoder_classes(), suffixes, strict=False):
+        for kind, suffix in zip(ENCODERS, suffixes, strict=False):
             sizes = {"hidden_size": 8, "intermediate_size": 16, "num_attention_heads": 2}
             # sd-scripts takes layer 11 of SDXL's first text encoder, however many it has.
             layers = 12 if family == "sdxl" and not suffix else 2
             config = self._config(
                 family, f"text_encoder{suffix}", **sizes, num_hidden_layers=layers, projection_dim=8
             )
-            self.encoders.append(kind(CLIPTextConfig(**config)))
+            self.encoders.append(kind(config))
         for name, part in (("unet", self.unet), ("vae", self.vae), *enumerate(self.encoders)):
             for key, tensor in part.state_dict().items():
                 if tensor.is_floating_point():

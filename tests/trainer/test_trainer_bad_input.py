@@ -128,8 +128,6 @@ import resource, sys
 from pathlib import Path
 import loratui.trainer.session  # the libraries need address space of their own
 import accelerate, torch
-from loratui.trainer.loading import diffusers_classes, encoder_classes
-diffusers_classes(), encoder_classes()
 from loratui.trainer.__main__ import main
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 most = pages * resource.getpagesize() + 400 * 2**20

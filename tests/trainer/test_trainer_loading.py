@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,9 @@ from safetensors.torch import load_file
 
 from loratui.problems import UserError
 from loratui.trainer.base_model import detect_family
-from loratui.trainer.loading import diffusers_classes, encoder_classes, load
+from loratui.trainer.loading import load, read_config
+from loratui.trainer.nets.clip import CLIPTextModel
+from loratui.trainer.nets.unet import UNet2DConditionModel
 from loratui.trainer.targets import text_targets, unet_targets
 from loratui.trainer.text import encode
 from loratui.trainer.tokenizer import ASSETS, LENGTH, read_tokenizer
@@ -64,24 +66,15 @@ def test_a_single_file_gives_the_very_weights_it_was_made_from(family: str, tmp_
     ],
 )
 def test_the_real_models_get_kohyas_names(family: str, count: int, names: set[str]) -> None:
-    from accelerate import init_empty_weights
-
-    unet_class, _ = diffusers_classes()
-    with init_empty_weights():
-        config = unet_class.load_config(str(ASSETS / family), subfolder="unet")
-        unet = unet_class.from_config(config)
+    unet = UNet2DConditionModel.without_weights(read_config(ASSETS / family / "unet"))
     targets = unet_targets(unet, sgm=family == "sdxl")
     assert len(targets) == count
     assert names <= targets.keys()
 
 
 def test_the_real_text_encoder_gets_kohyas_names() -> None:
-    from accelerate import init_empty_weights
-    from transformers.models.clip.configuration_clip import CLIPTextConfig
-
-    config = CLIPTextConfig(**json.loads((ASSETS / "sd15/text_encoder/config.json").read_text()))
-    with init_empty_weights():
-        targets = text_targets(encoder_classes()[0](config), "lora_te")
+    encoder = CLIPTextModel.without_weights(read_config(ASSETS / "sd15" / "text_encoder"))
+    targets = text_targets(encoder, "lora_te")
     assert len(targets) == 72
     assert "lora_te_text_model_encoder_layers_11_self_attn_out_proj" in targets
 
@@ -121,12 +114,13 @@ def test_a_vae_of_its_own(tmp_path: Path) -> None:
 
     made = Made("sd15", tmp_path)
     base = made.configs.rename(tmp_path / "sd15").parent / "other.safetensors"
+    shutil.copytree(tmp_path / "sd15" / "vae", tmp_path / "folder")
     plain, own = tmp_path / "plain.safetensors", tmp_path / "diffusers.safetensors"
     tensors = load_file(made.path)
     prefix = "first_stage_model."
     save_file({k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}, plain)
     save_file(made.vae.state_dict(), own)
-    made.vae.save_pretrained(tmp_path / "folder")
+    save_file(made.vae.state_dict(), tmp_path / "folder" / "diffusion_pytorch_model.safetensors")
     for path in (plain, own, tmp_path / "folder", made.path):
         found = load_vae(path, base, "sd15")
         assert all(torch.equal(t, found.state_dict()[k]) for k, t in made.vae.state_dict().items()), path

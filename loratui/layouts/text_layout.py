@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-from loratui.lora.renaming import Table, swap
+from loratui.layouts.renaming import Table, swap
 
 _OPEN_CLIP: Table = (
     ("token_embedding", "text_model.embeddings.token_embedding"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from loratui.lora.renaming import Table, swap
+from loratui.layouts.renaming import Table, swap
 
 _UNET: Table = (
     ("time_embed.0", "time_embedding.linear_1"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from loratui.lora.renaming import Table, swap
+from loratui.layouts.renaming import Table, swap
 
 _VAE: Table = (
     ("encoder.mid.block_1", "encoder.mid_block.resnets.0"),
