@@ -68,13 +68,15 @@ def prove(request: ProofRequest, report: Reporter, stop: StopRequest) -> int:
 def _ask_diffusers(
     request: ProofRequest, model: BaseModel, device: Any, without: Tensor, ours: Tensor
 ) -> ProofAnswer:
+    from loratui.trainer.diffusers_parts import called_like_ours
+
     file = Path(request.lora.path)
     change = _largest(ours - without)
     try:
         pipeline = _pipeline(request, model)
         pipeline.to(device)
         pipeline.load_lora_weights(str(file.parent), weight_name=file.name)
-        theirs = _answer(_parts(pipeline, model), device)
+        theirs = _answer(called_like_ours(pipeline, model), device)
     except Exception as error:
         first = (str(error).strip().splitlines() or [""])[0][:300]
         return ProofAnswer(0, None, change, (f"diffusers fails: {type(error).__name__}: {first}",))
@@ -113,6 +115,8 @@ def _pipeline(request: ProofRequest, model: BaseModel) -> Any:
     import torch
     from diffusers import DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
 
+    from loratui.trainer.diffusers_parts import parts_for_pipeline
+
     sdxl = request.family == "sdxl"
     kind = StableDiffusionXLPipeline if sdxl else StableDiffusionPipeline
     if Path(request.base).is_dir():
@@ -125,26 +129,10 @@ def _pipeline(request: ProofRequest, model: BaseModel) -> Any:
             return kind.from_pretrained(
                 request.base, local_files_only=True, torch_dtype=torch.float32, **more
             )
-    parts: dict[str, Any] = {
-        "unet": model.unet,
-        "vae": model.vae,
-        "text_encoder": model.text_encoders[0],
-        "tokenizer": None,
-        "scheduler": DDIMScheduler(),
-    }
+    parts = parts_for_pipeline(model) | {"tokenizer": None, "scheduler": DDIMScheduler()}
     if sdxl:
-        return kind(**parts, text_encoder_2=model.text_encoders[1], tokenizer_2=None)
+        return kind(**parts, tokenizer_2=None)
     return kind(**parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
-
-
-def _parts(pipeline: Any, model: BaseModel) -> BaseModel:
-    """The pipeline's parts under our names, with our tokenizers."""
-    from loratui.trainer.loading import BaseModel
-
-    encoders = [pipeline.text_encoder]
-    if model.family == "sdxl":
-        encoders.append(pipeline.text_encoder_2)
-    return BaseModel(model.family, pipeline.unet, pipeline.vae, encoders, model.tokenizers)
 
 
 def _taken(pipeline: Any) -> int:

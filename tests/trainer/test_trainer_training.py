@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from loratui import events
 from loratui.trainer import lora_file
+from loratui.trainer.diffusers_parts import called_like_ours
 from loratui.trainer.loading import BaseModel, load
 from loratui.trainer.network import Network, Sizes, attach
 from loratui.trainer.report import Reporter
@@ -90,14 +91,11 @@ def test_the_file_works_in_diffusers_as_it_did_in_training(
     kind = diffusers.StableDiffusionXLPipeline if family == "sdxl" else diffusers.StableDiffusionPipeline
     pipeline = kind.from_pretrained(tiny_models[family])
     pipeline.load_lora_weights(str(path.parent), weight_name=path.name)
-    encoders = [pipeline.text_encoder, getattr(pipeline, "text_encoder_2", None)]
-    theirs = BaseModel(
-        family, pipeline.unet, None, [encoder for encoder in encoders if encoder], model.tokenizers
-    )
+    theirs = called_like_ours(pipeline, model)
     with torch.no_grad():
         their_condition = encode(theirs, ["ohwx"], None)
     assert (their_condition.states - condition.states).abs().max() < 1e-4
-    assert (answer(pipeline.unet, their_condition) - ours).abs().max() < 1e-4
+    assert (answer(theirs.unet, their_condition) - ours).abs().max() < 1e-4
     network.enable(False)
     assert (answer(model.unet, plain) - base).abs().max() < 1e-6
 
@@ -290,12 +288,14 @@ def test_gradient_checkpointing_and_bf16_train_too(train: Any, tmp_path: Path) -
         for flag in (False, True)
     )
     assert [step.loss for step in plain] == pytest.approx([step.loss for step in saving], rel=1e-4)
-    whole = train(mixed_precision="bf16", full_bf16=True, save_state=True).of(events.Step)
+    whole = train(mixed_precision="bf16", full_bf16=True, save_state=True, network_train_unet_only=None).of(
+        events.Step
+    )
     assert len(whole) == 3
     assert whole[0].loss == pytest.approx(plain[0].loss, rel=0.05)
     stored = load_file(tmp_path / "out" / "tiny-state" / "lora.safetensors")
     assert {tensor.dtype for key, tensor in stored.items() if "weight" in key} == {torch.bfloat16}
-    half = train(mixed_precision="bf16", save_precision="bf16").of(events.Step)
+    half = train(mixed_precision="bf16", save_precision="bf16", network_train_unet_only=None).of(events.Step)
     assert len(half) == 3
     assert half[0].loss == pytest.approx(plain[0].loss, rel=0.05)
 
