@@ -174,9 +174,7 @@ def folder_weights(folder: Path) -> dict[str, Tensor]:
     return {key: tensor for file in plain or files for key, tensor in load_file(file).items()}
 
 
-def part_of(
-    kind: type[Some], weights: Mapping[str, Tensor], folder: Path, dtype: torch.dtype | None
-) -> Some:
+def part_of(kind: type[Some], weights: Mapping[str, Tensor], folder: Path, dtype: torch.dtype | None) -> Some:
     """A network of the shape that ``folder``/config.json tells, frozen, with these weights; those that have
     the precision already, or are left as they are stored (None), stay where they lie. Raises ``ValueError``
     when some are missing."""
