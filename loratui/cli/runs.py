@@ -22,10 +22,14 @@ _POLL_SECONDS = 0.25
 
 
 @click.command()
+@click.option("--line", "in_one_line", is_flag=True, help="One line for a phone: what trains, what waits.")
 @json_option
-def runs(as_json: bool) -> None:
+def runs(in_one_line: bool, as_json: bool) -> None:
     """The runs on this machine, newest first."""
     after_all_lost(time.time())
+    if in_one_line:
+        data(_line())
+        return
     summaries = [store.summary(run) for run in store.all_runs()]
     stop = machine_news.pending()
     if as_json:
@@ -40,6 +44,23 @@ def runs(as_json: bool) -> None:
         steps = f"{row.step:,}/{row.total_steps:,}" if row.total_steps else f"{row.step:,}"
         loss = f"{row.loss:.4g}" if row.loss is not None else "-"
         data(f"{row.state:<9} {plain(row.id):<36} {steps:>15}  loss {loss:<8} {row.started}")
+
+
+def _line() -> str:
+    """What trains, each in the words of ``status``, and how many wait; else the newest run."""
+    from loratui.cli.history import line
+    from loratui.runs import queue_file
+
+    every = store.all_runs()
+    trains = [run for run in every if store.state(run)[0] not in (*ENDED, "queued")]
+    queue = queue_file.read()
+    over = [run for run in every if store.state(run)[0] in ENDED]
+    told = [line(store.summary(run).name, RunFollower(run).poll()) for run in trains or over[:1]]
+    if queue.order:
+        told.append(f"{len(queue.order)} wait" + (f" ({len(queue.held)} held)" if queue.held else ""))
+    if queue.stopped:
+        told.append("the queue has stopped")
+    return "; ".join(told) or "no runs yet"
 
 
 def _row(summary: store.RunSummary) -> dict[str, Any]:

@@ -47,6 +47,10 @@ class RunView:
     finite: bool = True
     rates: dict[str, float] = field(default_factory=dict)
     gradient_norm: float | None = None
+    validation_loss: float | None = None
+    """The last one measured."""
+    peak_memory: int | None = None
+    """Bytes: the most the trainer says it has held."""
     seconds_per_step: float | None = None
     """Of the steps alone, lately."""
     seconds_left: float | None = None
@@ -168,6 +172,8 @@ class RunFold:
             self._values["rates"] = step.rates
         if step.loss is not None or not self._measured or not step.finite:
             self._values["loss"] = loss
+        if step.peak_memory is not None:
+            self._values["peak_memory"] = step.peak_memory
         if step.epoch is not None:
             self._values["epoch"] = step.epoch
             self._epoch_of_step = (step.step, step.epoch)
@@ -192,6 +198,7 @@ class RunFold:
     def _take_measured(self, measured: Measured) -> None:
         """The chart of means gives way to one of the steps' own losses: both begin at the first step."""
         if measured.validation_loss is not None:
+            self._values["validation_loss"] = measured.validation_loss
             self._add_to_curve("validation loss", measured.step, measured.validation_loss)
         if measured.rates:
             self._values["rates"] = measured.rates

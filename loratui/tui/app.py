@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("TEXTUAL_FPS", "30")  # read once, when Textual is imported
 
 from textual import events, work
+from textual._compositor import ChopsUpdate
 from textual.app import App
 from textual.binding import Binding
 from textual.screen import Screen
@@ -24,6 +25,7 @@ from textual.theme import Theme
 from loratui import places
 from loratui.recipe import Recipe
 from loratui.tui.glyphs import glyphs
+from loratui.tui.painting import CroppedUpdate
 
 if TYPE_CHECKING:
     from loratui.runs.store import Run
@@ -175,6 +177,11 @@ class LoratuiApp(App[None]):
             self.switch_screen(screen)
         else:
             self.push_screen(screen)
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        if type(renderable) is ChopsUpdate:
+            renderable = CroppedUpdate.of(renderable)
+        super()._display(screen, renderable)
 
     def _fatal_error(self) -> None:
         """A fault of ours ends the screens; ``run_app`` hands it on, so that no traceback is shown."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -13,11 +14,11 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from loratui.cli import history
+from loratui.cli import history, runs
 from loratui.events import AnyEvent, Checkpoint, Hint, Planned, Record, Sample, StateChanged, Step, encode
 from loratui.problems import UserError
 from loratui.recipe import Recipe, change
-from loratui.runs import layout, report, store
+from loratui.runs import deleting, layout, lock, queue_file, report, store
 from loratui.runs.store import Run, Status
 
 GREEN = (20, 200, 90)
@@ -122,6 +123,38 @@ def test_one_line_for_a_phone(home: Path, recipe: Recipe) -> None:
     run = made(recipe, Hint("oom_cuda", "fatal", "x"), state="failed")
     told = CliRunner().invoke(history.status, [run.id]).stdout
     assert re.fullmatch(r"hero FAILED 90/90 100% loss 0\.111 oom_cuda\n", told)
+
+
+def test_all_runs_in_one_line_for_a_phone(home: Path, recipe: Recipe) -> None:
+    def told() -> str:
+        return CliRunner().invoke(runs.runs, ["--line"]).stdout
+
+    assert told() == "no runs yet\n"
+    made(recipe, state="failed")
+    assert told() == "hero FAILED 90/90 100% loss 0.111\n"
+    live = made(recipe, state="running")
+    held = lock.hold(live.lock)
+    waiting = [store.create(recipe, "builtin", 9, state="queued").id for _ in range(2)]
+    queue_file.write(queue_file.Queue(order=tuple(waiting), held=(waiting[0],)))
+    assert re.fullmatch(r"hero RUNNING 90/90 100% loss 0.111 0 s left; 2 wait \(1 held\)\n", told())
+    os.close(held)
+
+
+def test_deleting_keeps_the_lora_where_wanted(home: Path, recipe: Recipe) -> None:
+    run = made(recipe, Checkpoint("checkpoints/hero.safetensors", 90, 3, final=True))
+    (run.checkpoints / "hero.safetensors").write_bytes(b"x" * 100)
+    waiting = store.create(
+        change(recipe, {"network.weights": str(run.checkpoints / "hero.safetensors")}),
+        "builtin",
+        9,
+        state="queued",
+    )
+    queue_file.write(queue_file.Queue(order=(waiting.id,)))
+    told = CliRunner().invoke(history.delete, [run.id, "--yes", "--keep-lora"])
+    assert f"{waiting.id} waits in the queue and names this folder" in told.stderr
+    assert told.stdout == f"{deleting.kept_folder() / 'hero.safetensors'}\n"
+    assert Path(told.stdout.strip()).read_bytes() == b"x" * 100
+    assert not run.folder.exists()
 
 
 def test_deleting_asks_and_refuses_what_lives(home: Path, recipe: Recipe) -> None:

@@ -16,12 +16,13 @@ _BAR = 16
 _SHOWN = 4
 
 
-def strip(reading: GpuReading | None) -> str:
-    """All GPUs on one line; the sentence that says why there is none."""
+def strip(reading: GpuReading | None, told: int | None = None) -> str:
+    """All GPUs on one line; the sentence that says why there is none. ``told`` is the most memory that the
+    trainer says it has held, in bytes."""
     if reading is None:
         return ""
     if not reading.gpus:
-        return plain(reading.sentence)
+        return f"{_peak(told)}   {plain(reading.sentence)}" if told else plain(reading.sentence)
     slowed = f" {glyphs().unusual} slowed"
     return "   ".join(
         f"GPU {gpu.index} {_memory(gpu)}{_busy(gpu)}{slowed if gpu.throttled_by else ''}"
@@ -29,12 +30,19 @@ def strip(reading: GpuReading | None) -> str:
     )
 
 
-def block(reading: GpuReading | None, width: int, peaks: Mapping[int, int] | None = None) -> str:
-    """The first GPUs, three or four lines each. ``peaks`` are the most bytes seen in use, by index."""
+def _peak(told: int) -> str:
+    return f"trainer's peak {told / _GIB:.1f} GiB"
+
+
+def block(
+    reading: GpuReading | None, width: int, peaks: Mapping[int, int] | None = None, told: int | None = None
+) -> str:
+    """The first GPUs, three or four lines each. ``peaks`` are the most bytes seen in use, by index; ``told``
+    the most that the trainer says it has held."""
     if reading is None:
         return ""
     if not reading.gpus:
-        return plain(reading.sentence)
+        return f"{plain(reading.sentence)}\n{_peak(told)}" if told else plain(reading.sentence)
     signs, lines = glyphs(), []
     for gpu in reading.gpus[:_SHOWN]:
         full = min(_BAR, round(gpu.used_bytes / max(1, gpu.total_bytes) * _BAR))
@@ -44,7 +52,8 @@ def block(reading: GpuReading | None, width: int, peaks: Mapping[int, int] | Non
         lines.append(f"{_busy(gpu).strip()}{hot}{_power(gpu)}".strip())
         peak = (peaks or {}).get(gpu.index)
         if peak is not None and len(reading.gpus) <= _SHOWN // 2:
-            lines.append(f"peak {peak / _GIB:.1f} GiB")
+            own = f", {_peak(told)}" if told and len(reading.gpus) == 1 else ""
+            lines.append(clip(f"peak {peak / _GIB:.1f} GiB{own}", width))
         if gpu.throttled_by:
             lines.append(clip(f"{signs.unusual} slowed: {', '.join(gpu.throttled_by)}", width))
     if len(reading.gpus) > _SHOWN:

@@ -166,9 +166,14 @@ class TrainingScreen(Screen[None]):
         self.query_one("#details", Line).show(text.clip(doing, width - 2))
         self._show_curve()
         self.query_one("#strip", Line).show(
-            text.clip("   ".join(filter(None, (words.files(view), gpu_words.strip(self._gpus)))), width - 2)
+            text.clip(
+                "   ".join(filter(None, (words.files(view), gpu_words.strip(self._gpus, view.peak_memory)))),
+                width - 2,
+            )
         )
-        self.query_one("#gpu", Line).show(gpu_words.block(self._gpus, SIDE_WIDTH, self._peaks))
+        self.query_one("#gpu", Line).show(
+            gpu_words.block(self._gpus, SIDE_WIDTH, self._peaks, view.peak_memory)
+        )
         self.query_one("#host", Line).show(host_words.rows(self._host))
         self.query_one("#ready", Line).show("\n".join(words.ready_rows(view)))
         self._show_end(view)

@@ -94,6 +94,8 @@ def details(view: RunView) -> str:
         mean = view.losses.last_mean(50)
         if mean is not None:
             parts.append(f"mean {text.loss(mean)}")
+    if view.validation_loss is not None:
+        parts.append(f"validation {text.loss(view.validation_loss)}")
     rates = [(text.clip(text.plain(name), 16), rate) for name, rate in sorted(view.rates.items())]
     parts += [f"rate {name} {rate:.3g}" for name, rate in rates[:2]]
     if view.images:

@@ -8,7 +8,6 @@ from itertools import groupby
 from rich.segment import Segment
 from textual.binding import Binding
 from textual.events import Resize
-from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -16,6 +15,7 @@ from textual.widget import Widget
 from loratui.runs.losses import EpochMean, LossHistory
 from loratui.tui.glyphs import glyphs
 from loratui.tui.widgets import curve_grid
+from loratui.tui.widgets.changed import regions
 from loratui.tui.widgets.chart_scale import LABEL_WIDTH, Look, Scale, moved, scale, zoomed
 
 
@@ -169,7 +169,7 @@ class CurveChart(Widget):
                 self.refresh()
                 return
             changed = [x for x, (one, other) in enumerate(zip(before, after, strict=True)) if one != other]
-            self.refresh(Region(changed[0], y, changed[-1] - changed[0] + 1, 1))
+            self.refresh(*regions(y, changed))
 
     def render_line(self, y: int) -> Strip:
         base = self.rich_style

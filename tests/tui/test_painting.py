@@ -1,0 +1,106 @@
+"""Only what changed is sent, and the screen is then the same as if all had been."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyte
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+from rich.segment import Segment
+from textual._compositor import ChopsUpdate
+from textual.content import Content
+from textual.pilot import Pilot
+from textual.strip import Strip
+
+from loratui.runs import gpu
+from loratui.tui.app import LoratuiApp
+from loratui.tui.painting import CroppedUpdate
+from loratui.tui.training import gpu_words
+from loratui.tui.training.screen import TrainingScreen
+from loratui.tui.widgets.line import Line, changes
+
+ROWS = st.lists(st.text("ab 宽·", max_size=40), min_size=1, max_size=3)
+
+
+@given(ROWS, st.data())
+@settings(max_examples=60, deadline=None)
+def test_the_changed_places_cover_every_difference(old: list[str], data: Any) -> None:
+    new = data.draw(st.lists(st.text("ab 宽·", max_size=40), min_size=len(old), max_size=len(old)))
+    regions = list(changes(Content("\n".join(old)), Content("\n".join(new))))
+    for y, (one, other) in enumerate(zip(old, new, strict=True)):
+        width = max(cell_len(one), cell_len(other))
+        before, after = (Strip([Segment(row)]).adjust_cell_length(width) for row in (one, other))
+        for region in (region for region in regions if region.y == y):
+            left, right = before.crop(0, region.x), before.crop(region.right, width)
+            before = Strip.join([left, after.crop(region.x, region.right), right])
+        assert before.text.rstrip() == after.text.rstrip()
+
+
+def test_a_style_alone_is_a_difference() -> None:
+    plain = Content("loss 0.5")
+    styled = Content.assemble(("loss ", ""), ("0.5", "bold"))
+    assert [(region.x, region.width) for region in changes(plain, styled)] == [(5, 3)]
+    assert list(changes(styled, styled)) == []
+
+
+def test_far_changes_are_sent_apart_and_near_ones_together() -> None:
+    before, after = Content("a" + "." * 40 + "b..c"), Content("x" + "." * 40 + "y..z")
+    assert [(region.x, region.width) for region in changes(before, after)] == [(0, 1), (41, 4)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 19), st.integers(1, 20)), min_size=1, max_size=5))
+@settings(max_examples=60, deadline=None)
+def test_a_cropped_update_paints_its_spans_and_nothing_else(places: list[tuple[int, int, int]]) -> None:
+    spans = [(y, x, min(20, x + width)) for y, x, width in places]
+    chops = [{0: Strip([Segment("ABCDEFGH")]), 8: Strip([Segment("IJKLMNOPQRST")])} for _ in range(3)]
+    update = CroppedUpdate.of(ChopsUpdate(chops, spans, [[8, 20]] * 3))
+    screen = pyte.Screen(20, 3)
+    pyte.Stream(screen).feed(update.render_segments(Console(force_terminal=True, color_system=None)))
+    for y in range(3):
+        painted = {x for row, first, beyond in spans for x in range(first, beyond) if row == y}
+        expected = "".join(letter if x in painted else " " for x, letter in enumerate("ABCDEFGHIJKLMNOPQRST"))
+        assert screen.display[y] == expected
+
+
+def test_a_step_repaints_a_few_cells(
+    make_run: Any, training: Any, alive: Any, add: Any, drive: Any, monkeypatch: Any
+) -> None:
+    """What would go to the terminal between two steps: all of it together is less than two rows."""
+    run = make_run(*training(124))
+    alive(run)
+    sent: list[str] = []
+    console = Console(force_terminal=True, color_system="256")
+
+    def display(app: LoratuiApp, screen: Any, renderable: Any) -> None:
+        if isinstance(renderable, ChopsUpdate):
+            sent.append(CroppedUpdate.of(renderable).render_segments(console))
+        elif renderable is not None:
+            sent.append("x" * 5000)
+
+    async def act(pilot: Pilot[None]) -> None:
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        monkeypatch.setattr(LoratuiApp, "_display", display)
+        screen = pilot.app.screen
+        assert isinstance(screen, TrainingScreen)
+        add(run, training(125)[-1:], 500)
+        screen._look()
+        await pilot.pause()
+        assert "step 125" in screen.query_one("#head", Line).text
+
+    drive(LoratuiApp(run_id=run.id), act)
+    assert 0 < sum(map(len, sent)) < 900
+
+
+def test_the_trainer_s_own_peak_stands_where_nobody_else_tells_one() -> None:
+    nothing = gpu.GpuReading((), gpu.NO_GPU)
+    assert gpu_words.strip(nothing, 3 << 30).startswith("trainer's peak 3.0 GiB")
+    assert gpu_words.block(nothing, 34, {}, 3 << 30).endswith("\ntrainer's peak 3.0 GiB")
+    one = gpu.Gpu(0, "A", 2 << 30, 24 << 30, None, None, None, None)
+    assert "peak 2.0 GiB, trainer's peak 1.0 GiB" in gpu_words.block(
+        gpu.GpuReading((one,), ""), 60, {0: 2 << 30}, 1 << 30
+    )
+    assert "trainer" not in gpu_words.block(nothing, 34)
