@@ -22,10 +22,10 @@ def refusals(recipe: Recipe, family: str) -> Iterator[Contradiction]:
     yield from _rates(recipe)
     yield from _prediction(recipe)
     yield from _offset(recipe)
+    yield from _cached_captions(recipe, family)
+    yield from _augmentation(recipe)
     if recipe.launch.engine == "kohya":
-        yield from _cached_captions(recipe, family)
         yield from _schedule(recipe)
-        yield from _augmentation(recipe)
         yield from _precision(recipe)
         yield from _version(recipe, family)
 

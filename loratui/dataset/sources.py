@@ -109,11 +109,21 @@ def read(values: Mapping[str, Any]) -> tuple[Dataset, ...]:
     ``reg_data_dir``. Raises ``UserError`` when one of them is not as it should be.
     """
     if values["dataset_config"]:
+        return outline(values)
+    return _read(Path(values["train_data_dir"]), {"datasets": [{"subsets": list(_folders(values))}]}, values)
+
+
+def outline(values: Mapping[str, Any]) -> tuple[Dataset, ...]:
+    """The same without a look into ``train_data_dir``: one subset stands for all of its folders. Raises
+    ``UserError`` as ``read`` does."""
+    if values["dataset_config"]:
         path = Path(values["dataset_config"]).expanduser()
-        document = dataset_config.read(path)
-    else:
-        path = Path(values["train_data_dir"])
-        document = {"datasets": [{"subsets": list(_folders(values))}]}
+        return _read(path, dataset_config.read(path), values)
+    folder = values["train_data_dir"]
+    return _read(Path(folder), {"datasets": [{"subsets": [{"image_dir": folder}]}]}, values)
+
+
+def _read(path: Path, document: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[Dataset, ...]:
     general = document.get("general", {})
     found, problems = [], []
     for number, dataset in enumerate(dataset_config.tables(document["datasets"])):

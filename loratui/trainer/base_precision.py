@@ -48,8 +48,8 @@ def pack_text_encoders(config: TrainConfig, options: Options, model: BaseModel, 
     sd-scripts leaves their embeddings, which have no float8, in mixed precision, but rounds them to float8 on
     the way there; with ``as_sd_scripts`` so do we.
     """
-    every_step = any(config.text_encoder_rates) or config.caption_rules.varies
-    if options.as_sd_scripts and not config.cache_text_encoder_outputs:
+    every_step = any(config.text_encoder_rates) or config.captions_vary
+    if options.as_sd_scripts and not config.caches_captions:
         every_step = True
     if not config.fp8_base or config.fp8_base_unet or not every_step:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from random import Random
 
@@ -17,6 +18,8 @@ from loratui.trainer.latents import LatentCache, encode_pictures
 from loratui.trainer.loading import BaseModel
 from loratui.trainer.prompts import Prompt
 from loratui.trainer.report import Reporter
+from loratui.trainer.text_files import TextFiles, far_apart
+from loratui.trainer.together import Together
 
 
 def encode_dataset_pictures(
@@ -28,8 +31,10 @@ def encode_dataset_pictures(
     report: Reporter,
     *,
     skip_damaged: bool = False,
+    together: Together | None = None,
 ) -> LatentCache:
-    """All pictures through the VAE, which then goes back to the CPU.
+    """All pictures through the VAE, which then goes back to the CPU; those that change wait until they are
+    shown.
 
     Raises ``UserError`` for a picture that cannot be read; ``skip_damaged`` names it and takes it out of
     ``items`` by showing it 0 times.
@@ -37,7 +42,7 @@ def encode_dataset_pictures(
 
     def damaged(index: int, error: UserError) -> None:
         report.message("warning", f"{error} It is left out.")
-        items[index] = replace(items[index], repeats=0)
+        items[index] = replace(items[index], repeats=0, validation=False)
 
     model.vae.to(device)
     files = None
@@ -46,15 +51,15 @@ def encode_dataset_pictures(
     cache = encode_pictures(
         model.vae,
         items,
-        flip=config.flip_aug,
-        fixed=config.cache_latents or config.cache_latents_to_disk,
+        fixed=config.caches_latents,
         seed=seed,
         progress=lambda done, total: report.progress("caching", done, total, "pictures"),
         files=files,
         damaged=damaged if skip_damaged else None,
+        together=together,
     )
     if not any(item.repeats for item in items if not item.picture.is_regularization):
-        raise refusal(config.train_data_dir, "none of its pictures can be read.", "Copy them here once more.")
+        raise refusal(config.pictures, "none of its pictures can be read.", "Copy them here once more.")
     model.vae.to("cpu")
     return cache
 
@@ -66,8 +71,10 @@ def encode_captions(
     prompts: list[Prompt],
     device: torch.device,
     report: Reporter,
+    together: Together | None = None,
 ) -> Conditions:
-    """Encode what never changes, and let go of the text encoders when nothing else needs them."""
+    """Encode what never changes, and let go of the text encoders when nothing else needs them. Several
+    processes share the work. Raises ``UserError`` when the disk refuses outputs that are to be kept there."""
     for encoder in model.text_encoders:
         encoder.to(device)
     longest = config.token_limit
@@ -88,13 +95,72 @@ def encode_captions(
     )
     if trained:
         return conditions
+    together = together or Together()
     texts = [text for prompt in prompts for text in (prompt.text, prompt.negative)]
-    rules = config.caption_rules
-    if not rules.varies:
-        plain = replace(rules, dropout=0.0, dropout_every=0)
-        texts += [apply(item.caption, plain, Random()) for item in items]
-        texts += [""] if plain != rules else []
-    conditions.remember(texts, lambda done, total: report.progress("caching", done, total, "captions"))
-    if not rules.varies:
+    for item in items:
+        rules = item.subset.rules
+        if not rules.varies:
+            texts.append(_whole(item))
+            texts += [""] if rules.dropout or rules.dropout_every else []
+
+    def remember(wanted: Iterable[str]) -> None:
+        conditions.remember(
+            wanted, lambda done, total: report.progress("caching", done, total, "captions"), together
+        )
+
+    if config.cache_text_encoder_outputs_to_disk:
+        _through_files(config, model, items, conditions, report, together, remember)
+    remember(texts)
+    if not any(item.subset.rules.varies for item in items):
         model.text_encoders.clear()
     return conditions
+
+
+def _whole(item: Item) -> str:
+    """The caption of a picture whose words are always the same."""
+    return apply(item.caption, replace(item.subset.rules, dropout=0.0, dropout_every=0), Random())
+
+
+def _through_files(
+    config: TrainConfig,
+    model: BaseModel,
+    items: list[Item],
+    conditions: Conditions,
+    report: Reporter,
+    together: Together,
+    remember: Callable[[Iterable[str]], None],
+) -> None:
+    """Take from disk what lies there, and write the rest. Each process writes for its own pictures."""
+    first = conditions.plain(_whole(items[0]))
+    assert first.pooled is not None
+    widths = [int(encoder.config["hidden_size"]) for encoder in model.text_encoders]
+    files = TextFiles(
+        (widths[0], widths[1]),
+        first.states.shape[1],
+        first.pooled.shape[1],
+        first.states.dtype,
+        checked=not config.skip_cache_check,
+    )
+    known = {index: condition for index, item in enumerate(items) if (condition := files.read(item))}
+    if known and files.checked:
+        index = min(known)
+        if far_apart(known[index], conditions.plain(_whole(items[index]))):
+            name = files.path(items[index]).name
+            report.message(
+                "warning",
+                f"{name} and others like it were made by another model's text encoders. They are made again.",
+            )
+            known = {}
+    conditions.put({_whole(items[index]): condition for index, condition in known.items()})
+    missing = [item for index, item in enumerate(items) if index not in known]
+    remember(_whole(item) for item in missing)
+    failed: UserError | None = None
+    for item in missing[together.rank :: together.world]:
+        try:
+            files.write(item, conditions.plain(_whole(item)))
+        except UserError as error:
+            failed = error
+            break
+    for one in together.gather(failed):
+        if one is not None:
+            raise one

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 
 import torch
 
 from loratui.trainer.loading import BaseModel
 from loratui.trainer.text import Condition, encode, stack
+from loratui.trainer.together import Together
 from loratui.trainer.tokenizer import WORDS
 
 
@@ -34,16 +35,32 @@ class Conditions:
         self._most = most
         self._known: dict[str, Condition] = {}
 
-    def remember(self, texts: Sequence[str], progress: Callable[[int, int], None]) -> None:
-        """Encode these once and for all; only while the text encoders are not trained."""
+    def remember(
+        self, texts: Iterable[str], progress: Callable[[int, int], None], together: Together | None = None
+    ) -> None:
+        """Encode these once and for all; only while the text encoders are not trained. Several processes
+        share the work, and then tell each other."""
+        together = together or Together()
         wanted = [text for text in dict.fromkeys(texts) if text not in self._known]
-        for number, text in enumerate(wanted):
-            progress(number, len(wanted))
-            with torch.no_grad():
-                found = self._encode([text])
-            pooled = None if found.pooled is None else found.pooled.cpu()
-            self._known[text] = Condition(found.states.cpu(), pooled)
+        own = {}
+        for number, text in enumerate(wanted[together.rank :: together.world]):
+            progress(min(number * together.world, len(wanted)), len(wanted))
+            own[text] = self.plain(text)
+        for found in together.gather(own):
+            self._known |= found
         progress(len(wanted), len(wanted))
+
+    def put(self, known: Mapping[str, Condition]) -> None:
+        """Conditions that are known from elsewhere, on the CPU."""
+        self._known |= known
+
+    def plain(self, text: str) -> Condition:
+        """The condition of one text without gradients, on the CPU."""
+        if text in self._known:
+            return self._known[text]
+        with torch.no_grad():
+            found = self._encode([text])
+        return Condition(found.states.cpu(), None if found.pooled is None else found.pooled.cpu())
 
     def get(self, captions: Sequence[str]) -> Condition:
         """The condition of a batch, with gradients when the text encoders are trained."""

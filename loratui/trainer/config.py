@@ -7,8 +7,8 @@ from pathlib import Path
 
 from loratui import builtin_optimizers, kohya_config
 from loratui.builtin_optimizers import OptimizerFact
-from loratui.dataset.buckets import Bucketing
-from loratui.dataset.captions import CaptionRules
+from loratui.dataset import sources
+from loratui.dataset.sources import Dataset
 from loratui.families import FAMILIES, Family
 from loratui.problems import UserError
 
@@ -33,11 +33,13 @@ class TrainConfig:
     resolution: str
     network_module: str
     adaptive_noise_scale: float | None
+    alpha_mask: bool
     bucket_no_upscale: bool
     bucket_reso_steps: int
     cache_latents: bool
     cache_latents_to_disk: bool
     cache_text_encoder_outputs: bool | None
+    cache_text_encoder_outputs_to_disk: bool | None
     caption_dropout_every_n_epochs: int
     caption_dropout_rate: float
     caption_extension: str
@@ -46,11 +48,15 @@ class TrainConfig:
     caption_suffix: str | None
     caption_tag_dropout_rate: float
     clip_skip: int | None
+    color_aug: bool
+    dataset_config: str | None
+    dataset_repeats: int
     ddp_timeout: int | None
     debiased_estimation_loss: bool
     dim_from_weights: bool
     enable_bucket: bool
     enable_wildcard: bool
+    face_crop_aug_range: str | None
     flip_aug: bool
     fp8_base: bool
     fp8_base_unet: bool
@@ -76,12 +82,14 @@ class TrainConfig:
     lr_scheduler_timescale: int | None
     lr_scheduler_type: str
     lr_warmup_steps: int | float
+    masked_loss: bool
     max_bucket_reso: int
     max_grad_norm: float
     max_timestep: int | None
     max_token_length: int | None
     max_train_epochs: int | None
     max_train_steps: int
+    max_validation_steps: int | None
     min_bucket_reso: int
     min_snr_gamma: float | None
     min_timestep: int | None
@@ -101,7 +109,9 @@ class TrainConfig:
     optimizer_type: str
     output_name: str | None
     prior_loss_weight: float
+    random_crop: bool
     reg_data_dir: str | None
+    resize_interpolation: str | None
     resume: str | None
     sample_at_first: bool
     sample_every_n_epochs: int | None
@@ -125,6 +135,8 @@ class TrainConfig:
     shuffle_caption: bool
     skip_cache_check: bool
     skip_until_initial_step: bool
+    token_warmup_min: int
+    token_warmup_step: float
     text_encoder_lr: list[float] | float | None
     train_batch_size: int
     training_comment: str | None
@@ -133,6 +145,10 @@ class TrainConfig:
     use_lion_optimizer: bool
     v2: bool
     v_parameterization: bool
+    validate_every_n_epochs: int | None
+    validate_every_n_steps: int | None
+    validation_seed: int | None
+    validation_split: float
     vae: str | None
     v_pred_like_loss: float | None
     weighted_captions: bool
@@ -149,7 +165,9 @@ class TrainConfig:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Training resolution (width, height) in pixels."""
+        """Training resolution (width, height) in pixels; where the config has none, the first dataset's."""
+        if self.dataset_config and not self.resolution:
+            return self.outline()[0].bucketing.resolution
         return kohya_config.parse_resolution(self.resolution)
 
     @property
@@ -163,20 +181,34 @@ class TrainConfig:
         return self.network_alpha or float(self.rank)
 
     @property
-    def caption_rules(self) -> CaptionRules:
-        return CaptionRules(
-            self.shuffle_caption,
-            self.keep_tokens,
-            self.caption_prefix or "",
-            self.caption_suffix or "",
-            self.caption_dropout_rate,
-            self.caption_dropout_every_n_epochs,
-            self.caption_tag_dropout_rate,
-            self.caption_separator,
-            self.secondary_separator or "",
-            self.keep_tokens_separator or "",
-            self.enable_wildcard,
-        )
+    def pictures(self) -> str:
+        """The file or folder that says where they are; the file wins."""
+        return self.dataset_config or self.train_data_dir
+
+    def datasets(self) -> tuple[Dataset, ...]:
+        """The datasets and their subsets. Reads dataset_config, or the names of the folders. Raises
+        ``UserError``."""
+        return sources.read({key: getattr(self, key) for key in sources.KEYS})
+
+    def outline(self) -> tuple[Dataset, ...]:
+        """The same without a look into train_data_dir: one subset stands for all of its folders. Raises
+        ``UserError`` for a dataset_config that is not as it should be."""
+        return sources.outline({key: getattr(self, key) for key in sources.KEYS})
+
+    @property
+    def captions_vary(self) -> bool:
+        """Whether the words of some caption differ from showing to showing."""
+        return any(subset.rules.varies for dataset in self.outline() for subset in dataset.subsets)
+
+    @property
+    def caches_latents(self) -> bool:
+        """Whether a picture's latents are drawn once for all."""
+        return self.cache_latents or self.cache_latents_to_disk
+
+    @property
+    def caches_captions(self) -> bool:
+        """Whether what the text encoders make of captions is kept, on disk or in memory."""
+        return bool(self.cache_text_encoder_outputs or self.cache_text_encoder_outputs_to_disk)
 
     @property
     def token_limit(self) -> int:
@@ -211,17 +243,6 @@ class TrainConfig:
         fact = builtin_optimizers.find(self.optimizer_name)
         assert fact is not None
         return fact
-
-    @property
-    def bucketing(self) -> Bucketing:
-        return Bucketing(
-            self.size,
-            self.enable_bucket,
-            self.min_bucket_reso,
-            self.max_bucket_reso,
-            self.bucket_reso_steps,
-            self.bucket_no_upscale,
-        )
 
     @property
     def unet_rate(self) -> float:

@@ -33,7 +33,8 @@ def load_config(path: Path) -> TrainConfig:
 
 def checked(flat: Mapping[str, Any], path: Path) -> TrainConfig:
     """A flat config that came from ``path``. Raises as ``load_config`` does."""
-    missing = [key for key in _REQUIRED if not flat.get(key)]
+    elsewhere = ("train_data_dir", "resolution") if flat.get("dataset_config") else ()
+    missing = [key for key in _REQUIRED if key not in elsewhere and not flat.get(key)]
     model = flat.get("pretrained_model_name_or_path")
     if not isinstance(model, str) or not model:
         script = "train_network"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from loratui.problems import Problem
+from loratui.trainer.dataset_rules import dataset_problems
 from loratui.trainer.network_rules import network_problems
 from loratui.trainer.optimizer_rules import optimizer_problems
 
@@ -17,25 +18,16 @@ def contradictions(config: TrainConfig) -> Iterator[Problem]:
     """Every value that is out of range, unknown here, or at odds with another."""
     yield from _choices(config)
     yield from _ranges(config)
-    yield from _shares(config)
     yield from network_problems(config)
     yield from _objective(config)
     yield from optimizer_problems(config)
-    try:
-        sides = config.size
-    except ValueError:
-        yield Problem("resolution", f"{config.resolution!r} is no size.", 'Write "512" or "512,768".')
-        return
-    if config.enable_bucket:
-        yield from config.bucketing.problems(config.facts.bucket_step)
-    elif any(side % 8 for side in sides):
-        yield Problem("resolution", f"{config.resolution} does not divide by 8.", "Use multiples of 64.")
+    yield from dataset_problems(config)
     if config.network_train_unet_only and config.network_train_text_encoder_only:
         message = "contradicts network_train_unet_only."
         yield Problem("network_train_text_encoder_only", message, "Remove one of the two.")
     elif config.unet_rate == 0 and not any(config.text_encoder_rates):
         yield Problem("learning_rate", "every learning rate is 0, so nothing would train.", "Raise one.")
-    if config.cache_text_encoder_outputs:
+    if config.caches_captions:
         yield from _cached_captions(config)
     given = config.text_encoder_lr
     if isinstance(given, list) and len(given) not in (0, 1, len(config.text_encoder_rates)):
@@ -44,13 +36,10 @@ def contradictions(config: TrainConfig) -> Iterator[Problem]:
 
 def _cached_captions(config: TrainConfig) -> Iterator[Problem]:
     """What changes from step to step cannot be encoded once (sdxl_train_network.py:35-50)."""
-    key, fix = "cache_text_encoder_outputs", "Remove one of the two."
+    to_disk = config.cache_text_encoder_outputs_to_disk
+    key = "cache_text_encoder_outputs_to_disk" if to_disk else "cache_text_encoder_outputs"
     if any(config.text_encoder_rates):
         yield Problem(key, "the text encoders are trained.", "Remove it, or set network_train_unet_only.")
-    changing = ("shuffle_caption", "caption_dropout_rate", "caption_tag_dropout_rate", "enable_wildcard")
-    for other in changing:
-        if getattr(config, other):
-            yield Problem(key, f"contradicts {other}.", fix)
 
 
 def _choices(config: TrainConfig) -> Iterator[Problem]:
@@ -67,8 +56,6 @@ def _choices(config: TrainConfig) -> Iterator[Problem]:
     if config.max_token_length not in (None, 75, 150, 225):
         message = f"{config.max_token_length} is no length that captions are cut to."
         yield Problem("max_token_length", message, "Use 75, 150 or 225.")
-    if not config.caption_separator:
-        yield Problem("caption_separator", "is empty.", 'Write ",", or remove it.')
     if config.save_model_as != "safetensors":
         message = f"{config.save_model_as} files are pickles, which can run code when they are opened."
         yield Problem("save_model_as", message, 'Write "safetensors".')
@@ -76,7 +63,6 @@ def _choices(config: TrainConfig) -> Iterator[Problem]:
 
 def _ranges(config: TrainConfig) -> Iterator[Problem]:
     for key, least in (
-        ("train_batch_size", 1),
         ("gradient_accumulation_steps", 1),
         ("max_train_steps", 1),
         ("max_train_epochs", 1),
@@ -86,9 +72,11 @@ def _ranges(config: TrainConfig) -> Iterator[Problem]:
         ("learning_rate", 0),
         ("unet_lr", 0),
         ("max_grad_norm", 0),
-        ("keep_tokens", 0),
         ("lr_warmup_steps", 0),
         ("prior_loss_weight", 0),
+        ("max_validation_steps", 1),
+        ("validate_every_n_epochs", 1),
+        ("validate_every_n_steps", 1),
         ("save_every_n_epochs", 0),
         ("sample_every_n_epochs", 0),
         ("sample_every_n_steps", 0),
@@ -104,9 +92,6 @@ def _ranges(config: TrainConfig) -> Iterator[Problem]:
         ("lr_scheduler_timescale", 1),
         ("lr_scheduler_power", 0),
         ("min_snr_gamma", 0),
-        ("caption_dropout_every_n_epochs", 0),
-        ("caption_dropout_rate", 0),
-        ("caption_tag_dropout_rate", 0),
         ("min_timestep", 0),
         ("max_timestep", 1),
         ("huber_scale", 0),
@@ -128,12 +113,6 @@ def _ranges(config: TrainConfig) -> Iterator[Problem]:
         yield Problem("network_alpha", message, f"Use {config.rank} or less.")
     if "/" in config.name:
         yield Problem("output_name", f"{config.name!r} holds a slash.", "Put folders into output_dir.")
-
-
-def _shares(config: TrainConfig) -> Iterator[Problem]:
-    for key in ("caption_dropout_rate", "caption_tag_dropout_rate"):
-        if getattr(config, key) > 1:
-            yield Problem(key, f"{getattr(config, key):g} is more than all.", "Use a share from 0 to 1.")
 
 
 def _objective(config: TrainConfig) -> Iterator[Problem]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from random import Random
 
-from loratui.dataset.buckets import Placement, Size, place
-from loratui.dataset.captions import read_caption
+from loratui.dataset.buckets import Placement, place
+from loratui.dataset.captions import apply, read_caption
 from loratui.dataset.regularization import used_repeats
-from loratui.dataset.scan import Picture, scan
+from loratui.dataset.scan import Picture, Scan, scan_sources
+from loratui.dataset.sources import Dataset, Subset
+from loratui.dataset.validation import split
 from loratui.problems import refusal
+from loratui.trainer.augment import draw_color, draw_crop
+from loratui.trainer.batches import Bucket, Shown
 from loratui.trainer.config import TrainConfig
 
 
@@ -23,44 +28,118 @@ class Item:
     placement: Placement
     caption: str
     repeats: int
+    """How often it is shown in an epoch: 0 for a picture of validation, and for one that was left out."""
     weight: float
     """On its loss: 1, or prior_loss_weight for a regularization picture."""
+    subset: Subset
+    """How it is shown."""
+    dataset: int = 0
+    validation: bool = False
+    cut: bool = False
+    """Cut out of the picture at its own size, which is no part of the training then: what SDXL is told of is
+    the cut alone (sd-scripts library/train_util.py:1631-1651)."""
+
+    @property
+    def bucket(self) -> Bucket:
+        return self.dataset, self.placement.bucket
+
+    @property
+    def changes(self) -> bool:
+        """Whether its pixels are other ones each time."""
+        return self.subset.random_crop or self.subset.color_aug
 
 
-def load_items(config: TrainConfig, damaged: Callable[[Path], None] | None = None) -> list[Item]:
+def load_items(
+    config: TrainConfig, damaged: Callable[[Path], None] | None = None, *, seed: int = 0
+) -> list[Item]:
     """All pictures that take part, in order of registration. Raises ``UserError`` naming what is wrong.
 
-    ``damaged`` is told of pictures whose size cannot be read; without it they are wrong.
+    ``damaged`` is told of pictures whose size cannot be read; without it they are wrong. ``seed`` chooses
+    the pictures of validation where validation_seed does not.
     """
-    reg = Path(config.reg_data_dir).expanduser() if config.reg_data_dir else None
-    found = scan(Path(config.train_data_dir).expanduser(), reg, config.caption_extension)
-    if damaged:
-        for path in found.unreadable:
-            damaged(path)
-    elif found.unreadable:
-        raise refusal(
-            found.unreadable[0], "this picture cannot be read; it is damaged.", "Replace or remove it."
-        )
-    items = []
-    for picture, repeats in used_repeats(found).items():
-        try:
-            placement = place(config.bucketing, picture.width, picture.height)
-        except ValueError as error:
-            raise refusal(picture.path, f"{error}.", "Remove it, or turn bucket_no_upscale off.") from None
-        if min(placement.bucket) < 8:
-            raise refusal(picture.path, "it is too small to train on.", "Remove it or enlarge it.")
-        weight = config.prior_loss_weight if picture.is_regularization else 1.0
-        caption = read_caption(picture, all_lines=config.enable_wildcard)
-        items.append(Item(picture, placement, caption, repeats, weight))
+    items: list[Item] = []
+    for number, dataset in enumerate(config.datasets()):
+        found = scan_sources(Path(config.pictures), dataset.sources)
+        if damaged:
+            for path in found.unreadable:
+                damaged(path)
+        elif found.unreadable:
+            raise refusal(
+                found.unreadable[0], "this picture cannot be read; it is damaged.", "Replace or remove it."
+            )
+        items += _items_of(config, number, dataset, found, seed)
     return items
 
 
-def bucket_lists(items: list[Item]) -> dict[Size, list[int]]:
-    """Indices of ``items`` by bucket, each as often as it is repeated; buckets in order of size."""
-    buckets: dict[Size, list[int]] = {}
+def _items_of(config: TrainConfig, number: int, dataset: Dataset, found: Scan, seed: int) -> Iterator[Item]:
+    own_seed = dataset.validation_seed
+    trained, kept = split(found, dataset.validation_split, seed if own_seed is None else own_seed)
+    for picture, repeats in (*used_repeats(trained).items(), *((picture, 0) for picture in kept)):
+        subset = dataset.subsets[picture.source]
+        cut = subset.random_crop and not dataset.bucketing.enabled
+        yield Item(
+            picture,
+            _cut(dataset, picture) if cut else _placed(dataset, picture),
+            read_caption(picture, all_lines=subset.rules.wildcards),
+            repeats,
+            config.prior_loss_weight if picture.is_regularization else 1.0,
+            subset,
+            number,
+            validation=not repeats,
+            cut=cut,
+        )
+
+
+def _placed(dataset: Dataset, picture: Picture) -> Placement:
+    try:
+        placement = place(dataset.bucketing, picture.width, picture.height)
+    except ValueError as error:
+        raise refusal(picture.path, f"{error}.", "Remove it, or turn bucket_no_upscale off.") from None
+    if min(placement.bucket) < 8:
+        raise refusal(picture.path, "it is too small to train on.", "Remove it or enlarge it.")
+    return placement
+
+
+def _cut(dataset: Dataset, picture: Picture) -> Placement:
+    width, height = dataset.bucketing.resolution
+    if picture.width < width or picture.height < height:
+        raise refusal(
+            picture.path,
+            f"it is {picture.width}x{picture.height}: random_crop without buckets cuts {width}x{height} out"
+            " of pictures as they are.",
+            "Remove it, enlarge it, or set enable_bucket = true.",
+        )
+    return Placement((width, height), (picture.width, picture.height))
+
+
+def bucket_lists(items: list[Item], *, validation: bool = False) -> dict[Bucket, list[int]]:
+    """Indices of ``items`` by bucket, each as often as it is repeated, or once those of validation; buckets
+    in order of dataset and size."""
+    buckets: dict[Bucket, list[int]] = {}
     for index, item in enumerate(items):
-        buckets.setdefault(item.placement.bucket, []).extend([index] * item.repeats)
+        times = int(item.validation) if validation else item.repeats
+        if times:
+            buckets.setdefault(item.bucket, []).extend([index] * times)
     return dict(sorted(buckets.items()))
+
+
+def for_steps(items: list[Item], total: int) -> list[Item]:
+    """The same, in a training of ``total`` steps."""
+    return [
+        replace(item, subset=replace(item.subset, rules=item.subset.rules.for_steps(total))) for item in items
+    ]
+
+
+def shown(items: list[Item], index: int, random: Random, epoch: int, step: int) -> Shown:
+    """How a picture is shown this time, in an epoch counted from 1 and after ``step`` steps. Flip, crop,
+    colour and caption are drawn in this order, each only where it is asked for (sd-scripts
+    library/train_util.py:1588-1720)."""
+    item = items[index]
+    subset = item.subset
+    flipped = subset.flip and random.random() < 0.5
+    crop = draw_crop(item.placement, random, height_first=item.cut) if subset.random_crop else None
+    color = draw_color(random) if subset.color_aug else None
+    return Shown(index, apply(item.caption, subset.rules, random, epoch, step), flipped, crop, color)
 
 
 def training_images(items: list[Item]) -> int:
@@ -76,6 +155,8 @@ def size_conditions(item: Item, *, flipped: bool) -> tuple[float, ...]:
     """
     width, height = item.picture.width, item.picture.height
     bucket_width, bucket_height = item.placement.bucket
+    if item.cut:
+        return (bucket_height, bucket_width, 0, 0, bucket_height, bucket_width)
     left, top, right, _ = crop_box(item)
     shown_left = bucket_width - right if flipped else left
     return (height, width, int(top), int(shown_left), bucket_height, bucket_width)
@@ -112,7 +193,7 @@ def metadata(items: list[Item], config: TrainConfig) -> dict[str, str]:
                 tags[tag.strip().lower()] = tags.get(tag.strip().lower(), 0) + 1
     buckets = {
         str(number): {"resolution": list(size), "count": len(indices)}
-        for number, (size, indices) in enumerate(bucket_lists(items).items())
+        for number, ((_, size), indices) in enumerate(bucket_lists(items).items())
     }
     return {
         "ss_tag_frequency": json.dumps(frequency),

@@ -35,8 +35,9 @@ class LatentFiles:
         size = f"_{picture.width:04d}x{picture.height:04d}"
         return stem.with_name(f"{stem.name}{size}{_SUFFIXES[self.family]}")
 
-    def read(self, item: Item, *, flip: bool) -> list[Tensor] | None:
-        """[4,h/8,w/8] of the picture, and of its mirror image; None where the file does not hold them.
+    def read(self, item: Item) -> tuple[list[Tensor], Tensor | None] | None:
+        """[4,h/8,w/8] of the picture and of its mirror image, and with alpha_mask its alpha [h,w]; None where
+        the file does not hold what is shown.
 
         sd-scripts looks for the keys alone. Here a file older than its picture, of another bucket's size or
         with numbers that are none is no file either.
@@ -47,8 +48,9 @@ class LatentFiles:
             if self.checked and path.stat().st_mtime < item.picture.path.stat().st_mtime:
                 return None
             with np.load(path) as opened:
-                keys = ("latents", "latents_flipped")[: 1 + flip]
+                keys = ("latents", "latents_flipped")[: 1 + item.subset.flip]
                 found = [torch.from_numpy(opened[key]).float() for key in keys]
+                mask = torch.from_numpy(opened["alpha_mask"]).float() if item.subset.alpha_mask else None
         except (OSError, ValueError, KeyError, EOFError, TypeError):
             return None
         except Exception as error:  # zipfile and zlib have their own
@@ -59,9 +61,11 @@ class LatentFiles:
             return None
         if self.checked and not all(bool(torch.isfinite(one).all()) for one in found):
             return None
-        return found
+        if mask is not None and mask.shape != (height, width):
+            return None
+        return found, mask
 
-    def write(self, item: Item, found: list[Tensor]) -> None:
+    def write(self, item: Item, found: list[Tensor], mask: Tensor | None = None) -> None:
         """Write them whole. Raises ``UserError`` when the disk refuses."""
         path = self.path(item)
         arrays = {
@@ -71,5 +75,7 @@ class LatentFiles:
         }
         if len(found) > 1:
             arrays["latents_flipped"] = found[1].numpy()
+        if mask is not None:
+            arrays["alpha_mask"] = mask.numpy()
         with new_file(path, _WAY_OUT) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]

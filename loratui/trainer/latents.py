@@ -1,4 +1,4 @@
-"""All pictures through the VAE once, kept in memory."""
+"""All pictures through the VAE: once, kept in memory, or each time they are shown when they change."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from loratui.problems import UserError, refusal
+from loratui.trainer.augment import recolored
 from loratui.trainer.batches import Shown
 from loratui.trainer.data import Item
 from loratui.trainer.latent_files import LatentFiles
-from loratui.trainer.pixels import fit, read_pixels
+from loratui.trainer.pixels import Pixels, fit, read_pixels
+from loratui.trainer.together import Together
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,71 +33,146 @@ class Distribution:
         return self.mean + self.deviation * torch.randn(self.mean.shape, generator=generator)
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known of one picture."""
+
+    latents: Sequence[Tensor | Distribution]
+    """Of the picture, and of its mirror image where that is shown."""
+    mask: Tensor | None = None
+    """[h,w]: its alpha from 0 to 1, at the size of its pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    error: UserError
+    damaged: bool
+
+
 class LatentCache:
     """Latents of all pictures, and of their mirror images when those are shown: one draw for the whole
-    training, as sd-scripts' cache_latents does (library/strategy_sd.py:162), or each showing draws anew."""
+    training, as sd-scripts' cache_latents does (library/strategy_sd.py:162), or each showing draws anew.
+    Pictures that change from showing to showing are encoded each time."""
 
-    def __init__(self) -> None:
-        self._latents: dict[tuple[int, bool], Tensor | Distribution] = {}
+    def __init__(
+        self, vae: Any = None, items: Sequence[Item] = (), device: torch.device | None = None
+    ) -> None:
+        """``vae`` encodes what changes, on ``device``."""
+        self._found: dict[int, Found] = {}
+        self._vae, self._items, self._device = vae, items, device
 
-    def put(self, index: int, found: Sequence[Tensor | Distribution]) -> None:
-        """What is known of a picture, and then of its mirror image."""
-        for flipped, one in enumerate(found):
-            self._latents[index, bool(flipped)] = one
+    def put(self, index: int, found: Found) -> None:
+        """What is known of a picture."""
+        self._found[index] = found
 
     def get(self, shown: Shown) -> Tensor:
         """[4,h,w], unscaled, float32 on the CPU."""
-        found = self._latents[shown.index, shown.flipped]
-        return found.draw() if isinstance(found, Distribution) else found
+        return self.shown(shown)[0]
+
+    def shown(self, shown: Shown) -> tuple[Tensor, Tensor | None]:
+        """The latents, and the mask [h,w] in their size where the loss counts by one. Raises ``UserError``
+        for a picture that changes and cannot be read any more."""
+        item = self._items[shown.index]
+        if item.changes:
+            pixels = _pixels(item, shown)
+            self._vae.to(self._device)
+            latents, mask = _encoded(self._vae, pixels[..., :3], item, flipped=shown.flipped).draw(), None
+            if item.subset.alpha_mask:
+                mask = _alpha(pixels)
+        else:
+            known = self._found[shown.index]
+            own, mask = known.latents[shown.flipped], known.mask
+            latents = own.draw() if isinstance(own, Distribution) else own
+        if mask is None:
+            return latents, None
+        shrunk = functional.interpolate(mask[None, None], size=latents.shape[1:], mode="area")[0, 0]
+        return latents, shrunk.flip(1) if shown.flipped else shrunk
 
 
 def encode_pictures(
     vae: Any,
-    items: list[Item],
+    items: Sequence[Item],
     *,
-    flip: bool,
     fixed: bool,
     seed: int,
     progress: Callable[[int, int], None],
     files: LatentFiles | None = None,
     damaged: Callable[[int, UserError], None] | None = None,
+    together: Together | None = None,
 ) -> LatentCache:
-    """Encode every picture, one at a time, on the VAE's device; what ``files`` hold already is taken from
-    there, and what they do not hold is written to them.
+    """Encode every picture that does not change, one at a time, on the VAE's device; what ``files`` hold
+    already is taken from there, and what they do not hold is written to them. Several processes share the
+    work, and then tell each other what they found.
 
-    Draws come from a generator of their own, so that they depend on the seed and the pictures alone.
-    ``damaged`` is told of pictures that cannot be read, by their index. Raises ``UserError`` for them without
-    it, and for a picture that the VAE turns into NaN.
+    Each draw depends on the seed and the picture's place alone. ``damaged`` is told of pictures that cannot
+    be read, by their index. Raises ``UserError`` for them without it, for a picture that the VAE turns into
+    NaN, and when the disk refuses; in all processes alike.
     """
-    cache = LatentCache()
-    generator = torch.Generator("cpu").manual_seed(seed)
-    for index, item in enumerate(items):
-        progress(index, len(items))
-        known = files.read(item, flip=flip) if files else None
-        if known is not None:
-            cache.put(index, known)
-            continue
-        try:
-            pixels = fit(read_pixels(item.picture.path), item.placement)
-        except UserError as error:
-            if damaged is None:
-                raise
-            damaged(index, error)
-            continue
-        found = [_encoded(vae, pixels, item, flipped=bool(flipped)) for flipped in range(1 + flip)]
-        if not fixed:
+    together = together or Together()
+    device = vae.device
+    cache = LatentCache(vae, items, device)
+    wanted = [index for index, item in enumerate(items) if not item.changes]
+    own: dict[int, Found | _Fault] = {}
+    for number, index in enumerate(wanted[together.rank :: together.world]):
+        progress(min(number * together.world, len(wanted)), len(wanted))
+        own[index] = _found(vae, items[index], files, fixed=fixed, seed=seed + 7919 * index)
+        if isinstance(own[index], _Fault) and not (damaged and own[index].damaged):  # type: ignore[union-attr]
+            break
+    everything = {index: found for part in together.gather(own) for index, found in part.items()}
+    for index, found in sorted(everything.items()):
+        if isinstance(found, Found):
             cache.put(index, found)
-            continue
-        drawn = [one.draw(generator) for one in found]
-        cache.put(index, drawn)
-        if files:
-            files.write(item, drawn)
-    progress(len(items), len(items))
+        elif damaged and found.damaged:
+            damaged(index, found.error)
+        else:
+            raise found.error
+    progress(len(wanted), len(wanted))
     return cache
 
 
+def _found(vae: Any, item: Item, files: LatentFiles | None, *, fixed: bool, seed: int) -> Found | _Fault:
+    known = files.read(item) if files else None
+    if known is not None:
+        return Found(*known)
+    try:
+        pixels = _pixels(item)
+    except UserError as error:
+        return _Fault(error, damaged=True)
+    try:
+        mask = _alpha(pixels) if item.subset.alpha_mask else None
+        rgb = pixels[..., :3]
+        found = [_encoded(vae, rgb, item, flipped=bool(flipped)) for flipped in range(1 + item.subset.flip)]
+        if not fixed:
+            return Found(found, mask)
+        generator = torch.Generator("cpu").manual_seed(seed)
+        drawn = [one.draw(generator) for one in found]
+        if files:
+            files.write(item, drawn, mask)
+        return Found(drawn, mask)
+    except UserError as error:
+        return _Fault(error, damaged=False)
+
+
+def _pixels(item: Item, shown: Shown | None = None) -> Pixels:
+    subset = item.subset
+    pixels = read_pixels(item.picture.path, alpha=subset.alpha_mask)
+    pixels = fit(pixels, item.placement, shown.crop if shown else None, subset.interpolation)
+    return recolored(pixels, shown.color) if shown and shown.color else pixels
+
+
+def _alpha(pixels: Pixels) -> Tensor:
+    return torch.from_numpy(pixels[..., 3].astype(np.float32) / 255)
+
+
 def _encoded(vae: Any, pixels: Any, item: Item, *, flipped: bool) -> Distribution:
-    image = torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0).to(vae.device, torch.float32) / 127.5 - 1
+    image = (
+        torch.from_numpy(np.ascontiguousarray(pixels))
+        .permute(2, 0, 1)
+        .unsqueeze(0)
+        .to(vae.device, torch.float32)
+        / 127.5
+        - 1
+    )
     with torch.no_grad():
         mean, deviation = vae.encode(image.flip(3) if flipped else image)
     distribution = Distribution(mean[0].float().cpu(), deviation[0].float().cpu())

@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Literal
 
 import torch
 
 from loratui import events
-from loratui.trainer import checkpoints, lora_file, metadata, noise, state
+from loratui.trainer import checkpoints, data, lora_file, metadata, noise, state
 from loratui.trainer.asked import Asked
-from loratui.trainer.batches import Batch, Buckets, epoch_batches
+from loratui.trainer.batches import Batch, Buckets, Shown, epoch_batches
 from loratui.trainer.conditions import Conditions
 from loratui.trainer.config import TrainConfig
 from loratui.trainer.data import Item, size_conditions
@@ -26,12 +27,14 @@ from loratui.trainer.latents import LatentCache
 from loratui.trainer.objective import AverageLoss
 from loratui.trainer.optimizers import averaged
 from loratui.trainer.options import Options
+from loratui.trainer.randomness import seed_all
 from loratui.trainer.report import Reporter
 from loratui.trainer.schedule import Plan
 from loratui.trainer.state import Progress
 from loratui.trainer.stepping import Fed, NotFiniteError, Stepper
 from loratui.trainer.stopping import StopRequest
 from loratui.trainer.together import Together
+from loratui.trainer.validating import validation_loss
 
 Outcome = Literal["finished", "stopped", "failed"]
 
@@ -44,6 +47,8 @@ class Training:
     stepper: Stepper
     items: list[Item]
     buckets: Buckets
+    batch_sizes: Sequence[int]
+    """By dataset."""
     latents: LatentCache
     conditions: Conditions
     drawer: Drawer
@@ -58,6 +63,10 @@ class Training:
     """Optimizer steps done."""
     schedule_offset: int = 0
     average: AverageLoss = None  # type: ignore[assignment]
+    validation: Sequence[Batch] = ()
+    """What the loss of validation is the mean of; shown alike each time."""
+    validated: int = -1
+    """The step it was last worked out for."""
 
     def run(self) -> Outcome:
         """Train to the planned total. Raises ``UserError`` when something cannot be saved."""
@@ -92,8 +101,12 @@ class Training:
                     return self._stopped(epoch)
                 self._step(epoch, position * plan.accumulation, chunks[position])
                 keeping.after_step(self.step, epoch + 1)
+                if checkpoints.is_due(config.validate_every_n_steps, self.step):
+                    self._validate()
                 if self.step >= plan.total_steps:
                     break
+            if (epoch + 1) % (config.validate_every_n_epochs or 1) == 0:
+                self._validate()
             keeping.after_epoch(epoch + 1)
         if self.step < plan.total_steps:
             return self._stopped(plan.epochs)
@@ -119,19 +132,19 @@ class Training:
         return self.stepper.together
 
     def _batches(self, epoch: int) -> list[Batch]:
-        batches = epoch_batches(
-            self.buckets,
-            self.config.train_batch_size,
-            [item.caption for item in self.items],
-            self.config.caption_rules,
-            flip=self.config.flip_aug,
-            seed=self.seed,
-            epoch=epoch,
-        )
+        first, each = epoch * self.plan.steps_per_epoch, self.together.world * self.plan.accumulation
+
+        def show(index: int, number: int, random: Random) -> Shown:
+            return data.shown(self.items, index, random, epoch + 1, first + number // each)
+
+        batches = epoch_batches(self.buckets, self.batch_sizes, show, seed=self.seed, epoch=epoch)
         return self.together.share(batches)
 
     def _step(self, epoch: int, position: int, batches: Sequence[Batch]) -> None:
         begun, device = time.monotonic(), self.stepper.accelerator.device
+        if not self.together.leads:
+            # Noise of its own, that a state need not hold: it follows from the step.
+            seed_all(hash((self.seed, self.step + self.schedule_offset, self.together.rank)) % 2**63)
         try:
             done = self.stepper.step(
                 self.step + self.schedule_offset, [partial(self.fed, batch) for batch in batches]
@@ -156,10 +169,11 @@ class Training:
             )
         )
 
-    def fed(self, batch: Batch) -> Fed:
-        """A batch with fresh noise and timesteps."""
+    def fed(self, batch: Batch, timestep: int | None = None) -> Fed:
+        """A batch with fresh noise and timesteps, or all at one ``timestep``."""
         config, device = self.config, self.stepper.accelerator.device
-        latents = torch.stack([self.latents.get(shown) for shown in batch.pictures])
+        found = [self.latents.shown(shown) for shown in batch.pictures]
+        latents = torch.stack([latents for latents, _ in found])
         latents = latents.to(device) * config.facts.latent_scale
         disturbance = noise.draw_noise(
             latents,
@@ -174,6 +188,8 @@ class Training:
         timesteps = noise.draw_timesteps(
             len(batch.pictures), config.min_timestep or 0, config.max_timestep or noise.TIMESTEPS
         )
+        if timestep is not None:
+            timesteps = torch.full_like(timesteps, timestep)
         noisy = None
         if config.ip_noise_gamma:
             more = noise.perturbed(
@@ -194,7 +210,20 @@ class Training:
             torch.tensor(sizes, device=device),
             torch.tensor([item.weight for item in items], device=device),
             noisy,
+            _masks(latents, [mask for _, mask in found]),
         )
+
+    def _validate(self) -> None:
+        """By steps and by epochs, as sd-scripts has it (train_network.py:1535, 1609); once a step."""
+        if not self.validation or not self.together.leads or self.validated == self.step:
+            return
+        self.validated = self.step
+        with averaged(self.stepper.optimizer):
+            loss = validation_loss(
+                self.validation, self.config, self.stepper, self.fed, self.seed, self.report
+            )
+        self.report.emit(events.Measured(self.step, validation_loss=loss))
+        self.report.phase("training")
 
     def _draw(self, epoch: int | None) -> None:
         if not self.together.leads:
@@ -240,6 +269,14 @@ class Training:
         state.save(path, self.stepper.network, self.stepper.optimizer, progress)
         self.report.emit(events.StateSaved(str(path), self.step, epoch))
         return path
+
+
+def _masks(latents: torch.Tensor, masks: Sequence[torch.Tensor | None]) -> torch.Tensor | None:
+    """[B,1,h,w]; pictures without one count whole."""
+    if all(mask is None for mask in masks):
+        return None
+    whole = torch.ones(latents.shape[2:])
+    return torch.stack([whole if mask is None else mask for mask in masks])[:, None].to(latents.device)
 
 
 def _peak_memory(device: torch.device) -> int:

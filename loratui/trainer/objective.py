@@ -20,9 +20,14 @@ def target_of(
 
 
 def loss_of_samples(
-    prediction: Tensor, target: Tensor, kind: str = "l2", threshold: Tensor | None = None
+    prediction: Tensor,
+    target: Tensor,
+    kind: str = "l2",
+    threshold: Tensor | None = None,
+    mask: Tensor | None = None,
 ) -> Tensor:
-    """[B]: the error of each sample, mean over channels and pixels, in float32.
+    """[B]: the error of each sample, mean over channels and pixels, in float32. Each pixel counts by
+    ``mask`` [B,1,h,w], and the divisor stays their number (custom_train_functions.py:487-504).
 
     ``kind``: ``l2``, ``l1``, ``huber`` and ``smooth_l1`` (sd-scripts library/train_util.py:6143-6183). The
     last two are pseudo-Huber losses with a ``threshold`` [B]: below it they grow with the square of the
@@ -38,7 +43,7 @@ def loss_of_samples(
         c = threshold.view(-1, 1, 1, 1)
         error = torch.sqrt((prediction - target) ** 2 + c**2) - c
         error = (2 * c if kind == "huber" else 2) * error
-    return error.mean(dim=(1, 2, 3))
+    return (error if mask is None else error * mask).mean(dim=(1, 2, 3))
 
 
 def huber_thresholds(timesteps: Tensor, schedule: Tensor, name: str, c: float, scale: float) -> Tensor:

@@ -9,45 +9,57 @@ from numpy.typing import NDArray
 
 from loratui.dataset.buckets import Placement, Size
 from loratui.problems import refusal
+from loratui.trainer.interpolation import interpolated
 
 Pixels = NDArray[np.uint8]
-"""[height, width, 3], red green blue."""
+"""[height, width, 3 or 4], red green blue alpha."""
 
 
-def read_pixels(path: Path) -> Pixels:
+def read_pixels(path: Path, *, alpha: bool = False) -> Pixels:
     """A picture's own pixels, without EXIF rotation, as sd-scripts takes them
-    (library/train_util.py:2948). Raises ``UserError`` naming the file."""
+    (library/train_util.py:2948), and its ``alpha``. Raises ``UserError`` naming the file."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(path) as picture:
-            return np.array(picture.convert("RGB"), np.uint8)
+            return np.array(picture.convert("RGBA" if alpha else "RGB"), np.uint8)
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
         raise refusal(
             path, "this picture cannot be read; it is damaged or not whole.", "Replace or remove it."
         ) from None
 
 
-def fit(pixels: Pixels, placement: Placement) -> Pixels:
-    """Resized and cropped from the centre to ``placement.bucket``."""
-    resized = resize(pixels, placement.resized)
+def fit(
+    pixels: Pixels,
+    placement: Placement,
+    crop: tuple[int, int] | None = None,
+    interpolation: str | None = None,
+) -> Pixels:
+    """Resized, and cropped to ``placement.bucket`` from ``crop`` (left, top), else from the centre."""
+    resized = resize(pixels, placement.resized, interpolation)
     width, height = placement.bucket
     left = max(0, resized.shape[1] - width) // 2
     top = max(0, resized.shape[0] - height) // 2
+    if crop:
+        left, top = crop
     return np.ascontiguousarray(resized[top : top + height, left : left + width])
 
 
-def resize(pixels: Pixels, size: Size) -> Pixels:
-    """``pixels`` at (width, height) ``size``: an area average when both sides shrink, Lanczos otherwise
-    (sd-scripts library/utils.py:225-293)."""
+def resize(pixels: Pixels, size: Size, interpolation: str | None = None) -> Pixels:
+    """``pixels`` at (width, height) ``size``: an area average when both sides shrink, Lanczos otherwise, or
+    by the ``interpolation`` of that name (sd-scripts library/utils.py:216-262)."""
     height, width = pixels.shape[:2]
     if (width, height) == size:
         return pixels
-    if width >= size[0] and height >= size[1]:
+    shrinks = width >= size[0] and height >= size[1]
+    if interpolation not in (None, "lanczos", "box") and not (interpolation == "area" and shrinks):
+        return interpolated(pixels, size, str(interpolation))
+    if interpolation in (None, "area") and shrinks:
         return area_average(pixels, size)
     from PIL import Image
 
-    return np.array(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS), np.uint8)
+    kernel = Image.Resampling.BOX if interpolation == "box" else Image.Resampling.LANCZOS
+    return np.array(Image.fromarray(pixels).resize(size, kernel), np.uint8)
 
 
 def area_average(pixels: Pixels, size: Size) -> Pixels:

@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
-from loratui.dataset.buckets import Size
 from loratui.dataset.captions import CaptionRules, apply
 from loratui.trainer import data
-from loratui.trainer.batches import batch_starts, shuffle
+from loratui.trainer.augment import draw_color, draw_crop
+from loratui.trainer.batches import Bucket, batch_starts, shuffle
 from loratui.trainer.data import Item
 from loratui.trainer.loading import BaseModel
 from loratui.trainer.recording import Recording
@@ -69,21 +69,26 @@ def captions_follow(recording: Recording, items: dict[str, Item], model: BaseMod
     caption must have the same tags, and the same ones in front.
     """
     config = recording.config
-    rules = config.caption_rules
     generators = _generators(recording, items)
     for number, entry in enumerate(recording.passes):
         epoch = entry["dataset_epoch_at_fetch"]
         recorded = recording.tokens(number)
         for image, caption, flipped in zip(entry["images"], entry["captions"], entry["flipped"], strict=True):
-            plain = items[image].caption
-            if epoch and config.flip_aug and (generators[epoch].random() < 0.5) != flipped:
+            item = items[image]
+            plain, rules = item.caption, item.subset.rules.for_steps(config.max_train_steps)
+            random = generators.get(epoch, Random()) if epoch else Random()
+            if epoch and item.subset.flip and (random.random() < 0.5) != flipped:
                 return False
+            if item.subset.random_crop:
+                draw_crop(item.placement, random, height_first=item.cut)
+            if item.subset.color_aug:
+                draw_color(random)
             if recorded is None:  # cached text encoder outputs are those of the file's own words
                 equal = caption == plain
             elif epoch == 0 and (rules.varies or rules.dropout or rules.dropout_every):
                 equal = _can_come_of(plain, caption, rules)
             else:
-                equal = apply(plain, rules, generators[epoch], epoch) == caption
+                equal = apply(plain, rules, random, epoch) == caption
             if not equal:
                 return False
         own = _tokens(recording, model, number)
@@ -149,15 +154,16 @@ def _epochs(recording: Recording, items: dict[str, Item]) -> dict[int, list[Name
 def _shuffled(recording: Recording, items: dict[str, Item]) -> dict[int, tuple[list[Names], Random]]:
     """sd-scripts shuffles the lists of the epoch before once more, and the very first time with seed 0."""
     names = [entry["image"] for entry in recording.facts["registered"]]
-    buckets: dict[Size, list[int]] = data.bucket_lists([items[name] for name in names])
-    size = recording.config.train_batch_size
-    order = batch_starts(buckets, size)
+    buckets: dict[Bucket, list[int]] = data.bucket_lists([items[name] for name in names])
+    sizes = [dataset.batch_size for dataset in recording.config.datasets()]
+    order = batch_starts(buckets, sizes)
     found = {}
     for epoch in range(1 + max(entry["dataset_epoch_at_fetch"] for entry in recording.passes)):
         random = Random(recording.facts["dataset_seed"] + epoch if epoch else 0)
         shuffle(order, buckets, random)
         batches = [
-            tuple(names[index] for index in buckets[bucket][start : start + size]) for bucket, start in order
+            tuple(names[index] for index in buckets[bucket][start : start + sizes[bucket[0]]])
+            for bucket, start in order
         ]
         found[epoch] = batches, random
     return found

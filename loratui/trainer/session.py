@@ -8,10 +8,10 @@ import math
 import os
 import random
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from loratui import events
@@ -32,11 +32,14 @@ from loratui.trainer.objective import AverageLoss
 from loratui.trainer.options import Options
 from loratui.trainer.packing import weight_bytes
 from loratui.trainer.prompts import Prompt, read_prompts
+from loratui.trainer.randomness import seed_all
 from loratui.trainer.report import Reporter
 from loratui.trainer.schedule import Plan, plan
 from loratui.trainer.state import Progress
 from loratui.trainer.stopping import StopRequest
+from loratui.trainer.together import Together
 from loratui.trainer.vae_file import load_vae
+from loratui.trainer.validating import validation_batches
 
 _PATIENCE = 60
 """Minutes that the other processes wait while the leading one draws or saves."""
@@ -68,15 +71,17 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
     accelerator = _accelerator(config)
     progress = state.read_progress(Path(config.resume).expanduser()) if config.resume else None
     seed = _seed(config, progress)
-    report.phase("dataset", config.train_data_dir)
+    report.phase("dataset", config.pictures)
     ensure_writable(Path(config.output_dir).expanduser())
     prompts = _prompts(config)
 
     def damaged(path: Path) -> None:
         report.message("warning", f"{path}: this picture cannot be read; it is damaged. It is left out.")
 
-    items = data.load_items(config, damaged if options.skip_damaged else None)
-    buckets, totals = _planned(config, items, accelerator.num_processes)
+    items = data.load_items(config, damaged if options.skip_damaged else None, seed=seed)
+    sizes = [dataset.batch_size for dataset in config.datasets()]
+    buckets, totals = _planned(config, items, sizes, accelerator.num_processes)
+    items = data.for_steps(items, totals.total_steps)
     if config.save_n_epoch_ratio:
         # train_network.py:978
         every = totals.epochs // config.save_n_epoch_ratio or 1
@@ -99,18 +104,27 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
     _warn_of_prediction(config, report)
     _choose_threads(model, accelerator.device)
     latents = encode_dataset_pictures(
-        config, model, items, seed, accelerator.device, report, skip_damaged=options.skip_damaged
+        config,
+        model,
+        items,
+        seed,
+        accelerator.device,
+        report,
+        skip_damaged=options.skip_damaged,
+        together=Together.of(accelerator),
     )
-    buckets, totals = _planned(config, items, accelerator.num_processes)  # without those left out
+    buckets, totals = _planned(config, items, sizes, accelerator.num_processes)  # without those left out
     pack_text_encoders(config, options, model, accelerator.device)
-    conditions = encode_captions(config, model, items, prompts, accelerator.device, report)
+    conditions = encode_captions(
+        config, model, items, prompts, accelerator.device, report, Together.of(accelerator)
+    )
     report.phase("network", f"rank {config.rank}, alpha {config.alpha:g}")
     pack_unet(config, options, model.unet, accelerator.device)
     if packs_unet(config, options):
         size = weight_bytes(model.unet) / 2**20
         kind = "4 bits" if options.base_4bit else "float8"
         report.message("info", f"The U-Net's weights are kept in {kind}: {size:.1f} MiB.")
-    _seed_all(seed)
+    seed_all(seed)
     network = network_on(config, model, accelerator.device)
     if config.network_weights:
         # With dim_from_weights too: the sizes were taken from the file, and now the values are.
@@ -123,9 +137,6 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
     stepper = stepper_for(config, chosen, accelerator, model.unet, network, totals.total_steps, scheduled)
     if progress is not None:
         state.load(Path(config.resume or "").expanduser(), network, stepper.optimizer)
-    if accelerator.process_index:
-        # The same weights everywhere, but noise of its own; a state holds the leading process's generators.
-        _seed_all(seed + 1_000_003 * (first_step + 1) + accelerator.process_index)
     if config.gradient_checkpointing:
         _checkpoint_gradients(config, model)
     report.emit(
@@ -142,6 +153,8 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
         stepper=stepper,
         items=items,
         buckets=buckets,
+        batch_sizes=sizes,
+        validation=validation_batches(items, sizes, config, seed),
         latents=latents,
         conditions=conditions,
         drawer=Drawer(config, model, conditions, prompts, stepper.diffusion.signal, accelerator),
@@ -168,10 +181,12 @@ def _warn_of_prediction(config: TrainConfig, report: Reporter) -> None:
         )
 
 
-def _planned(config: TrainConfig, items: list[Item], processes: int) -> tuple[Buckets, Plan]:
+def _planned(
+    config: TrainConfig, items: list[Item], sizes: Sequence[int], processes: int
+) -> tuple[Buckets, Plan]:
     buckets = data.bucket_lists(items)
     return buckets, plan(
-        math.ceil(batches_per_epoch(buckets, config.train_batch_size) / processes),
+        math.ceil(batches_per_epoch(buckets, sizes) / processes),
         config.gradient_accumulation_steps,
         config.max_train_steps,
         config.max_train_epochs,
@@ -208,12 +223,6 @@ def _seed(config: TrainConfig, progress: Progress | None) -> int:
     if config.seed is not None:
         return config.seed
     return progress.seed if progress else random.SystemRandom().randrange(2**32)
-
-
-def _seed_all(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
 
 
 def _prompts(config: TrainConfig) -> list[Prompt]:

@@ -61,6 +61,8 @@ class Fed:
     """[B]; 1, or prior_loss_weight for a regularization picture."""
     noisy: Tensor | None = None
     """[B,4,h,w]: the U-Net's input, where it is more than latents and noise (ip_noise_gamma)."""
+    mask: Tensor | None = None
+    """[B,1,h,w]: how much each pixel of the loss counts (alpha_mask)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ class Stepper:
             threshold = objective.huber_thresholds(
                 timesteps, signal, config.huber_schedule, config.huber_c, config.huber_scale
             )
-        losses = objective.loss_of_samples(answer, target, config.loss_type, threshold)
+        losses = objective.loss_of_samples(answer, target, config.loss_type, threshold, fed.mask)
         return objective.loss_of_batch(losses * self.timestep_weights(timesteps), fed.weights)
 
     def timestep_weights(self, timesteps: Tensor) -> Tensor:

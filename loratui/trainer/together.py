@@ -48,6 +48,16 @@ class Together:
             return flag
         return bool(self._mean(torch.tensor([float(flag)])) > 0)
 
+    def gather(self, found: T) -> list[T]:
+        """What each of them found, by their number. All must call it."""
+        if self.world == 1:
+            return [found]
+        from torch import distributed
+
+        everything: list[Any] = [None] * self.world
+        distributed.all_gather_object(everything, found)
+        return everything
+
     def mean(self, values: Sequence[float]) -> list[float]:
         """The mean of each value over all. All must call it."""
         if self.world == 1:

@@ -47,7 +47,8 @@ def test_zero_terminal_snr_goes_with_v_prediction_only() -> None:
 
 def test_settings_passed_on() -> None:
     assert "kohya.min_snr_gamma" not in refused(kohya={"min_snr_gamma": 5.0})
-    assert "kohya.masked_loss" in refused(kohya={"masked_loss": True})
+    assert "kohya.base_weights" in refused(kohya={"base_weights": ["x.safetensors"]})
+    assert "kohya.random_crop" in refused(kohya={"random_crop": True})
 
 
 def test_what_the_trainer_is_told_beside_the_config() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,11 +15,12 @@ from hypothesis import strategies as st
 
 from loratui.dataset.buckets import Placement
 from loratui.dataset.captions import CaptionRules
-from loratui.dataset.scan import Picture
+from loratui.dataset.scan import Picture, Source
+from loratui.dataset.sources import Subset
 from loratui.problems import UserError
 from loratui.trainer import noise
-from loratui.trainer.batches import Batch, batches_per_epoch, epoch_batches
-from loratui.trainer.data import Item, size_conditions
+from loratui.trainer.batches import Batch, Bucket, batches_per_epoch, epoch_batches
+from loratui.trainer.data import Item, shown, size_conditions
 from loratui.trainer.names import text_encoder_name, unet_name
 from loratui.trainer.objective import AverageLoss, loss_of_batch, loss_of_samples, target_of
 from loratui.trainer.pixels import area_average, fit, resize
@@ -27,6 +29,9 @@ from loratui.trainer.sampling import ddim_timesteps, denoise
 from loratui.trainer.schedule import plan
 from loratui.trainer.single_file import open_clip_weights
 from loratui.trainer.tokenizer import clip_tokenizer
+
+SMALL = Placement((8, 8), (8, 8))
+PLAIN = Subset(Source(Path(), 1, ""), CaptionRules())
 
 
 def test_noise_schedule_is_stable_diffusions() -> None:
@@ -89,45 +94,56 @@ def test_totals(
     assert (found.total_steps, found.epochs) == (total, passes)
 
 
+def item(caption: str = "", subset: Subset = PLAIN, placement: Placement = SMALL, **more: Any) -> Item:
+    picture = Picture(Path("b1.png"), 72, 96, 1, None, "", False)
+    return Item(picture, placement, caption, 1, 1.0, subset, **more)
+
+
+def showing(items: list[Item]) -> Any:
+    return lambda index, number, random: shown(items, index, random, 1, number)
+
+
 @given(
-    st.dictionaries(st.tuples(st.integers(1, 4), st.integers(1, 4)), st.lists(st.integers(0, 9), min_size=1)),
-    st.integers(1, 5),
+    st.dictionaries(
+        st.tuples(st.integers(0, 1), st.tuples(st.integers(1, 4), st.integers(1, 4))),
+        st.lists(st.integers(0, 9), min_size=1),
+    ),
+    st.tuples(st.integers(1, 5), st.integers(1, 5)),
     st.integers(0, 2**31),
     st.integers(0, 50),
 )
 def test_an_epoch_shows_every_picture_as_often_as_it_stands_in_its_bucket(
-    buckets: dict[tuple[int, int], list[int]], size: int, seed: int, epoch: int
+    buckets: dict[Bucket, list[int]], sizes: tuple[int, int], seed: int, epoch: int
 ) -> None:
+    items = [item("a, b, c", Subset(Source(Path(), 1, ""), CaptionRules(True), flip=True))] * 10
+
     def batches() -> list[Batch]:
-        captions = ["a, b, c"] * 10
-        return epoch_batches(buckets, size, captions, CaptionRules(True), flip=True, seed=seed, epoch=epoch)
+        return epoch_batches(buckets, sizes, showing(items), seed=seed, epoch=epoch)
 
     found = batches()
     assert found == batches()
-    assert len(found) == batches_per_epoch(buckets, size)
+    assert len(found) == batches_per_epoch(buckets, sizes)
     for bucket, indices in buckets.items():
-        shown = [picture.index for batch in found if batch.bucket == bucket for picture in batch.pictures]
-        assert sorted(shown) == sorted(indices)
-    assert all(1 <= len(batch.pictures) <= size for batch in found)
+        came = [picture.index for batch in found if batch.bucket == bucket for picture in batch.pictures]
+        assert sorted(came) == sorted(indices)
+    assert all(1 <= len(batch.pictures) <= sizes[batch.bucket[0]] for batch in found)
 
 
 def test_epochs_differ_and_captions_keep_their_first_tags() -> None:
+    subset = Subset(Source(Path(), 1, ""), CaptionRules(True, 1), flip=True, random_crop=True)
+    items = [item("first, b, c, d, e", subset, Placement((8, 8), (8, 20)))] * 20
+
     def of(epoch: int) -> list[Batch]:
-        return epoch_batches(
-            {(8, 8): list(range(20))},
-            2,
-            ["first, b, c, d, e"] * 20,
-            CaptionRules(True, 1),
-            flip=True,
-            seed=1,
-            epoch=epoch,
-        )
+        return epoch_batches({(0, (8, 8)): list(range(20))}, [2], showing(items), seed=1, epoch=epoch)
 
     assert of(0) != of(1)
-    shown = [picture for batch in of(0) for picture in batch.pictures]
-    assert {picture.caption.split(",")[0] for picture in shown} == {"first"}
-    assert len({picture.caption for picture in shown}) > 5
-    assert {picture.flipped for picture in shown} == {True, False}
+    pictures = [picture for batch in of(0) for picture in batch.pictures]
+    assert {picture.caption.split(",")[0] for picture in pictures} == {"first"}
+    assert len({picture.caption for picture in pictures}) > 5
+    assert {picture.flipped for picture in pictures} == {True, False}
+    assert {left for left, _ in (picture.crop for picture in pictures if picture.crop)} == {0}
+    tops = {top for _, top in (picture.crop for picture in pictures if picture.crop)}
+    assert len(tops) > 4 and tops <= set(range(13))
 
 
 def test_area_average_counts_cut_pixels_by_their_share() -> None:
@@ -156,9 +172,11 @@ def test_the_crop_is_centred() -> None:
     ("flipped", "wanted"), [(False, (96, 72, 0, 8, 64, 64)), (True, (96, 72, 0, 8, 64, 64))]
 )
 def test_size_conditions_of_sdxl(flipped: bool, wanted: tuple[int, ...]) -> None:
-    picture = Picture(Path("b1.png"), 72, 96, 1, None, "", False)
-    item = Item(picture, Placement((64, 64), (64, 85)), "", 1, 1.0)
-    assert size_conditions(item, flipped=flipped) == wanted
+    found = item(placement=Placement((64, 64), (64, 85)))
+    assert size_conditions(found, flipped=flipped) == wanted
+    # Cut out of the whole picture without buckets, nothing else of it is known.
+    whole = item(placement=Placement((64, 64), (72, 96)), cut=True)
+    assert size_conditions(whole, flipped=flipped) == (64, 64, 0, 0, 64, 64)
 
 
 def test_names() -> None:
@@ -236,7 +254,7 @@ def test_open_clip_weights_are_renamed_and_split() -> None:
 
 def test_random_seeds_are_summed_with_the_epoch() -> None:
     """The rule the docstring gives, so that anybody can find out which pictures a step saw."""
-    found = epoch_batches({(8, 8): [0, 1, 2, 3]}, 1, [""] * 4, CaptionRules(), flip=False, seed=5, epoch=2)
+    found = epoch_batches({(0, (8, 8)): [0, 1, 2, 3]}, [1], showing([item()] * 4), seed=5, epoch=2)
     random = Random(7)
     starts, indices = [0, 1, 2, 3], [0, 1, 2, 3]
     random.shuffle(starts)

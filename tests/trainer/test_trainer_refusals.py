@@ -28,7 +28,7 @@ def sentence(told: Any, code: int) -> str:
     [
         ({"learning_rte": 1e-4}, ["learning_rte", "learning_rate"]),
         ({"network_dim": "4"}, ["network_dim", "whole number"]),
-        ({"masked_loss": True}, ["masked_loss", "kohya"]),
+        ({"base_weights": "x"}, ["base_weights", "kohya"]),
         ({"network_args": ["conv_dimm=4"]}, ["network_args", "conv_dim"]),
         ({"network_args": ["block_dims=1,2"]}, ["network_args", "kohya"]),
         ({"network_args": ["conv_dim=x"]}, ["network_args", "whole number"]),

@@ -1,0 +1,136 @@
+"""What is wrong with how pictures and captions are to be shown, by dataset and subset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loratui.dataset.sources import Dataset, Subset
+from loratui.problems import Problem, UserError
+
+if TYPE_CHECKING:
+    from loratui.trainer.config import TrainConfig
+
+_REMOVE = "Remove one of the two."
+
+
+def dataset_problems(config: TrainConfig) -> Iterator[Problem]:
+    """Every value that is out of range or at odds with another. Of dataset_config's each names its place."""
+    try:
+        datasets = config.outline()
+    except UserError as error:
+        for problem in error.problems:
+            yield Problem(problem.key or "dataset_config", _at(error.source, problem).message, problem.fix)
+        return
+    except ValueError:
+        yield Problem("resolution", f"{config.resolution!r} is no size.", 'Write "512" or "512,768".')
+        return
+    seen = set()
+    for number, dataset in enumerate(datasets):
+        where = f"[[datasets]] {number + 1}" if config.dataset_config else ""
+        found = [*_shape(config, dataset)]
+        for count, subset in enumerate(dataset.subsets):
+            own = f"{where}, subset {count + 1}"
+            found += [_at(own if where else "", problem) for problem in _subset(config, subset)]
+        for problem in found:
+            named = problem if "[[" in problem.message else _at(where, problem)
+            if named not in seen:
+                seen.add(named)
+                yield named
+    masked = any(subset.alpha_mask for dataset in datasets for subset in dataset.subsets)
+    if config.masked_loss and not masked:
+        message = "masks nothing: no picture's alpha channel is used."
+        yield Problem("masked_loss", message, "Set alpha_mask = true, or remove it.")
+    if config.caches_latents and config.dataset_config and config.cache_latents_to_disk:
+        yield from _shared_files(datasets)
+
+
+def _at(where: str, problem: Problem) -> Problem:
+    return Problem(problem.key, f"{where}: {problem.message}", problem.fix) if where else problem
+
+
+def _shape(config: TrainConfig, dataset: Dataset) -> Iterator[Problem]:
+    bucketing, share = dataset.bucketing, dataset.validation_split
+    if bucketing.enabled:
+        yield from bucketing.problems(config.facts.bucket_step)
+    elif min(bucketing.resolution) < 1:
+        yield from bucketing.problems()
+    elif any(side % 8 for side in bucketing.resolution):
+        size = "{}x{}".format(*bucketing.resolution)
+        yield Problem("resolution", f"{size} does not divide by 8.", "Use multiples of 64.")
+    if dataset.batch_size < 1:
+        yield Problem("train_batch_size", f"{dataset.batch_size} is too small.", "Use 1 or more.")
+    if not 0 <= share < 1:
+        yield Problem("validation_split", f"{share:g} is no share that leaves pictures.", "Use 0.1.")
+
+
+def _subset(config: TrainConfig, subset: Subset) -> Iterator[Problem]:
+    rules = subset.rules
+    for key, value, least in (
+        ("keep_tokens", rules.keep_tokens, 0),
+        ("caption_dropout_every_n_epochs", rules.dropout_every, 0),
+        ("caption_dropout_rate", rules.dropout, 0),
+        ("caption_tag_dropout_rate", rules.tag_dropout, 0),
+        ("token_warmup_min", rules.warmup_from, 0),
+        ("token_warmup_step", rules.warmup_steps, 0),
+    ):
+        if value < least:
+            yield Problem(key, f"{value} is too small.", f"Use {least} or more.")
+    for key, share in (
+        ("caption_dropout_rate", rules.dropout),
+        ("caption_tag_dropout_rate", rules.tag_dropout),
+    ):
+        if share > 1:
+            yield Problem(key, f"{share:g} is more than all.", "Use a share from 0 to 1.")
+    if not rules.separator:
+        yield Problem("caption_separator", "is empty.", 'Write ",", or remove it.')
+    if subset.face_crop:
+        message = "the builtin trainer crops no faces."
+        yield Problem("face_crop_aug_range", message, 'Remove it, or choose engine = "kohya".')
+    if config.caches_latents:
+        # train_network.py:581
+        key = "cache_latents" if config.cache_latents else "cache_latents_to_disk"
+        for other, wanted in (("random_crop", subset.random_crop), ("color_aug", subset.color_aug)):
+            if wanted:
+                message = f"changes pictures each time they are shown, and {key} encodes them once."
+                yield Problem(other, message, _REMOVE)
+    if config.caches_captions:
+        yield from _cached_captions(config, subset)
+
+
+def _cached_captions(config: TrainConfig, subset: Subset) -> Iterator[Problem]:
+    """What changes from step to step cannot be encoded once (sdxl_train_network.py:35-50)."""
+    rules, to_disk = subset.rules, config.cache_text_encoder_outputs_to_disk
+    key = "cache_text_encoder_outputs_to_disk" if to_disk else "cache_text_encoder_outputs"
+    for other, wanted in (
+        ("shuffle_caption", rules.shuffle),
+        ("caption_dropout_rate", rules.dropout),
+        ("caption_tag_dropout_rate", rules.tag_dropout),
+        ("enable_wildcard", rules.wildcards),
+        ("token_warmup_step", rules.warmup_steps),
+    ):
+        if wanted:
+            yield Problem(key, f"contradicts {other}.", _REMOVE)
+    for other, words in (
+        ("caption_prefix", rules.prefix),
+        ("caption_suffix", rules.suffix),
+        ("secondary_separator", rules.secondary_separator),
+    ):
+        if to_disk and words:
+            message = f"contradicts {other}: on disk lie the words of the caption files alone."
+            yield Problem(key, message, "Write it into the captions, or keep them in memory.")
+
+
+def _shared_files(datasets: tuple[Dataset, ...]) -> Iterator[Problem]:
+    """Beside a picture is room for its latents of one size."""
+    sizes: dict[Path, object] = {}
+    for dataset in datasets:
+        for source in dataset.sources:
+            known = sizes.setdefault(source.folder.absolute(), dataset.bucketing)
+            if known != dataset.bucketing:
+                yield Problem(
+                    "cache_latents_to_disk",
+                    f"{source.folder} is in two datasets of other sizes, and has room for one size's files.",
+                    "Use cache_latents, which keeps them in memory.",
+                )
