@@ -76,6 +76,12 @@ def command(finding: Finding, source: Path, trigger: str = "") -> str:
     return ""
 
 
+def operation(finding: Finding, source: Path) -> str:
+    """Which of ``loratui dataset``'s commands mends it: ``convert``, ``edit`` …; empty where none does."""
+    words = command(finding, source).split()
+    return words[2] if words[:2] == ["loratui", "dataset"] else ""
+
+
 def _leave_out(finding: Finding, folder: str) -> str:
     names = [Path(name).name for name in finding.files]
     if len(names) > _NAMED or any('"' in name or "\\" in name for name in names):

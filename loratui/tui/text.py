@@ -70,6 +70,7 @@ def number(count: int, noun: str) -> str:
 
 
 def sentence(problem: Problem) -> str:
-    """A problem for the eyes: without its key, in one line, with a capital."""
+    """A problem for the eyes: without its key, in one line, with a capital unless a name comes first."""
     text = plain(f"{problem.message} {problem.fix}".strip())
-    return text if text.startswith(("/", "~", ".", "'")) else text[:1].upper() + text[1:]
+    first = text.partition(" ")[0]
+    return text if not first.rstrip(",;.").replace("-", "").isalpha() else text[:1].upper() + text[1:]

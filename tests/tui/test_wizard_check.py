@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
+from loratui.dataset import history, probing
+from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe, change
 from loratui.tui.app import LoratuiApp
 from loratui.tui.help import TextScreen
+from loratui.tui.wizard import draft
 from loratui.tui.wizard.screen import WizardScreen
+from loratui.tui.wizard.state import REVIEW
 
 
 async def settle(pilot: Pilot[None]) -> None:
@@ -50,6 +55,94 @@ def test_the_check_speaks_beside_the_folder(
     assert "Not ready: 1 error" in shown
     assert "no picture is broken: 1 picture" in shown and "enough pictures" in shown
     assert "The check" in page and "no picture is broken: 1 picture" in page
+
+
+def test_errors_stop_enter_until_they_are_mended_or_waved_through(
+    demo_recipe: Recipe, drive: Any, screen_text: Any
+) -> None:
+    folder = Path(demo_recipe.dataset.folder) / "10_ohwx"
+    sorted(folder.glob("*.png"))[0].write_bytes(b"")
+
+    async def act(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("enter", "enter", "enter")
+        await settle(pilot)
+        assert step(pilot) == 2
+        text = screen_text(pilot.app)
+        assert "Not ready, 1 error" in text and "ctrl+t, then f mends it" in " ".join(text.split())
+        await pilot.press("ctrl+t", "f")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        await pilot.press("escape")
+        await settle(pilot)
+        await pilot.press("escape")
+        await settle(pilot)
+        assert "Ready to train" in screen_text(pilot.app)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert step(pilot) == 3
+
+    drive(LoratuiApp(demo_recipe), act, (80, 24))
+    draft.discard()
+    sorted(history.current(folder.parent).glob("*/*.txt"))[0].write_bytes(b"")
+
+    async def wave(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert step(pilot) == 2
+        await pilot.press("ctrl+y")
+        await settle(pilot)
+        assert step(pilot) == 3
+
+    drive(LoratuiApp(demo_recipe), wave)
+
+
+def test_an_error_found_after_going_on_is_said_before_the_start(
+    demo_recipe: Recipe, drive: Any, screen_text: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pictures are decoded while a person goes on; what that finds is not lost."""
+    first = sorted((Path(demo_recipe.dataset.folder) / "10_ohwx").glob("*.png"))[0]
+    first.write_bytes(first.read_bytes()[:-40])
+    gate = threading.Event()
+    real = probing.probe
+
+    def slow(*arguments: Any, **named: Any) -> Any:
+        gate.wait(20)
+        return real(*arguments, **named)
+
+    monkeypatch.setattr("loratui.dataset.checks.probe", slow)
+    begun: list[Recipe] = []
+
+    def start(recipe: Recipe, _: int | None) -> Any:
+        begun.append(recipe)
+        raise UserError("", Problem("", "begun"))
+
+    async def wait(pilot: Pilot[None]) -> None:
+        for _ in range(10):
+            await pilot.pause(0.05)
+
+    async def act(pilot: Pilot[None]) -> None:
+        while step(pilot) < REVIEW:
+            await wait(pilot)
+            await pilot.press("enter")
+        await wait(pilot)
+        assert step(pilot) == REVIEW and not begun
+        gate.set()
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        assert "Step 2: Not ready, 1 error" in screen_text(pilot.app) and not begun
+        await pilot.press("ctrl+y")
+        await settle(pilot)
+        assert len(begun) == 1
+
+    drive(LoratuiApp(demo_recipe, start=start), act)
 
 
 def test_a_leaf_folder_and_an_archive_are_taken_by_one_key(

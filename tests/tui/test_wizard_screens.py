@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from loratui import demo
@@ -198,13 +199,97 @@ def test_digits_jump_outside_of_text_and_are_text_inside(demo_recipe: Recipe, dr
     assert drive(LoratuiApp(demo_recipe), act) == (3, 5, "102")
 
 
-def test_steps_ahead_of_a_wrong_one_cannot_be_jumped_to(home: Path, drive: Any) -> None:
-    async def act(pilot: Pilot[None]) -> int:
-        await pilot.press("tab", "5", "enter")
+def test_steps_ahead_of_a_wrong_one_cannot_be_jumped_to(home: Path, drive: Any, screen_text: Any) -> None:
+    async def act(pilot: Pilot[None]) -> tuple[int, str]:
         await settle(pilot)
-        return wizard(pilot).step
+        await replace(pilot, "base.model", "/nowhere.safetensors")
+        await settle(pilot)
+        await pilot.press("tab", "5")
+        await pilot.pause()
+        return wizard(pilot).step, str(screen_text(pilot.app))
 
-    assert drive(LoratuiApp(), act) == 1
+    step, text = drive(LoratuiApp(), act)
+    assert step == 1 and "First finish step 1." in text
+
+
+def burst(pilot: Pilot[None], *keys: str) -> None:
+    """Keys in one packet, as a slow line delivers them: none waits for what the one before has done."""
+    names = {"/": "slash", ".": "full_stop", "_": "underscore", "-": "minus"}
+    for key in keys:
+        pilot.app.post_message(events.Key(names.get(key, key), key if len(key) == 1 else None))
+
+
+def test_enter_in_one_packet_with_a_text_acts_on_the_text(demo_recipe: Recipe, drive: Any) -> None:
+    async def act(pilot: Pilot[None]) -> tuple[int, str]:
+        await settle(pilot)
+        await replace(pilot, "base.model", "")
+        burst(pilot, *"nowhere.safetensors", "enter")
+        await settle(pilot)
+        await settle(pilot)
+        return wizard(pilot).step, field(pilot, "base.model").note
+
+    step, note = drive(LoratuiApp(demo_recipe), act)
+    assert step == 1 and "nowhere.safetensors" in note
+
+
+def test_enter_in_one_packet_with_a_choice_acts_on_the_choice(demo_recipe: Recipe, drive: Any) -> None:
+    async def act(pilot: Pilot[None]) -> tuple[int, str | None]:
+        await reach(pilot, 3)
+        burst(pilot, "home", "down", "enter")
+        await settle(pilot)
+        return wizard(pilot).step, wizard(pilot).state.recipe.dataset.purpose
+
+    step, purpose = drive(LoratuiApp(demo_recipe), act)
+    assert step > 3 and purpose == "style"
+
+
+def test_enter_before_a_model_is_proposed_waits_for_it(
+    home: Path, demo_recipe: Recipe, drive: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from loratui.tui.wizard import offers
+
+    gate, real = threading.Event(), offers.offers
+
+    def slow() -> Any:
+        gate.wait(10)
+        return real()
+
+    monkeypatch.setattr(offers, "offers", slow)
+
+    async def act(pilot: Pilot[None]) -> tuple[int, int, str]:
+        await pilot.press("enter")
+        await pilot.pause()
+        before = wizard(pilot).step
+        gate.set()
+        await settle(pilot)
+        await settle(pilot)
+        return before, wizard(pilot).step, wizard(pilot).state.recipe.base.model
+
+    before, after, model = drive(LoratuiApp(Recipe(steps=Steps(epochs=10))), act)
+    assert (before, after) == (1, 2) and model
+
+
+def test_what_is_typed_before_models_are_found_is_left_alone(
+    home: Path, demo_recipe: Recipe, drive: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from loratui.tui.wizard import offers
+
+    gate, real = threading.Event(), offers.offers
+
+    def slow() -> Any:
+        gate.wait(10)
+        return real()
+
+    monkeypatch.setattr(offers, "offers", slow)
+
+    async def act(pilot: Pilot[None]) -> tuple[str, bool]:
+        await pilot.press("x", "backspace")
+        gate.set()
+        await settle(pilot)
+        shown = field(pilot, "base.model")
+        return shown.text, shown.has_focus_within
+
+    assert drive(LoratuiApp(Recipe(steps=Steps(epochs=10))), act) == ("", True)
 
 
 def test_enter_pressed_too_early_goes_on_by_itself(

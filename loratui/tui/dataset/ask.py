@@ -5,7 +5,6 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.screen import ModalScreen
-from textual.widgets import Input
 
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.keybar import KeyBar
@@ -34,7 +33,7 @@ class AskScreen(ModalScreen[str | None]):
     def on_mount(self) -> None:
         self._field.enter()
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    def on_field_submitted(self, event: Field.Submitted) -> None:
         event.stop()
         self.dismiss(self._field.text)
 

@@ -161,7 +161,7 @@ class TagsScreen(MendScreen[Entries]):
         event.stop()
         self._filter_by(event.text)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    def on_field_submitted(self, event: Field.Submitted) -> None:
         event.stop()
         self.rows.focus()
 

@@ -62,6 +62,17 @@ class Field(Widget):
         def control(self) -> Field:
             return self.field
 
+    class Submitted(Message):
+        """Enter was pressed; comes behind what was typed before."""
+
+        def __init__(self, field: Field) -> None:
+            super().__init__()
+            self.field = field
+
+        @property
+        def control(self) -> Field:
+            return self.field
+
     def __init__(
         self, key: str, label: str, text: str, *, kind: Kind = "text", placeholder: str = ""
     ) -> None:
@@ -147,3 +158,7 @@ class Field(Widget):
         if event.value != self._known:
             self._known = event.value
             self.post_message(self.Changed(self, event.value))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.post_message(self.Submitted(self))

@@ -54,6 +54,11 @@ class Checking:
         self.stopped = self.progress is not None
         self.progress = None
 
+    @property
+    def has_spoken(self) -> bool:
+        """Whether there is a first answer about the folder asked last, or none will come."""
+        return self.report is not None or bool(self.problem) or self.stopped
+
     def again(self) -> None:
         """Let the same folder be checked once more."""
         self._key = None

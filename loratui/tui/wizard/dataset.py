@@ -14,6 +14,7 @@ from loratui.tui.glyphs import glyphs
 from loratui.tui.text import clip, number, plain, sentence
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.line import Line
+from loratui.tui.wizard import doubt
 from loratui.tui.wizard.checking import Checking
 from loratui.tui.wizard.facts import (
     DatasetFacts,
@@ -79,7 +80,8 @@ class DatasetPane(StepPane):
         yield Line(id="dataset-check")
 
     def on_mount(self) -> None:
-        self._checking = Checking(self, self._show_check)
+        self._checking = Checking(self, self._checked)
+        self._doubt = doubt.Doubt()
 
     def on_unmount(self) -> None:
         self._checking.stop()
@@ -105,6 +107,22 @@ class DatasetPane(StepPane):
         recipe = self.state.recipe
         key = (folder, reg, dataset.trigger, dataset.purpose, recipe.base.family, recipe.training)
         self._checking.begin((key, self._mendings), folder, reg, lambda: wishes(self.state.recipe))
+
+    def _checked(self) -> None:
+        self._show_check()
+        self.post_message(self.Settled())
+
+    def is_settled(self) -> bool:
+        """The first findings come before a picture is decoded: Enter waits for them."""
+        return not isinstance(self.state.dataset, DatasetFacts) or self._checking.has_spoken
+
+    def doubt(self) -> str:
+        errors = self._doubt.errors(self._checking.report)
+        folder = Path(self.state.recipe.dataset.folder).expanduser()
+        return doubt.words(errors, folder) if errors else ""
+
+    def wave(self) -> bool:
+        return self._doubt.wave(self._checking.report)
 
     def _show_check(self) -> None:
         from loratui.tui.wizard.check_words import summary
@@ -133,7 +151,7 @@ class DatasetPane(StepPane):
         """Stop the check, or go on with it: what was looked at is in the cache."""
         if self._checking.progress is not None:
             self._checking.stop()
-            self._show_check()
+            self._checked()
         else:
             self._checking.again()
             self._check()

@@ -48,6 +48,7 @@ class ModelPane(StepPane):
 
     def compose(self) -> ComposeResult:
         self._offers: Offers | None = None
+        self._typed = False
         self._timer: Timer | None = None
         yield self.question()
         yield Field(
@@ -84,15 +85,22 @@ class ModelPane(StepPane):
         first, self._offers = self._offers is None, found
         self.state.take_machine(found.machine)
         field = self.query_one(Field)
-        if not self.state.recipe.base.model and not field.text and found.first:
+        if found.first and not self._typed and not self.state.recipe.base.model:
             self.state.propose_model(found.first)
             field.put(found.first)
         rows = self.query_one(RowList)
         rows.show_rows(self._rows(), self._row_of(self.state.recipe.base.model))
-        untouched = field.has_focus_within and field.text == self.state.recipe.base.model
-        if first and untouched and rows.cursor >= 0:
+        if first and not self._typed and field.has_focus_within and rows.cursor >= 0:
             rows.focus()
-        self.post_message(self.Changed())
+        self.post_message(self.Settled())
+
+    def take(self, field: Field, text: str) -> None:
+        self._typed = True  # nothing is proposed any more, and the cursor stays
+        super().take(field, text)
+
+    def is_settled(self) -> bool:
+        """An empty field may be about to be filled."""
+        return self._typed or self._offers is not None or bool(self.state.recipe.base.model)
 
     def _rows(self) -> list[Row]:
         assert self._offers is not None

@@ -29,6 +29,15 @@ class StepPane(VerticalScroll, can_focus=False):
     class Changed(Message):
         """The recipe has changed."""
 
+    class Asked(Message):
+        """Enter, on its way behind what the keys before it have changed."""
+
+    class Next(Message):
+        """A person wants to go on, and every change made before has been told."""
+
+    class Settled(Message):
+        """Something that Enter may have waited for is known now."""
+
     def __init__(self, state: WizardState) -> None:
         super().__init__(id=f"step-{self.NUMBER}", classes="step")
         self.state = state
@@ -50,6 +59,18 @@ class StepPane(VerticalScroll, can_focus=False):
 
     def solve(self, problem: Problem) -> bool:
         """Begin to solve, without asking, what stops Enter; it goes on by itself when that is done."""
+        return False
+
+    def is_settled(self) -> bool:
+        """Whether enough is known here for Enter to have an answer."""
+        return True
+
+    def doubt(self) -> str:
+        """What speaks against going on though it is possible, in a sentence; empty for nothing."""
+        return ""
+
+    def wave(self) -> bool:
+        """Go on in spite of ``doubt``. Returns whether there was one."""
         return False
 
     def take_back(self) -> bool:
@@ -88,6 +109,14 @@ class StepPane(VerticalScroll, can_focus=False):
         event.stop()
         self.take(event.field, event.text)
         self.post_message(self.Changed())
+
+    def on_field_submitted(self, event: Field.Submitted) -> None:
+        event.stop()
+        self.post_message(self.Next())
+
+    def on_step_pane_asked(self, event: Asked) -> None:
+        event.stop()
+        self.post_message(self.Next())
 
     def take(self, field: Field, text: str) -> None:
         """Put what was typed into the recipe."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
-from textual.widgets import Input
 
 from loratui.advice.presets import presets
 from loratui.models.named import entry_of
@@ -65,6 +64,7 @@ class ReviewPane(StepPane):
     def compose(self) -> ComposeResult:
         self._all = self.state.parent is None
         self._shown: list[Setting] = []
+        self._painted = 0
         yield self.question()
         yield RowList(id="settings")
         yield Line(id="why", classes="facts")
@@ -74,7 +74,13 @@ class ReviewPane(StepPane):
 
     # What is shown
 
+    def on_resize(self) -> None:
+        """Values are cut to the room there is, which is known only now."""
+        if self.size.width != self._painted:
+            self.show_facts()
+
     def show_facts(self) -> None:
+        self._painted = self.size.width
         rows = self.query_one(RowList)
         chosen = self._chosen()
         self._shown = self._rows()
@@ -246,10 +252,11 @@ class ReviewPane(StepPane):
         event.prevent_default()
         event.field.show_note("")
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    def on_field_submitted(self, event: Field.Submitted) -> None:
         """Enter in the editor takes the value; nothing starts."""
         event.stop()
-        field = self.query_one(".editor", Field)
+        event.prevent_default()
+        field = event.field
         problem = self._take(field.key, field.text)
         if problem is not None:
             field.show_note(sentence(problem), "wrong")

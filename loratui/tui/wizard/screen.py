@@ -48,6 +48,9 @@ class WizardScreen(Screen[None]):
 
     BINDINGS = [
         Binding("enter", "next", "next", id="wizard.next", tooltip="Go to the next step; on Review, start"),
+        Binding(
+            "ctrl+y", "anyway", "anyway", id="wizard.anyway", tooltip="Go on with a set that is not ready"
+        ),
         Binding("escape", "back", "back", id="wizard.back", tooltip="Back one step; nothing is lost"),
         *(
             Binding(str(n), f"jump({n})", name, id=f"wizard.step{n}", tooltip=f"Go to {name}")
@@ -149,14 +152,23 @@ class WizardScreen(Screen[None]):
         self._show()
         self.pane.focus_first()
 
-    async def action_next(self) -> None:
+    def action_next(self) -> None:
         self._starter.wish = "start"
-        await self._go_on()
+        self._ask_next()
 
-    async def action_queue(self) -> None:
+    def action_queue(self) -> None:
         if self._step == REVIEW:
             self._starter.wish = "queue"
-            await self._go_on()
+            self._ask_next()
+
+    def _ask_next(self) -> None:
+        """What the keys before this one changed may still be on its way to the recipe, and comes first."""
+        inside = self.focused is not None and self.pane in self.focused.ancestors
+        (self.focused if self.focused is not None and inside else self.pane).post_message(StepPane.Asked())
+
+    async def on_step_pane_next(self, event: StepPane.Next) -> None:
+        event.stop()
+        await self._go_on()
 
     async def _go_on(self) -> None:
         if self._starter.busy:
@@ -180,6 +192,10 @@ class WizardScreen(Screen[None]):
             self._block(problems[0])
             return
         if self._step < REVIEW:
+            doubt = self.pane.doubt()
+            if doubt:
+                self._say(f"{doubt} ctrl+y goes on all the same.", wrong=True)
+                return
             self._say("")
             await self._go(self._following())
             return
@@ -188,7 +204,19 @@ class WizardScreen(Screen[None]):
             problem = self.state.problems(wrong)[0]
             self._say(f"Step {wrong} needs you: {sentence(problem)} Press {wrong}.", wrong=True)
             return
+        doubtful = next((pane for pane in self.query(StepPane) if pane.doubt()), None)
+        if doubtful is not None:  # found after a person went on
+            step = doubtful.NUMBER
+            self._say(f"Step {step}: {doubtful.doubt()} {step} goes there, ctrl+y starts anyway.", wrong=True)
+            return
         self._begin()
+
+    async def action_anyway(self) -> None:
+        """Go on in spite of what speaks against it."""
+        panes = self.query(StepPane) if self._step == REVIEW else [self.pane]
+        waved = [pane.wave() for pane in panes]
+        if any(waved):
+            await self._go_on()
 
     def _following(self) -> int:
         """The next step whose question is still open: a trigger word that every caption says is none."""
@@ -196,10 +224,6 @@ class WizardScreen(Screen[None]):
         return (
             following + 1 if STEPS[following - 1] == "Trigger" and self.state.trigger_is_said else following
         )
-
-    async def on_input_submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        await self.action_next()
 
     async def action_back(self) -> None:
         self._waiting = self._solving = False
@@ -226,9 +250,13 @@ class WizardScreen(Screen[None]):
         return False
 
     async def action_jump(self, step: int) -> None:
+        self._waiting = self._solving = False
         wrong = self.state.first_problem(before=step)
         if wrong is not None or step > self._seen + 1:
             self._say(f"First finish step {wrong or self._seen}.")
+            return
+        if step > self._step and self.pane.doubt():
+            self._say(f"{self.pane.doubt()} ctrl+y goes on all the same.", wrong=True)
             return
         self._say("")
         await self._go(step)
@@ -236,6 +264,8 @@ class WizardScreen(Screen[None]):
     def _block(self, problem: Problem) -> None:
         if self.pane.show_problem(problem):
             self._say("")
+        elif self.pane.doubt():
+            self._say(self.pane.doubt(), wrong=True)  # it names the keys that mend it
         elif self._step == REVIEW and self._arrival.is_awaited:
             self._say(
                 "The base model is not on this disk yet: d fetches it, and you can start then.", wrong=True
@@ -246,6 +276,8 @@ class WizardScreen(Screen[None]):
     # What the disk says
 
     def _is_known(self) -> bool:
+        if not self.pane.is_settled():
+            return False
         match self._step:
             case 1:
                 return self.state.wanted_model is None
@@ -282,6 +314,10 @@ class WizardScreen(Screen[None]):
         self._show()
 
     # What is shown
+
+    def on_step_pane_settled(self, event: StepPane.Settled) -> None:
+        event.stop()
+        self._known()
 
     def on_step_pane_changed(self, event: StepPane.Changed) -> None:
         event.stop()

@@ -235,6 +235,7 @@ class WizardState:
         if key != (dataset.folder, dataset.regularization, dataset.caption_extension):
             return
         self._dataset_key, self.dataset = key, found
+        self._count_key = None  # a folder that was mended keeps its name
         self.fit()
 
     def look_again(self) -> None:
