@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+from loratui.advice.base_bits import fewer_bits, undone
 from loratui.advice.contradictions import contradictions
 from loratui.advice.facts import DatasetFacts, MachineFacts, ModelFacts
 from loratui.advice.measured import Measurement
@@ -82,6 +84,8 @@ def _memory(
     if machine is None:
         return
     settled = applied(recipe, [*found.values(), Suggestion("training.cache_latents", not changing, "", "")])
+    bits = undone(recipe, family)
+    settled = _with(settled, bits)
     needed = checkpointing_needed(
         settled, machine.free_gib, family=family, gpu=machine.gpu, measurements=measurements
     )
@@ -92,6 +96,19 @@ def _memory(
     yield Suggestion("training.gradient_checkpointing", needed, reason, source)
     settled = applied(settled, [Suggestion("training.gradient_checkpointing", needed, "", "")])
     most = largest_batch(settled, machine.free_gib, family=family, gpu=machine.gpu, measurements=measurements)
+    reasons = dict.fromkeys(bits, "Everything fits with the base model as it is, which is finer and quicker.")
+    while not most:
+        way = next(fewer_bits(settled, family), None)
+        if way is None:
+            break
+        bits |= way.changes
+        reasons |= dict.fromkeys(way.changes, f"In no other way does this fit. {way.reason}")
+        settled = _with(settled, way.changes)
+        most = largest_batch(
+            settled, machine.free_gib, family=family, gpu=machine.gpu, measurements=measurements
+        )
+    if most or bits == undone(recipe, family):
+        yield from (Suggestion(key, value, reasons[key], source) for key, value in bits.items())
     reason = (
         f"Up to {most} fit into {machine.free_gib:.1f} GiB with {MARGIN_GIB:g} GiB to spare; twice the batch"
         " sees as much in half of the steps, and bears up to twice the rate."
@@ -103,3 +120,7 @@ def _memory(
         )
     batch = max(1, min(recipe.steps.batch_size, most))
     yield Suggestion("steps.batch_size", batch, reason, source, 1, max(1, most))
+
+
+def _with(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    return applied(recipe, [Suggestion(key, value, "", "") for key, value in changes.items()])

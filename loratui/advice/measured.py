@@ -73,6 +73,7 @@ _SWITCHES = (
     "cache_text_encoder_outputs",
     "cache_text_encoder_outputs_to_disk",
     "fp8_base",
+    "fp8_base_unet",
     "full_bf16",
     "full_fp16",
     "mem_eff_attn",
@@ -84,6 +85,8 @@ _SWITCHES = (
 def setting_of(recipe: Recipe, family: str) -> Setting:
     """The setting of a recipe."""
     given = {key: recipe.kohya[key] for key in _SWITCHES if recipe.kohya.get(key)}
+    if recipe.training.base_4bit:
+        given["base_4bit"] = True
     return Setting(
         family=family,
         engine=recipe.launch.engine,

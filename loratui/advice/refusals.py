@@ -24,9 +24,10 @@ def refusals(recipe: Recipe, family: str) -> Iterator[Contradiction]:
     yield from _offset(recipe)
     yield from _cached_captions(recipe, family)
     yield from _augmentation(recipe)
+    yield from _precision(recipe)
+    yield from _fewer_bits(recipe, family)
     if recipe.launch.engine == "kohya":
         yield from _schedule(recipe)
-        yield from _precision(recipe)
         yield from _version(recipe, family)
 
 
@@ -172,6 +173,19 @@ def _precision(recipe: Recipe) -> Iterator[Contradiction]:
                 f'Write precision = "{wanted}", or remove it.',
                 {f"kohya.{key}": None},
                 "sd-scripts train_network.py",
+            )
+
+
+def _fewer_bits(recipe: Recipe, family: str) -> Iterator[Contradiction]:
+    """The AssertionError "fp8_base requires mixed precision"."""
+    for key in ("fp8_base", "fp8_base_unet"):
+        if recipe.kohya.get(key) and recipe.training.precision == "no":
+            yield _fatal(
+                f"kohya.{key}",
+                'float8 weights are computed with in bf16 or fp16, and the recipe says precision = "no".',
+                'Write precision = "bf16" (fp16 on GPUs before RTX 30), or remove it.',
+                {f"kohya.{key}": None},
+                "sd-scripts train_network.py:831",
             )
 
 

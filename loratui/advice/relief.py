@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from loratui.advice.base_bits import FOUR_BITS, FP8_KEYS, fewer_bits
 from loratui.advice.memory import estimate
 from loratui.advice.sizes import SIZES
 from loratui.recipe import Recipe, change
@@ -91,7 +92,9 @@ def _next(
 
 
 def _joined(levers: list[Lever]) -> Iterator[Lever]:
-    """Halvings of one setting as one lever."""
+    """Halvings of one setting as one lever; what the next lever takes back is left out."""
+    if any(FOUR_BITS in lever.changes for lever in levers):
+        levers = [lever for lever in levers if not lever.changes.keys() <= set(FP8_KEYS.values())]
     for index, lever in enumerate(levers):
         later = [other for other in levers[index + 1 :] if other.changes.keys() == lever.changes.keys()]
         earlier = [other for other in levers[:index] if other.changes.keys() == lever.changes.keys()]
@@ -117,7 +120,7 @@ def _levers(recipe: Recipe, capability: tuple[int, int] | None, sampling: bool) 
     if sampling:
         yield from _sampling(recipe)
         return
-    for lever in (_batch, _checkpointing, _attention, _caching, _precision, _optimizer, _side, _rank):
+    for lever in (_batch, _checkpointing, _attention, _caching, _precision, _optimizer, _bits, _side, _rank):
         found = lever(recipe, capability)
         if found is not None:
             yield found
@@ -163,6 +166,12 @@ def _optimizer(recipe: Recipe, capability: tuple[int, int] | None) -> Lever | No
     return Lever(
         {"optimizer.name": "AdamW8bit"}, "Its 8-bit form keeps a quarter of AdamW's state (bitsandbytes)."
     )
+
+
+def _bits(recipe: Recipe, capability: tuple[int, int] | None) -> Lever | None:
+    """Only where it is said of which family the model is."""
+    found = next(fewer_bits(recipe, recipe.base.family or ""), None)
+    return Lever(found.changes, found.reason) if found else None
 
 
 def _side(recipe: Recipe, capability: tuple[int, int] | None) -> Lever | None:

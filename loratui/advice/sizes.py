@@ -42,6 +42,11 @@ class Sizes:
     swapped: float = 0.0
     """Parameters that each of ``blocks_to_swap`` takes off the GPU."""
 
+    @property
+    def is_unet(self) -> bool:
+        """Whether it is a U-Net, and no transformer."""
+        return bool(self.attention)
+
 
 def _transformer(tokens: int, channels: int, layers: int) -> tuple[float, float, float]:
     stream = tokens * channels * 2.0

@@ -85,8 +85,12 @@ def guarded(config_file: Path, report: Reporter, stop: StopRequest, options: Opt
         return 2 if isinstance(error, ConfigRefusedError) else 1
     except Exception as error:
         traceback.print_exc()
+        packed = bool(options and options.base_4bit)
         with suppress(OSError):
-            report.message("error", sentence(error, next_lever(config) if config else ""))
+            report.message(
+                "error",
+                sentence(error, next_lever(config, packed=packed) if config else ""),
+            )
             report.emit(Ended("failed", report.step))
         return 1
 

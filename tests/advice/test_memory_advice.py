@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loratui.advice.advise import advise
+from loratui.advice.facts import MachineFacts
 from loratui.advice.measured import Measurement, read_measurements, remember, setting_of
 from loratui.advice.memory import checkpointing_needed, estimate, fits, largest_batch
 from loratui.advice.sizes import GB, GIB, SIZES
@@ -369,3 +371,37 @@ def test_a_damaged_store_holds_nothing(tmp_path: Path, text: str) -> None:
     assert read_measurements(path) == ()
     remember(path, measured(recipe("sd15", 512, 1, 16, "AdamW"), 4))
     assert len(read_measurements(path)) == 1
+
+
+def small(**more: Any) -> Recipe:
+    """SDXL at its smallest, in the builtin trainer."""
+    return recipe("sdxl", 1024, 1, 8, "AdamW", **{"training.precision": "bf16", **CHECKPOINTED, **more})
+
+
+def test_a_base_model_in_fewer_bits() -> None:
+    """The weights of SDXL's U-Net: 4897 MiB in bf16, 2449 in float8, 1276 in NF4."""
+    plain = estimate(small(), "sdxl").parts["model"] * 1024
+    eight = estimate(small(**{"kohya.fp8_base_unet": True}), "sdxl").parts["model"] * 1024
+    four = estimate(small(**{"training.base_4bit": True}), "sdxl").parts["model"] * 1024
+    assert (plain, eight, four) == pytest.approx((4897, 2449, 1276), rel=2e-3)
+    # Under sd-scripts it saves nothing without checkpointing: copies in 16 bits wait for the backward pass.
+    kohya = {**KOHYA, "kohya.fp8_base_unet": True}
+    whole = recipe("sdxl", 1024, 1, 8, "AdamW", **kohya)
+    assert estimate(whole, "sdxl").parts["model"] > plain / 1024
+
+
+def test_fewer_bits_are_advised_only_where_nothing_else_fits() -> None:
+    def bits(free: float, before: Recipe) -> dict[str, Any]:
+        machine = MachineFacts("a card", free, (8, 6))
+        found = {one.key: one for one in advise(before, "sdxl", machine=machine)}
+        keys = ("kohya.fp8_base_unet", "training.base_4bit")
+        assert all("fit" in found[key].reason for key in keys if key in found)
+        return {key: found[key].value for key in keys if key in found}
+
+    plain = estimate(small(), "sdxl").estimate_gib + 1.1
+    assert bits(plain, small()) == {}
+    assert bits(plain - 1, small()) == {"kohya.fp8_base_unet": True}
+    assert bits(plain - 2.9, small()) == {"kohya.fp8_base_unet": None, "training.base_4bit": True}
+    assert bits(1.0, small()) == {}
+    assert bits(plain, small(**{"training.base_4bit": True})) == {"training.base_4bit": False}
+    assert bits(plain - 2.9, small(**KOHYA)) == {}

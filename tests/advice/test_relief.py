@@ -103,3 +103,13 @@ def test_fp32_becomes_what_the_gpu_has(capability: tuple[int, int], word: str) -
     before = recipe(training__precision="no", training__gradient_checkpointing=True)
     changed, _ = after(before, capability=capability)
     assert changed.training.precision == word
+
+
+def test_the_base_model_is_kept_smaller_before_pictures_are() -> None:
+    before = recipe(launch__engine="builtin", training__gradient_checkpointing=True, network__rank=8)
+    peak = estimate(before, "sdxl").estimate_gib
+    found = relief(before, "sdxl", capacity_gib=peak - 1)
+    assert [lever.changes for lever in found.levers] == [{"kohya.fp8_base_unet": True}]
+    found = relief(before, "sdxl", capacity_gib=peak - 2.6)
+    assert found.levers[0].changes["training.base_4bit"] is True
+    assert len(found.levers) == 1

@@ -116,11 +116,18 @@ def test_the_numbers_of_a_shortage(text: str, words: list[str]) -> None:
     [
         ({}, "gradient_checkpointing"),
         ({"gradient_checkpointing": True, "train_batch_size": 4}, "train_batch_size 4 -> 2"),
-        ({"gradient_checkpointing": True, "train_batch_size": 1, "mixed_precision": "bf16"}, "64,128"),
+        ({"gradient_checkpointing": True, "train_batch_size": 1, "mixed_precision": "bf16"}, "fp8_base_unet"),
     ],
 )
 def test_the_next_lever(changes: dict[str, Any], words: str, write_config: Any) -> None:
     assert words in next_lever(load_config(write_config(**changes)))
+
+
+def test_the_last_levers(write_config: Any) -> None:
+    smallest: dict[str, Any] = {"gradient_checkpointing": True, "train_batch_size": 1}
+    config = load_config(write_config(**smallest, mixed_precision="bf16", fp8_base=True))
+    assert "base_4bit" in next_lever(config)
+    assert "64,128" in next_lever(config, packed=True)
 
 
 LIMITED = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from loratui.advice.base_bits import kept_in
 from loratui.advice.memory import MARGIN_GIB, MemoryEstimate, estimate, fits, largest_batch
 from loratui.advice.network import file_size_bytes
 from loratui.advice.pace import Pace, duration, pace
@@ -21,6 +22,8 @@ class Outlook:
     """None for what cannot be told yet."""
 
     memory: MemoryEstimate | None = None
+    base_in: str = ""
+    """``8 bits`` or ``4 bits``, where the base model is kept so."""
     free_gib: float | None = None
     fits: bool | None = None
     largest_batch: int | None = None
@@ -50,6 +53,7 @@ def outlook(state: WizardState) -> Outlook:
     checkpoints, disk = _disk(state, family, steps)
     return Outlook(
         memory,
+        kept_in(recipe),
         free,
         None if free is None else fits(memory, free),
         None
@@ -95,6 +99,8 @@ def memory_line(seen: Outlook) -> str:
     words = f"about {seen.memory.estimate_gib:.1f} GiB ({seen.memory.low_gib:.1f}-{seen.memory.high_gib:.1f})"
     if seen.memory.basis != "model":
         words += ", as measured here" if seen.memory.basis == "measured" else ", by runs here"
+    if seen.base_in:
+        words += f", base model in {seen.base_in}"
     if seen.free_gib is None:
         return f"memory {words}"
     if seen.fits:

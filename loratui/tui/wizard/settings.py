@@ -44,6 +44,8 @@ _LABELS = {
     "training.noise_offset": "Noise offset",
     "kohya.min_snr_gamma": "Min-SNR gamma",
     "training.gradient_checkpointing": "Checkpointing",
+    "kohya.fp8_base_unet": "Base in 8 bits",
+    "training.base_4bit": "Base in 4 bits",
     "training.cache_latents": "Cache latents",
     "samples.prompts": "Sample prompts",
     "samples.every_epochs": "Sample every",
