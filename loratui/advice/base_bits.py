@@ -45,9 +45,7 @@ def fewer_bits(recipe: Recipe, family: str) -> Iterator[FewerBits]:
             return
         changes: dict[str, Any] = {FOUR_BITS: True}
         changes |= {f"kohya.{name}": None for name in ("fp8_base", "fp8_base_unet") if recipe.kohya.get(name)}
-        reason = (
-            "The base model is kept in 4 bits (NF4), a quarter of its size: coarser, and steps take longer."
-        )
+        reason = "The base model is kept in 4 bits (NF4), a quarter of its size: coarser, and slower."
         yield FewerBits(changes, reason)
 
 

@@ -15,6 +15,7 @@ from loratui.advice.facts import MachineFacts
 from loratui.advice.measured import Measurement, read_measurements, remember, setting_of
 from loratui.advice.memory import checkpointing_needed, estimate, fits, largest_batch
 from loratui.advice.sizes import GB, GIB, SIZES
+from loratui.advice.suggestion import applied
 from loratui.recipe import Recipe, change
 
 FUSED = {"kohya.sdpa": True}
@@ -398,10 +399,14 @@ def test_fewer_bits_are_advised_only_where_nothing_else_fits() -> None:
         assert all("fit" in found[key].reason for key in keys if key in found)
         return {key: found[key].value for key in keys if key in found}
 
-    plain = estimate(small(), "sdxl").estimate_gib + 1.1
+    def needs(before: Recipe) -> float:
+        followed = applied(before, advise(before, "sdxl", machine=MachineFacts("a card", 1.0, (8, 6))))
+        return estimate(change(followed, {"training.base_4bit": False}), "sdxl").estimate_gib + 1.1
+
+    plain = needs(small())
     assert bits(plain, small()) == {}
     assert bits(plain - 1, small()) == {"kohya.fp8_base_unet": True}
     assert bits(plain - 2.9, small()) == {"kohya.fp8_base_unet": None, "training.base_4bit": True}
     assert bits(1.0, small()) == {}
     assert bits(plain, small(**{"training.base_4bit": True})) == {"training.base_4bit": False}
-    assert bits(plain - 2.9, small(**KOHYA)) == {}
+    assert bits(needs(small(**KOHYA)) - 2.9, small(**KOHYA)) == {}
