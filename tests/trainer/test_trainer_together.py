@@ -1,4 +1,4 @@
-"""Several processes: two real ones over gloo, beside one alone with twice the batch."""
+"""Several processes: two real ones over gloo, that stop and go on."""
 
 from __future__ import annotations
 
@@ -25,33 +25,55 @@ def test_every_process_gets_as_many_batches(count: int, world: int) -> None:
     assert {batch for share in shares for batch in share} == set(range(count))
 
 
-def torchrun(config: Path, folder: Path) -> list[Any]:
-    """Two processes; each writes the sum of its own final weights into ``folder``."""
+PROGRAM = """
+import os, sys
+from pathlib import Path
+from accelerate.state import AcceleratorState
+from loratui.trainer import latents, session
+from loratui.trainer.__main__ import guarded
+from loratui.trainer.process import own_stdout
+from loratui.trainer.report import Reporter, line_writer, to_stderr
+from loratui.trainer.stopping import StopRequest
+
+rank, folder, encoded = os.environ["RANK"], Path(sys.argv[1]), []
+emit = line_writer(own_stdout()) if rank == "0" else to_stderr
+prepare, encode = session.prepare, latents._encoded
+
+def watched(*arguments):
+    training = prepare(*arguments)
+    run = type(training).run
+    def told(self):
+        outcome = run(self)
+        total = sum(float(w.double().abs().sum()) for w in self.stepper.network.parameters())
+        (folder / (self.config.name + rank)).write_text(f"{total!r} {len(encoded)}")
+        return outcome
+    type(training).run = told
+    return training
+
+def counted(*arguments, **more):
+    encoded.append(1)
+    return encode(*arguments, **more)
+
+session.prepare, latents._encoded = watched, counted
+for config in sys.argv[2:]:
+    AcceleratorState._reset_state()
+    encoded.clear()
+    code = guarded(Path(config), Reporter(emit), StopRequest())
+    if code:
+        sys.exit(code)
+"""
+
+
+def torchrun(folder: Path, *configs: Path) -> list[Any]:
+    """Two processes train one config after the other; for each they write the sum of their own final weights
+    and the number of pictures they encoded into ``folder``."""
     program = folder / "program.py"
-    program.write_text(
-        "import os, sys\n"
-        "from pathlib import Path\n"
-        "from loratui.trainer import session\n"
-        "from loratui.trainer.__main__ import main\n"
-        "prepare = session.prepare\n"
-        "def watched(*arguments):\n"
-        "    training = prepare(*arguments)\n"
-        "    run = type(training).run\n"
-        "    def told(self):\n"
-        "        outcome = run(self)\n"
-        "        total = sum(float(w.double().abs().sum()) for w in self.stepper.network.parameters())\n"
-        f"        Path({str(folder)!r}, os.environ['RANK']).write_text(repr(total))\n"
-        "        return outcome\n"
-        "    type(training).run = told\n"
-        "    return training\n"
-        "session.prepare = watched\n"
-        "sys.exit(main())\n"
-    )
+    program.write_text(PROGRAM)
     done = subprocess.run(
         [
             sys.executable,
             *("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"),
-            *(str(program), "--config_file", str(config)),
+            *map(str, (program, folder, *configs)),
         ],
         capture_output=True,
         text=True,
@@ -64,39 +86,38 @@ def torchrun(config: Path, folder: Path) -> list[Any]:
     return [decode_event(line.removeprefix(PREFIX)) for line in lines]
 
 
-def test_two_processes_are_one_with_twice_the_batch(
-    train: Any, write_config: Any, pictures: Path, tmp_path: Path
+def test_two_processes_train_one_network_and_go_on_bit_for_bit(
+    write_config: Any, pictures: Path, tmp_path: Path
 ) -> None:
-    # One bucket and the same noise for all: then the mean over two batches of 2 is that over one of 4.
     settings = {
         "train_data_dir": str(_squares(pictures, tmp_path)),
-        "multires_noise_iterations": None,
-        "min_timestep": 500,
-        "max_timestep": 501,
+        "train_batch_size": 2,
         "max_train_epochs": 2,
         "save_every_n_epochs": 1,
         "save_state": True,
         "lr_scheduler": "linear",
-        "flip_aug": False,
+        "flip_aug": True,
+        "shuffle_caption": True,
+        "network_dropout": 0.1,
     }
-    config = write_config(train_batch_size=2, output_name="two", **settings)
-    told = torchrun(config, tmp_path)
-    count = count_config(kohya_config.read(config), "train_network", processes=2)
+    whole = write_config(output_name="whole", **settings)
+    state = tmp_path / "out" / "whole-000001-state"
+    resumed = write_config(output_name="resumed", resume=str(state), skip_until_initial_step=True, **settings)
+    told = torchrun(tmp_path, whole, resumed)
+    count = count_config(kohya_config.read(whole), "train_network", processes=2)
     steps = [event for event in told if isinstance(event, events.Step)]
-    assert len(steps) == count.total_steps == 4
-    assert [event.step for event in steps] == [1, 2, 3, 4]  # one voice
-    files = {path.name for path in (tmp_path / "out").iterdir()}
-    assert files == {"two-000001.safetensors", "two-000001-state", "two.safetensors", "two-state"}
-    # The same weights on both, to the last bit.
-    assert (tmp_path / "0").read_text() == (tmp_path / "1").read_text()
-
-    alone = train(train_batch_size=4, output_name="one", **settings)
-    wide = alone.of(events.Step)
-    assert [step.rates for step in steps] == [step.rates for step in wide]
-    # Noise differs, so what is equal is the size of things; equality itself is the next test's.
-    assert [step.loss for step in steps] == pytest.approx([step.loss for step in wide], rel=0.5)
-    one, two = (load_file(tmp_path / "out" / f"{name}.safetensors") for name in ("one", "two"))
+    assert count.total_steps == 4
+    assert [event.step for event in steps] == [1, 2, 3, 4, 3, 4]  # one voice
+    assert [event.rates["unet"] for event in steps[:4]] == pytest.approx([1e-2, 75e-4, 5e-3, 25e-4])
+    # Each encodes its half, and in the end both have the same weights, to the last bit.
+    final = [(tmp_path / f"whole{rank}").read_text().split() for rank in range(2)]
+    assert final[0] == final[1]
+    assert final[0][1] == "4"  # two pictures and their mirror images
+    # So has who went on from the middle: its noise, too, is what it would have been.
+    assert [event.loss for event in steps[2:4]] == [event.loss for event in steps[4:]]
+    one, two = (load_file(tmp_path / "out" / f"{name}.safetensors") for name in ("whole", "resumed"))
     assert one.keys() == two.keys()
+    assert all(torch.equal(one[key], two[key]) for key in one)
 
 
 class Pair:
