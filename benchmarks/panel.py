@@ -147,6 +147,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--attach", type=int, default=200)
     arguments = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell has it ignored
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LORATUI_HOME"] = folder
         feed = Feed()

@@ -22,8 +22,13 @@ _LINE_KEPT = 300
 _LOGICAL_LINE = 2_000
 _ECHO_LINES = 200
 
-# What stands before a line: a container log's time, a rank's name
-_PREFIX = re.compile(r"^(?:\d{4}-\d\d-\d\dT[\d:.,+]+Z? |\[(?:rank|default)\d+\]:\s?)+")
+# What stands before a line: a container log's time, fluxgym's time and level, compose's service, a rank
+_PREFIX = re.compile(
+    r"^(?:\d{4}-\d\d-\d\dT[\d:.,+]+Z? |\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] \[[A-Z]+\] ?"
+    r"|[a-z][\w.-]{0,40} +\| |\[(?:rank|default)\d+\]:\s?)+"
+)
+# A frame of a traceback that was posted without its indentation
+_BARE_FRAME = re.compile(r'^File "[^"]+", line \d+, in ')
 # A logger's head, as rich draws it or bare
 _HEAD = re.compile(
     r"^(?:\[?\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[^ ]*\s+|\d\d:\d\d:\d\d-\d{6}\s+)?"
@@ -205,8 +210,10 @@ class HintMatcher:
         """The logical lines this piece may belong to, as far as they are known."""
         if text[0] in "│┃" and (inside := _BOX.match(text)):
             text = f"    {inside[1]}"
-        elif text[0] in "[2" and (prefix := _PREFIX.match(text)):
+        elif (text[0] in "[2" or " | " in text[:44]) and (prefix := _PREFIX.match(text)):
             text = text[prefix.end() :]
+        if text.startswith("File ") and _BARE_FRAME.match(text):
+            text = f"  {text}"
         bare = _SOURCE.sub("", text) if text.rstrip()[-1:].isdigit() else text
         head = _HEAD.match(bare)
         if self._kind == "logger" and head is None and _CONTINUATION.match(text):
