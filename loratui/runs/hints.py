@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -84,14 +85,21 @@ class HintRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     change: dict[str, Any] = {}
     """Recipe changes by dotted key: a value, or ``{times = factor}``."""
     install: tuple[str, ...] = ()
-    """What ``pip install`` would mend it with, where a package is the trouble."""
+    """What ``pip install`` would mend it with, where a package is the trouble. ``{install}`` in ``fix``
+    stands for that command."""
 
 
 @cache
 def rules() -> tuple[HintRule, ...]:
     """The table, in order of precedence. Raises ``OSError`` and ``ValueError`` when it is damaged."""
     text = (places.presets_folder() / "hints.toml").read_text(encoding="utf-8")
-    return tuple(msgspec.convert(tomllib.loads(text)["hint"], list[HintRule]))
+    return tuple(map(_worded, msgspec.convert(tomllib.loads(text)["hint"], list[HintRule])))
+
+
+def _worded(row: HintRule) -> HintRule:
+    """With ``{install}`` in its fix replaced by the command, for whom no trainer's Python is known."""
+    command = f"pip install {shlex.join(row.install)}"
+    return msgspec.structs.replace(row, fix=row.fix.replace("{install}", command)) if row.install else row
 
 
 def rule(key: str) -> HintRule | None:

@@ -214,3 +214,11 @@ def test_a_lora_without_effect(
     if hint is not None:
         assert (hint.key, hint.severity) == ("no_effect", "quality")
         assert hints.rule(hint.key) is not None
+
+
+def test_the_words_of_a_fix_name_the_very_packages_that_would_be_installed() -> None:
+    assert hints.rule("numpy2").fix == "pip install 'numpy<2', or upgrade the package that complains."  # type: ignore[union-attr]
+    for row in hints.rules():
+        assert "{install}" not in row.fix
+        if row.install:
+            assert all(part in row.fix for part in row.install), row.key
