@@ -14,6 +14,9 @@ from textual.screen import ModalScreen
 from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line
 
+_PROSE = 70
+"""A line of at least so many characters goes on in the next one."""
+
 
 class TextScreen(ModalScreen[None]):
     """Text to read; any of the usual keys goes back."""
@@ -49,10 +52,17 @@ class HelpScreen(TextScreen):
     """Words on what the person looks at, and all its keys."""
 
     def __init__(self, words: str, bindings: Sequence[Any]) -> None:
-        parts: list[tuple[str, str]] = [(f"{words}\n", ""), ("\nKeys\n", "bold")]
+        parts: list[tuple[str, str]] = [(f"{flowing(words)}\n", ""), ("\nKeys\n", "bold")]
         for binding in bindings:
             if isinstance(binding, Binding) and binding.tooltip:
                 keys = binding.key.replace("question_mark", "?").replace("escape", "esc").replace(",", " ")
                 parts.append((f"  {keys:<12} ", "bold"))
                 parts.append((f"{binding.tooltip}\n", ""))
         super().__init__("Help", Content.assemble(*parts))
+
+
+def flowing(words: str) -> str:
+    """Text without the line breaks of prose: it wraps where the screen ends. A short line ends as it does."""
+    lines = words.split("\n")
+    parts = [line + (" " if len(line) >= _PROSE and line[-1:] != " " else "\n") for line in lines[:-1]]
+    return "".join([*parts, lines[-1]])

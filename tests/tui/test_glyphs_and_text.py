@@ -13,6 +13,7 @@ from loratui.tui import glyphs as glyph_module
 from loratui.tui import text
 from loratui.tui.app import LoratuiApp
 from loratui.tui.glyphs import ASCII, UNICODE, choose
+from loratui.tui.help import flowing
 from loratui.tui.runs.rows import started
 
 
@@ -93,3 +94,9 @@ def test_when_a_run_was_started() -> None:
     assert started("2026-11-20T11:00:00+00:00", now) == "yesterday"
     assert started("2026-11-18T12:00:00+00:00", now) == "18 Nov"
     assert started("rubbish", now) == "-"
+
+
+def test_prose_flows_and_lists_do_not() -> None:
+    prose = "a line that somebody broke by hand at the width of his own editor, which is not ours\nhere."
+    assert flowing(prose) == prose.replace("\n", " ")
+    assert flowing("one\ntwo") == "one\ntwo"

@@ -55,7 +55,7 @@ def both(found: Comparison) -> str:
 
 def _widths(found: Comparison, width: int) -> tuple[int, int]:
     """Columns of the key, and of each value."""
-    key = min(max((len(key) for key, _, _ in found.changes), default=8), max(16, width // 3))
+    key = min(max(14, *(len(key) for key, _, _ in found.changes)), max(16, width // 3))
     return key, max(8, (width - key - 6) // 2)
 
 

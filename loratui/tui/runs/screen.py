@@ -37,6 +37,8 @@ class RunsScreen(Screen[None]):
         super().__init__()
         self._wanted = chosen
         self._note = note
+        self._noted: tuple[str, str] | None = None
+        """The run that the note speaks of, and its state then: another state makes it old."""
         self._summaries: list[RunSummary] = []
         self._queue = queue_file.Queue()
         self._marked: list[str] = []
@@ -61,7 +63,7 @@ class RunsScreen(Screen[None]):
 
     def look_at(self, chosen: str, note: str = "") -> None:
         """Go to a run and say something of it."""
-        self._wanted, self._note = chosen, note
+        self._wanted, self._note, self._noted = chosen, note, None
         self._look()
 
     def _tick(self) -> None:
@@ -81,8 +83,17 @@ class RunsScreen(Screen[None]):
         self._summaries = rows.in_order(summaries, self._queue)
         ids = [row.id for row in self._summaries]
         self._marked = [run_id for run_id in self._marked if run_id in ids]
+        self._forget_old_note(wanted)
         self._wanted = ""
         self._show(ids.index(wanted) if wanted in ids else None)
+
+    def _forget_old_note(self, about: str) -> None:
+        states = {row.id: row.state for row in self._summaries}
+        if not self._note or about not in states:
+            return
+        self._noted = self._noted or (about, states[about])
+        if states.get(self._noted[0]) != self._noted[1]:
+            self._note, self._noted = "", None
 
     def _show(self, cursor: int | None = None) -> None:
         width = self.size.width
@@ -220,7 +231,7 @@ class RunsScreen(Screen[None]):
             compare(self.app, self._marked, self._refuse)
 
     def _said(self, words: str) -> None:
-        self._note = words
+        self._note, self._noted = words, None
         self._look()
 
     def _refuse(self, error: UserError) -> None:

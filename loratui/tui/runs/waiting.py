@@ -11,8 +11,9 @@ from loratui.tui.text import clip, duration, plain
 Act = Literal["up", "down", "hold", "start", "after-failure"]
 
 
-def words(run_id: str) -> str:
-    """Where it stands, and what may be pressed."""
+def words(run_id: str, fresh: bool = False) -> str:
+    """Where it stands, and what may be pressed. Of a ``fresh`` one it cannot be said yet that nobody works
+    the queue off: who does is still coming up."""
     now = turn.of(run_id)
     if not now.place:
         return "Its turn has come."
@@ -21,7 +22,7 @@ def words(run_id: str) -> str:
         place = f"{place} Held: it is passed over. H releases it."
     if now.stopped:
         return f"{place}\nThe queue has stopped: {clip(plain(now.stopped), 120)} W goes on."
-    if not now.worked_off:
+    if not now.worked_off and not fresh:
         return f"{place}\nNobody works the queue off (the machine restarted?): W goes on."
     return place
 
@@ -44,11 +45,11 @@ def placed(run: Run, wanted_name: str) -> str:
     """What became of a run that was put into the queue, or changed in it."""
     name = store.summary(run).name
     now = turn.of(run.id)
-    said = f"{plain(name)}: {words(run.id)}"
+    said = f"{plain(name)}: {words(run.id, fresh=True)}"
     if now.place == 1 and not now.training and not now.held and not now.stopped:
         said = f"{plain(name)}: a GPU is free, it starts in a moment."
     if name != wanted_name:
-        said = f"{said} It is named {plain(name)}: {plain(wanted_name)} is taken."
+        said = f"{said}\nIt is named {plain(name)}: {plain(wanted_name)} is taken."
     return said
 
 

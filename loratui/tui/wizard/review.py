@@ -141,6 +141,8 @@ class ReviewPane(StepPane):
         self.query_one("#why", Line).show(self._why(one) if one else "")
 
     def _why(self, one: Setting) -> Content:
+        if not one.key:
+            return Content("t shows every setting. What you change stands here from then on.")
         if one.key == PRESET:
             preset = presets().get(self.state.preset)
             words = (
@@ -211,7 +213,8 @@ class ReviewPane(StepPane):
 
     def keys(self) -> list[tuple[str, str]]:
         fetch = [("d", "download")] if entry_to_fetch(self.state) else []
-        more = [("t", "all settings")] if self.state.parent is not None and not self._all else []
+        turn = [("t", "changes alone" if self._all else "all settings")]
+        more = turn if self.state.parent is not None else []
         return [*fetch, ("e", "edit"), *more, ("a", "advised")]
 
     def focus_first(self) -> None:
@@ -326,7 +329,7 @@ class ReviewPane(StepPane):
     def action_all_or_changed(self) -> None:
         if self.state.parent is not None:
             self._all = not self._all
-            self.show_facts()
+            self.post_message(self.Changed())
 
 
 def _flowed(pieces: list[tuple[str, str]], width: int) -> Content:
