@@ -16,6 +16,7 @@ from loratui.engines.checks import (
     passed_on_problems,
 )
 from loratui.engines.engine import Command, EngineStatus, Launch
+from loratui.hub_id import is_hub_id
 from loratui.problems import Problem, nearest
 from loratui.recipe import EngineName, Recipe
 from loratui.recipe.document import Optimizer
@@ -72,7 +73,12 @@ class BuiltinEngine:
             argv.append("--base_4bit")
         if recipe.dataset.skip_damaged:
             argv.append("--skip_damaged")
-        return Launch(Command(tuple(argv), {"HF_HUB_OFFLINE": "1"}, run_folder), files)
+        return Launch(Command(tuple(argv), _environment(recipe), run_folder), files)
+
+
+def _environment(recipe: Recipe) -> dict[str, str]:
+    """Nothing is looked up on the hub but a model that is named by its id there."""
+    return {} if is_hub_id(recipe.base.model) else {"HF_HUB_OFFLINE": "1"}
 
 
 def _several(processes: int) -> list[str]:

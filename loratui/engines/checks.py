@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from loratui.dataset import dataset_config
 from loratui.dataset.layout import read_layout
 from loratui.engines import config
 from loratui.families import FAMILIES
+from loratui.hub_id import is_hub_id
 from loratui.models.inspect import require_base
 from loratui.models.named import to_fetch
 from loratui.problems import Problem, UserError
@@ -21,8 +23,11 @@ from loratui.recipe import Recipe, change
 def file_problems(recipe: Recipe) -> Iterator[Problem]:
     """What is wrong with the model, the folders and the place of the result. Reads headers and names."""
     unfetched = to_fetch(recipe)
+    on_hub = not unfetched and is_hub_id(recipe.base.model)
+    if on_hub:
+        yield from _hub_problems(recipe)
     try:
-        model = None if unfetched else require_base(Path(recipe.base.model))
+        model = None if unfetched or on_hub else require_base(Path(recipe.base.model))
     except UserError as error:
         yield from _under("base.model", error)
     else:
@@ -49,6 +54,21 @@ def file_problems(recipe: Recipe) -> Iterator[Problem]:
         yield Problem(
             "output.name", f"{target} exists and would be overwritten.", "Choose another name or folder."
         )
+
+
+def _hub_problems(recipe: Recipe) -> Iterator[Problem]:
+    """What can be said of a model on the hub before anybody asks it. Whether there is such a model, and
+    whether its licence is accepted, the trainer says before it loads anything else."""
+    model = recipe.base.model
+    if recipe.launch.engine == "kohya" and recipe.base.family is None:
+        message = f"{model} is not on this disk, so nothing tells its family, and each has its script."
+        yield Problem("base.family", message, 'Write it down, for example family = "sdxl".')
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
+        cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
+        if not (cache / f"models--{model.replace('/', '--')}").is_dir():
+            message = f"no path is called {model}, and HF_HUB_OFFLINE keeps it from being fetched."
+            yield Problem("base.model", message, "Check the path; or unset HF_HUB_OFFLINE.")
 
 
 def _under(key: str, error: UserError) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ from typing import Any, get_args
 import msgspec
 import tomli_w
 
+from loratui.hub_id import is_hub_id
 from loratui.problems import Problem, UserError, nearest
 from loratui.recipe.document import SECTIONS, Recipe, Section, flatten
 from loratui.recipe.rules import check
@@ -95,6 +96,8 @@ def resolve_paths(recipe: Recipe, folder: Path) -> Recipe:
 
     def resolved(value: str | None) -> str | None:
         if not value:
+            return value
+        if is_hub_id(value, folder):
             return value
         path = folder / Path(value).expanduser()
         looks_local = value.startswith((".", "~", "/")) or path.exists() or path.suffix != ""

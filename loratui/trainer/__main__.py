@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from loratui.events import Ended
@@ -51,7 +52,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--skip_damaged", action="store_true", help="leave out pictures that cannot be read, naming each"
     )
     options = parser.parse_args(arguments)
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     # accelerate and torchrun number their processes; the first speaks for all.
     emit = line_writer(own_stdout()) if int(os.environ.get("RANK", "0")) == 0 else to_stderr
     stop = StopRequest(at_once=lambda: end_now(emit))
@@ -71,7 +71,9 @@ def guarded(config_file: Path, report: Reporter, stop: StopRequest, options: Opt
     config = None
     try:
         report.phase("starting")
-        config = load_config(config_file)
+        config = load_config(config_file, partial(_from_hub, report))
+        # Whatever else a library would look up lies beside the model.
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
         problems = list(option_problems(config, options or Options()))
         if problems:
             raise ConfigRefusedError(str(config_file), *problems)
@@ -93,6 +95,13 @@ def guarded(config_file: Path, report: Reporter, stop: StopRequest, options: Opt
             )
             report.emit(Ended("failed", report.step))
         return 1
+
+
+def _from_hub(report: Reporter, name: str) -> Path:
+    from loratui.trainer.hub_model import fetch
+
+    report.phase("model", f"asking the hub for {name}")
+    return fetch(name, lambda here, total, file: report.progress("model", here, total, f"{name}: {file}"))
 
 
 if __name__ == "__main__":

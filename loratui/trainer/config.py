@@ -26,6 +26,8 @@ class TrainConfig:
     """The config.toml this came from."""
     family: str
     """``sd15``, ``sd2`` or ``sdxl``, read from the model itself."""
+    hub_id: str = ""
+    """The base model's name on the hub, where it came from there; its path is then one of the hub's cache."""
 
     pretrained_model_name_or_path: str
     train_data_dir: str

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from loratui import builtin_support, kohya_config
 from loratui.families import FAMILIES
+from loratui.hub_id import is_hub_id
 from loratui.problems import Problem, UserError
 from loratui.trainer.base_model import detect_family
 from loratui.trainer.config import ConfigRefusedError, TrainConfig
@@ -18,8 +19,9 @@ _OTHER_ENGINE = 'Remove it, or choose engine = "kohya".'
 _REQUIRED = ("pretrained_model_name_or_path", "train_data_dir", "output_dir", "resolution", "network_module")
 
 
-def load_config(path: Path) -> TrainConfig:
-    """Read and check a config.toml.
+def load_config(path: Path, fetch: Callable[[str], Path] | None = None) -> TrainConfig:
+    """Read and check a config.toml. ``fetch`` brings a base model that is named as ``org/name`` from the hub
+    when no path is called so; without it only paths are taken.
 
     Raises ``ConfigRefusedError`` when it cannot be read, or with every problem in it; and ``UserError`` when
     the base model cannot be read.
@@ -28,7 +30,11 @@ def load_config(path: Path) -> TrainConfig:
         flat = kohya_config.read(path)
     except UserError as error:
         raise ConfigRefusedError(error.source, *error.problems) from None
-    return checked(flat, path)
+    model = flat.get("pretrained_model_name_or_path")
+    if fetch is None or not isinstance(model, str) or not is_hub_id(model):
+        return checked(flat, path)
+    found = str(fetch(model))
+    return dataclasses.replace(checked({**flat, "pretrained_model_name_or_path": found}, path), hub_id=model)
 
 
 def checked(flat: Mapping[str, Any], path: Path) -> TrainConfig:
@@ -77,7 +83,7 @@ def _build(path: Path, family: str, flat: Mapping[str, Any], script: str) -> Tra
     values = {
         field.name: flat.get(field.name, _default(field.name, script))
         for field in dataclasses.fields(TrainConfig)
-        if field.name not in ("source", "family")
+        if field.name not in ("source", "family", "hub_id")
     }
     return TrainConfig(source=path, family=family, **values)
 

@@ -80,7 +80,7 @@ def of_training(
         "ss_num_epochs": str(plan.epochs),
         "ss_output_name": config.name,
         "ss_resolution": str(config.size),
-        "ss_sd_model_name": model.name,
+        "ss_sd_model_name": config.hub_id or model.name,
         "ss_seed": str(seed),
         "ss_text_encoder_lr": str(config.text_encoder_lr),
         "ss_total_batch_size": str(config.train_batch_size * config.gradient_accumulation_steps),

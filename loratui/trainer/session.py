@@ -87,7 +87,7 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
         every = totals.epochs // config.save_n_epoch_ratio or 1
         config = dataclasses.replace(config, save_every_n_epochs=every)
     first_step = _first_step(config, progress, totals.total_steps, totals.batches_per_epoch, report)
-    report.phase("model", Path(config.pretrained_model_name_or_path).name)
+    report.phase("model", config.hub_id or Path(config.pretrained_model_name_or_path).name)
     model = load(
         Path(config.pretrained_model_name_or_path).expanduser(),
         config.family,

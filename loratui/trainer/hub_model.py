@@ -1,0 +1,140 @@
+"""A base model named as ``org/name``: fetched from the Hugging Face hub into its cache, when asked to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from loratui.problems import UserError, refusal
+
+_FOLDERS = frozenset(
+    {"unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler"}
+)
+_WORDS = (".json", ".txt")
+_WEIGHTS = re.compile(r"(?:diffusion_pytorch_)?model(?:-\d{5}-of-\d{5})?\.safetensors")
+"""Not those of a variant (``.fp16.``, ``.non_ema.``), nor pickles."""
+_INDEX = "model_index.json"
+
+Progress = Callable[[int, int, str], None]
+"""Bytes that are here, bytes of all files, the file that is being fetched."""
+
+
+def fetch(name: str, progress: Progress) -> Path:
+    """A diffusers folder, or the only single-file model of a repository, in the hub's cache; only files that
+    are not there yet are fetched. The token is the environment's ``HF_TOKEN`` or that of ``hf auth login``.
+
+    Without a network, what the cache holds is taken. Raises ``UserError`` with one sentence: no such model,
+    its licence is not accepted, no network, no room.
+    """
+    from huggingface_hub import HfApi, constants, hf_hub_download
+
+    if constants.HF_HUB_OFFLINE:
+        return _cached(name, "HF_HUB_OFFLINE is set", "Unset it to fetch the model.")
+    try:
+        info = HfApi().model_info(name, files_metadata=True)
+        sizes = {one.rfilename: one.size or 0 for one in info.siblings or ()}
+        files = wanted(name, tuple(sizes))
+        total, done = sum(sizes[file] for file in files), 0
+        paths = []
+        for file in files:
+            paths.append(
+                hf_hub_download(
+                    name,
+                    file,
+                    revision=info.sha,
+                    tqdm_class=_counting(partial(_tell, progress, done, total, file)),
+                )
+            )
+            done += sizes[file]
+            progress(done, total, file)
+    except UserError:
+        raise
+    except Exception as error:  # of the hub, of its network library, of the disk
+        return _instead(name, error)
+    return Path(paths[0]) if len(paths) == 1 else Path(paths[0]).parent
+
+
+def wanted(name: str, files: Sequence[str]) -> list[str]:
+    """Those files of a repository that a training needs, the index of a folder first. Raises ``UserError``
+    when it holds no model that can be loaded."""
+    if _INDEX not in files:
+        single = [file for file in files if "/" not in file and file.endswith(".safetensors")]
+        if len(single) == 1:
+            return single
+        if single:
+            some = ", ".join(sorted(single)[:4])
+            raise refusal(name, f"it holds {len(single)} models: {some}.", "Download one, and name its file.")
+        raise refusal(name, "no Stable Diffusion model is in it.", "Choose another model.")
+    found = [_INDEX]
+    for file in sorted(files):
+        folder, _, rest = file.partition("/")
+        if folder in _FOLDERS and "/" not in rest and (rest.endswith(_WORDS) or _WEIGHTS.fullmatch(rest)):
+            found.append(file)
+    if not any(file.startswith("unet/") and file.endswith(".safetensors") for file in found):
+        raise refusal(
+            name,
+            "its U-Net is there as a pickle or a variant only, not as plain safetensors.",
+            "Choose another model, or download one and name its path.",
+        )
+    return found
+
+
+def _tell(progress: Progress, before: int, total: int, file: str, here: int) -> None:
+    progress(before + here, total, file)
+
+
+def _counting(here: Callable[[int], None]) -> Any:
+    """The hub shows progress by a class of tqdm's kind; this one passes it on and draws nothing."""
+    tqdm: Any = import_module("tqdm").tqdm
+
+    class Counting(tqdm):  # type: ignore[misc]
+        def __init__(self, *given: Any, **more: Any) -> None:
+            self.here = int(more.get("initial") or 0)
+            more["disable"] = True
+            super().__init__(*given, **more)
+
+        def update(self, n: float | None = 1) -> None:
+            self.here += int(n or 0)
+            here(self.here)
+
+    return Counting
+
+
+def _cached(name: str, why: str, fix: str) -> Path:
+    """Whether all of it is there, its loader says."""
+    from huggingface_hub import constants
+
+    cache = Path(constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}"
+    snapshots = sorted(cache.glob("snapshots/*"), key=lambda path: path.stat().st_mtime)
+    if not snapshots:
+        message = f"no path here is called so, {why}, and the hub's cache holds no such model."
+        raise refusal(name, message, fix)
+    folder = snapshots[-1]
+    single = list(folder.glob("*.safetensors"))
+    return single[0] if len(single) == 1 and not (folder / _INDEX).exists() else folder
+
+
+def _instead(name: str, error: Exception) -> Path:
+    from huggingface_hub import errors, get_token
+
+    page = f"huggingface.co/{name}"
+    if isinstance(error, errors.GatedRepoError):
+        if get_token():
+            fix = f"Open {page}, accept it with the account the token belongs to, and try again."
+        else:
+            fix = f"Open {page} and accept it; then make a token in your settings there: export HF_TOKEN=..."
+        raise refusal(name, "its licence must be accepted first.", fix) from None
+    if isinstance(error, errors.RepositoryNotFoundError):
+        message = "no path here is called so, and the hub shows no such model."
+        raise refusal(name, message, "Check the spelling; a private one needs HF_TOKEN.") from None
+    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError):
+        reason = error.strerror or str(error)
+        raise refusal(
+            name, f"it cannot be kept: {reason}.", "Make room, or let HF_HOME name a larger disk."
+        ) from None
+    words = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+    return _cached(name, f"the hub cannot be reached ({words})", "Check the network (and HF_ENDPOINT).")
