@@ -144,8 +144,15 @@ def _through_files(
     known = {index: condition for index, item in enumerate(items) if (condition := files.read(item))}
     if known and files.checked:
         index = min(known)
-        if far_apart(known[index], conditions.plain(_whole(items[index]))):
-            name = files.path(items[index]).name
+        name, own = files.path(items[index]).name, conditions.plain(_whole(items[index]))
+        if not far_apart(known[index].states, own.states):
+            if far_apart(known[index].pooled, own.pooled):
+                report.message(
+                    "warning",
+                    f"{name} holds a pooled output as sd-scripts works it out from a single file; programs"
+                    " that draw have another. It is used as it is; delete the files to have them made again.",
+                )
+        else:
             report.message(
                 "warning",
                 f"{name} and others like it were made by another model's text encoders. They are made again.",

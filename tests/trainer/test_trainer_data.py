@@ -222,6 +222,10 @@ def test_text_encoder_outputs_on_disk_are_sd_scripts_own_and_are_used_again(
     # What lies there is what is trained on, unless it cannot be of this model.
     np.savez(path, **{**arrays, "hidden_state1": arrays["hidden_state1"] * 1.01})
     assert losses(train("sdxl", **settings)) != first
+    np.savez(path, **{**arrays, "pool2": arrays["pool2"] * 2})
+    theirs = train("sdxl", **settings)
+    assert "pooled output" in next(one.text for one in theirs.of(events.Message))
+    assert losses(theirs) != first
     np.savez(path, **{**arrays, "hidden_state1": arrays["hidden_state1"] * 9})
     again = train("sdxl", **settings)
     assert losses(again) == first
