@@ -1,11 +1,14 @@
-"""What a supervisor and an open panel cost a training: its step time with both, beside the same without.
+"""What a supervisor and an open panel cost a training: its step time with both at work, beside the same
+without.
 
-    python benchmarks/supervision.py [--steps 400] [--pairs 4]
+    python benchmarks/supervision.py [--steps 1500] [--window 5]
 
-The demo's tiny model (a step of some tens of milliseconds, so that any cost shows), trained in pairs, in turn
-with and without going first: bare, its output to a file; and as a run with its supervisor and the panel
-open in a pseudo-terminal of 100x30. A step's time is the median over the middle of the run of the trainer's
-own clock; CPU seconds are the kernel's, of each process.
+One run of the demo's tiny model (a step of some tens of milliseconds, so that any cost shows) with its
+supervisor, and its panel open in a pseudo-terminal of 100x30. Both are let run and held still (SIGSTOP) in
+turn, window by window, while the trainer goes on: its output goes to a file and waits for nobody. Windows
+that follow each other are compared, so that a machine whose load drifts does little harm; windows of the same
+kind, compared in the same way, tell the noise. What was held still catches up in the next window, which makes
+the cost look larger than it is.
 """
 
 from __future__ import annotations
@@ -17,12 +20,12 @@ import select
 import signal
 import statistics
 import struct
-import subprocess
 import sys
 import tempfile
 import termios
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fcntl import ioctl
@@ -41,80 +44,67 @@ _PREFIX = b"@loratui "
 
 
 @dataclass(frozen=True)
-class Taken:
-    """One training."""
+class Window:
+    """Some seconds of the training."""
 
+    watched: bool
+    """Whether supervisor and panel were at work."""
     step: float
-    """Median seconds."""
+    """Median seconds of a step, by the trainer's own clock."""
     cpu: float
-    """CPU seconds of the trainer, from its start."""
-    beside: float = 0.0
-    """CPU of supervisor and panel, as a share of the trainer's, from the first step on."""
+    """The trainer's CPU seconds a step."""
+    beside: float
+    """CPU seconds of supervisor and panel, for each second that passed."""
 
 
-def steps_of(output: Path) -> list[float]:
-    """Seconds of each step, as the trainer measured them, the first and last tenth left out."""
+def step_seconds(data: bytes) -> list[float]:
+    """Of each whole step told of in these bytes of the log."""
     found = []
-    for line in output.read_bytes().splitlines():
+    for line in data.splitlines()[1:-1]:  # the ends may be torn
         if line.startswith(_PREFIX):
             event = msgspec.json.decode(line[len(_PREFIX) :])
             if event.get("event") == "step" and event.get("elapsed"):
                 found.append(event["elapsed"])
-    tenth = len(found) // 10
-    return found[tenth:-tenth]
+    return found
 
 
-def bare(decided: recipe.Recipe) -> Taken:
-    """The trainer alone."""
-    engine = BuiltinEngine()
-    run = store.create(decided, "builtin")
-    launched = engine.prepare(decided, run.folder)
-    for name, text in launched.files.items():
-        (run.folder / name).write_text(text)
-    command = launched.command
-    with run.output.open("wb") as output:
-        before = os.times()
-        done = subprocess.run(
-            command.argv,
-            cwd=run.folder / command.cwd,
-            env={**os.environ, **command.env},
-            stdout=output,
-            stderr=output,
-            check=True,
-        )
-        after = os.times()
-    assert done.returncode == 0
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return Taken(statistics.median(steps_of(run.output)), cpu)
+def cpu_of(*pids: int) -> float:
+    """CPU seconds of these processes so far."""
+    return sum(float(sum(psutil.Process(pid).cpu_times()[:2])) for pid in pids)
 
 
-def supervised(decided: recipe.Recipe) -> Taken:
-    """As a run, with its panel open."""
-    run = launch.start(decided, BuiltinEngine())
-    with panel(run) as seen:
-        kept = {"panel": 0.0, "supervisor": 0.0, "trainer": 0.0}
-        first: dict[str, float] = {}
-        while store.state(run)[0] not in ("finished", "failed", "lost"):
-            status = store.read_status(run)
-            identities = {"supervisor": status and status.supervisor, "trainer": status and status.trainer}
-            pids = {name: identity.pid for name, identity in identities.items() if identity}
-            for name, pid in (*pids.items(), ("panel", seen)):
-                kept[name] = cpu_of(pid, kept[name])
-            if not first and status and status.step:
-                first = dict(kept)
-            signal.sigtimedwait([], 0.2)
-    assert store.state(run)[0] == "finished", store.state(run)
-    spent = {name: kept[name] - first[name] for name in kept}
-    share = (spent["supervisor"] + spent["panel"]) / spent["trainer"]
-    return Taken(statistics.median(steps_of(run.output)), kept["trainer"], share)
+def windows(run: Run, panel_pid: int, seconds: float) -> Iterator[Window]:
+    """Let both run and hold them still in turn until the training is over."""
+    status = store.read_status(run)
+    assert status is not None and status.supervisor is not None and status.trainer is not None
+    trainer, others = status.trainer.pid, (status.supervisor.pid, panel_pid)
+    watched = True
+    while True:
+        for pid in others:
+            os.kill(pid, signal.SIGCONT if watched else signal.SIGSTOP)
+        start, offset = time.monotonic(), run.output.stat().st_size
+        before = cpu_of(trainer), cpu_of(*others)
+        while time.monotonic() - start < seconds:
+            time.sleep(0.1)
+            if psutil.Process(trainer).status() == psutil.STATUS_ZOMBIE or b"saving" in tail(
+                run.output, offset
+            ):
+                for pid in others:
+                    os.kill(pid, signal.SIGCONT)
+                return
+        spent = cpu_of(trainer) - before[0], cpu_of(*others) - before[1]
+        passed = time.monotonic() - start
+        steps = step_seconds(tail(run.output, offset))
+        if steps:
+            yield Window(watched, statistics.median(steps), spent[0] / len(steps), spent[1] / passed)
+        watched = not watched
 
 
-def cpu_of(pid: int, last: float) -> float:
-    """CPU seconds of a process so far; what it had last once it is gone."""
-    try:
-        return max(last, float(sum(psutil.Process(pid).cpu_times()[:2])))
-    except psutil.Error:
-        return last
+def tail(path: Path, offset: int) -> bytes:
+    """What a file holds behind an offset."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read()
 
 
 @contextmanager
@@ -144,49 +134,45 @@ def panel(run: Run) -> Iterator[int]:
         os.close(terminal)
 
 
+def ratios(found: Sequence[Window], of: Callable[[Window], float], apart: int) -> list[float]:
+    """Watched by unwatched, for windows side by side; with ``apart`` 2, one by the next of the same kind."""
+    pairs = [(one, two) for one, two in zip(found, found[apart:], strict=False)]
+    return [of(one) / of(two) if one.watched or apart == 2 else of(two) / of(one) for one, two in pairs]
+
+
+def words(found: list[float]) -> str:
+    """Median and quartiles."""
+    low, middle, high = statistics.quantiles(found, n=4)
+    return f"{middle:.3f} (quartiles {low:.3f} to {high:.3f})"
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--pairs", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--window", type=float, default=5, help="seconds")
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         os.environ["LORATUI_HOME"] = folder
         demo.make_pictures()
         demo.make_model()
-        decided = recipe.change(
-            demo.recipe(),
-            {
-                "steps.epochs": None,
-                "steps.target": arguments.steps,
-                "samples.every_epochs": 0,
-                "output.save_every_epochs": 0,
-            },
-        )
-        ratios, shares, trainers = [], [], []
-        for number in range(arguments.pairs):
-            if number % 2:
-                with_all, alone = supervised(decided), bare(decided)
-            else:
-                alone, with_all = bare(decided), supervised(decided)
-            ratios.append(with_all.step / alone.step)
-            trainers.append(with_all.cpu / alone.cpu)
-            shares.append(with_all.beside)
-            print(
-                f"pair {number + 1}: step {alone.step * 1000:.1f} ms alone,"
-                f" {with_all.step * 1000:.1f} ms with, ratio {ratios[-1]:.3f};"
-                f" trainer's CPU {alone.cpu:.1f} s, {with_all.cpu:.1f} s, ratio {trainers[-1]:.3f};"
-                f" supervisor and panel {with_all.beside:.2%} of it",
-                flush=True,
-            )
-        print(
-            f"step time with / without: median {statistics.median(ratios):.3f}, {min(ratios):.3f} to"
-            f" {max(ratios):.3f}; CPU of the trainer {statistics.median(trainers):.3f}; supervisor and"
-            f" panel {statistics.median(shares):.2%} of it"
-        )
+        changes = {"steps.epochs": None, "steps.target": arguments.steps, "samples.every_epochs": 0}
+        decided = recipe.change(demo.recipe(), {**changes, "output.save_every_epochs": 0})
+        run = launch.start(decided, BuiltinEngine())
+        with panel(run) as pid:
+            while (status := store.read_status(run)) is None or status.step < 20:
+                assert status is None or status.state in ("starting", "running"), status
+                time.sleep(0.2)
+            found = list(windows(run, pid, arguments.window))
+        watched = [window for window in found if window.watched]
+        print(f"{len(found)} windows of {arguments.window:g} s, a step {watched[0].step * 1000:.0f} ms")
+        for name, of in (("step time", lambda one: one.step), ("trainer's CPU a step", lambda one: one.cpu)):
+            print(f"{name}, with / without: {words(ratios(found, of, 1))}")
+            print(f"{name}, noise (same kind): {words(ratios(found, of, 2))}")
+        print(f"supervisor and panel: {statistics.median(one.beside for one in watched):.1%} of a core")
 
 
 if __name__ == "__main__":

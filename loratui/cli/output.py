@@ -14,7 +14,9 @@ import msgspec
 from loratui import places
 from loratui.problems import Problem, UserError
 
-_CONTROLS = {code: None for code in [*range(0x20), *range(0x7F, 0xA0)] if code != 0x0A}
+_REORDERING = (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Marks that make text read in another order than it stands (UAX 9)."""
+_CONTROLS = {code: None for code in [*range(0x20), *range(0x7F, 0xA0), *_REORDERING] if code != 0x0A}
 
 
 def plain(text: str) -> str:
