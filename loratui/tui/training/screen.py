@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from typing import TYPE_CHECKING, Literal
 
 from textual import work
@@ -15,13 +13,13 @@ from textual.screen import Screen
 from loratui.events import ENDED
 from loratui.problems import UserError
 from loratui.runs import machine_news
-from loratui.runs.follow import LogTail, RunFollower
 from loratui.runs.store import Run, read_run_file
 from loratui.runs.view import RunView
 from loratui.tui import link, text
 from loratui.tui.calling import call_back
 from loratui.tui.training import about, asking, curve_words, doors, gpu_words, host_words, keys, words
 from loratui.tui.training.log_pane import LogPane
+from loratui.tui.training.watch import POLL, POLL_SLOW, MachineWatch, RunWatch
 from loratui.tui.widgets.curve_chart import CurveChart
 from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line
@@ -30,13 +28,6 @@ if TYPE_CHECKING:
     from loratui.runs.gpu import GpuReading
     from loratui.runs.host import Host
 
-POLL = 0.5
-"""Seconds between looks while the terminal has the focus."""
-POLL_SLOW = 5.0
-"""The same on a slow link, and without the focus anywhere."""
-MACHINE_POLL = 2.0
-HOST_POLL = 10.0
-"""Memory and disk change slowly, and every change costs bytes."""
 MIN_WIDTH, MIN_HEIGHT = 60, 16
 HINT_ROWS = 5
 SIDE_WIDTH = 34
@@ -56,18 +47,14 @@ class TrainingScreen(Screen[None]):
         run_file = read_run_file(run)
         self._run_name = text.plain(run_file.name if run_file else run.id)
         self._engine = run_file.engine if run_file else "builtin"
-        self._follower = RunFollower(run)
-        self._tail = LogTail(run.output)
-        self.view = RunView()
-        self._resumable = False
-        self._looked = 0.0
-        self._machine_looked = 0.0
-        self._gpus: GpuReading | None = None
-        self._host: Host | None = None
-        self._host_looked = 0.0
-        self._peaks: dict[int, int] = {}
+        self._watch = RunWatch(run)
+        self._machine = MachineWatch(run)
         self._curve = curve_words.LOSS
-        self._saw_it_run = False
+
+    @property
+    def view(self) -> RunView:
+        """The run as of the last look."""
+        return self._watch.view
 
     def compose(self) -> ComposeResult:
         yield Line(id="tiny")
@@ -100,56 +87,27 @@ class TrainingScreen(Screen[None]):
     def _tick(self) -> None:
         if not self.is_current:
             return
-        now = time.monotonic()
-        if not self.app.app_focus and now - self._looked < POLL_SLOW - POLL / 2:
-            return
-        if self.view.state not in ENDED or self._tail_may_grow(now):
+        if self._watch.is_due(self.app.app_focus):
             self._look()
 
-    def _tail_may_grow(self, now: float) -> bool:
-        """An ended run may be resumed from elsewhere: looked at now and then."""
-        return now - self._looked >= POLL_SLOW
-
     def _look(self) -> None:
-        self._looked = time.monotonic()
-        before, self.view = self.view, self._follower.poll()
-        if self.view.state in ENDED:
-            self._resumable = self.view.state != "finished" and self._has_state()
-            if self._saw_it_run and before.state not in ENDED:
-                call_back(self.app, f"{self._run_name}: {words.verdict(self.view)}")
-        else:
-            self._saw_it_run = True
-            if self._looked - self._machine_looked >= MACHINE_POLL:
-                self._machine_looked = self._looked
-                self._read_machine()
-        lines = [*self._tail.poll(), *words.news(before, self.view)]
+        lines = self._watch.look()
+        if self._watch.just_ended:
+            call_back(self.app, f"{self._run_name}: {words.verdict(self.view)}")
+        if not self._watch.has_ended and self._machine.is_due():
+            self._read_machine()
         if lines:
             self.query_one(LogPane).write_lines(lines)
         self._show()
 
-    def _has_state(self) -> bool:
-        from loratui.runs.launch import newest_state
-
-        return newest_state(self.run_shown) is not None
-
     @work(thread=True, exclusive=True, group="machine")
     def _read_machine(self) -> None:
-        from loratui.runs import gpu, host
-
-        reading = gpu.sample()
-        if reading.gpus:
-            ours = gpu.visible(reading, os.environ)
-            reading = gpu.GpuReading(ours, reading.sentence if ours else "No GPU is visible to this run.")
-        seen, now = self._host, time.monotonic()
-        if seen is None or now - self._host_looked >= HOST_POLL:
-            seen, self._host_looked = host.sample(self.run_shown.folder), now
+        found = self._machine.read()
         if self.is_attached:
-            self.app.call_from_thread(self._show_machine, reading, seen)
+            self.app.call_from_thread(self._show_machine, *found)
 
     def _show_machine(self, gpus: GpuReading, host: Host) -> None:
-        self._gpus, self._host = gpus, host
-        for gpu in gpus.gpus:
-            self._peaks[gpu.index] = max(gpu.used_bytes, self._peaks.get(gpu.index, 0))
+        self._machine.take(gpus, host)
         self._show()
 
     # Showing
@@ -167,14 +125,16 @@ class TrainingScreen(Screen[None]):
         self._show_curve()
         self.query_one("#strip", Line).show(
             text.clip(
-                "   ".join(filter(None, (words.files(view), gpu_words.strip(self._gpus, view.peak_memory)))),
+                "   ".join(
+                    filter(None, (words.files(view), gpu_words.strip(self._machine.gpus, view.peak_memory)))
+                ),
                 width - 2,
             )
         )
         self.query_one("#gpu", Line).show(
-            gpu_words.block(self._gpus, SIDE_WIDTH, self._peaks, view.peak_memory)
+            gpu_words.block(self._machine.gpus, SIDE_WIDTH, self._machine.peaks, view.peak_memory)
         )
-        self.query_one("#host", Line).show(host_words.rows(self._host))
+        self.query_one("#host", Line).show(host_words.rows(self._machine.host))
         self.query_one("#ready", Line).show("\n".join(words.ready_rows(view)))
         self._show_end(view)
         if self.has_class("-tall"):
@@ -187,7 +147,7 @@ class TrainingScreen(Screen[None]):
         stop = machine_news.pending()
         note = f"{machine_news.words(stop)} Any key keeps it on." if stop else self._note
         self.query_one("#notice", Line).show(
-            words.notice(view, self.run_shown.folder, note, trigger, self._resumable)
+            words.notice(view, self.run_shown.folder, note, trigger, self._watch.resumable)
         )
         self._show_keys()
 
@@ -214,7 +174,7 @@ class TrainingScreen(Screen[None]):
             self.query_one(LogPane).follow()
 
     def _show_keys(self) -> None:
-        self.query_one(KeyBar).show(keys.shown(self.view, self._mode, self._resumable))
+        self.query_one(KeyBar).show(keys.shown(self.view, self._mode, self._watch.resumable))
 
     @property
     def _mode(self) -> keys.Mode:
@@ -256,7 +216,7 @@ class TrainingScreen(Screen[None]):
     def action_fix(self) -> None:
         from loratui.tui.training.mending import mend
 
-        mend(self.app, self.run_shown, self.view, self._gpus, self._say)
+        mend(self.app, self.run_shown, self.view, self._machine.gpus, self._say)
 
     def action_result(self) -> None:
         doors.result(self.app, self.run_shown, self.view)
@@ -282,16 +242,16 @@ class TrainingScreen(Screen[None]):
         self.app.push_screen(HelpScreen(about.HELP, [*more, *self.BINDINGS]))
 
     def action_stop(self) -> None:
-        if self.view.state not in ENDED:
+        if not self._watch.has_ended:
             asking.stop(self.app, self.run_shown, self._run_name, self._engine, self._look)
 
     def action_now(self, what: Literal["save", "sample"]) -> None:
-        if self.view.state not in ENDED:
+        if not self._watch.has_ended:
             asked = asking.now(self.app, self.run_shown, what)
             self.query_one(LogPane).write_lines([asked] if asked else [])
 
     def action_again(self) -> None:
-        if self.view.state not in ENDED:
+        if not self._watch.has_ended:
             return
         from loratui.tui.again import again
 
@@ -313,10 +273,10 @@ class TrainingScreen(Screen[None]):
             self.app.replace_screen(RunsScreen())  # type: ignore[attr-defined]
 
     def action_leave(self) -> None:
-        if self.view.state not in ENDED:
+        if not self._watch.has_ended:
             self.app.farewell = (  # type: ignore[attr-defined]
                 f"{self._run_name} goes on at step {self.view.step:,}. See it again: loratui"
             )
-        elif self.view.final_file and self._saw_it_run:
+        elif self.view.final_file and self._watch.saw_it_run:
             self.app.farewell = str(words.absolute(self.view.final_file, self.run_shown.folder))  # type: ignore[attr-defined]
         self.app.exit()
