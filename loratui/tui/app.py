@@ -26,6 +26,7 @@ from loratui import places
 from loratui.recipe import Recipe
 from loratui.tui.glyphs import glyphs
 from loratui.tui.painting import CroppedUpdate
+from loratui.tui.widgets.scroll import choose_bars
 
 if TYPE_CHECKING:
     from loratui.runs.store import Run
@@ -86,6 +87,7 @@ class LoratuiApp(App[None]):
         """What opens first: the run or the recipe given, the only run that is running, the list of runs, or
         the wizard."""
         self.set_class(not glyphs().unicode, "-ascii")
+        choose_bars()
         if self._first is not None:
             return self._first()
         if self._run_id is not None:

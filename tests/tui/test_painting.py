@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pyte
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -15,12 +16,15 @@ from textual.content import Content
 from textual.pilot import Pilot
 from textual.strip import Strip
 
+from loratui.events import StateChanged
 from loratui.runs import gpu
 from loratui.tui.app import LoratuiApp
+from loratui.tui.glyphs import glyphs
 from loratui.tui.painting import CroppedUpdate
 from loratui.tui.training import gpu_words
 from loratui.tui.training.screen import TrainingScreen
 from loratui.tui.widgets.line import Line, changes
+from loratui.tui.widgets.scroll import choose_bars
 
 ROWS = st.lists(st.text("ab 宽·", max_size=40), min_size=1, max_size=3)
 
@@ -104,3 +108,29 @@ def test_the_trainer_s_own_peak_stands_where_nobody_else_tells_one() -> None:
         gpu.GpuReading((one,), ""), 60, {0: 2 << 30}, 1 << 30
     )
     assert "trainer" not in gpu_words.block(nothing, 34)
+
+
+def test_a_plain_terminal_gets_nothing_but_ascii(
+    make_run: Any, training: Any, drive: Any, screen_text: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Panel, help with its scroll bar, list, and the question before deleting."""
+    monkeypatch.setenv("LORATUI_ASCII", "1")
+    glyphs.cache_clear()
+    run = make_run(*training(200), StateChanged("finished"))
+
+    async def act(pilot: Pilot[None]) -> str:
+        seen = ""
+        for keys in ([], ["question_mark"], ["escape", "escape"], ["c"], ["d"]):
+            await pilot.press(*keys)
+            await pilot.pause()
+            seen += str(screen_text(pilot.app))
+        return seen
+
+    try:
+        text = drive(LoratuiApp(run_id=run.id), act, (80, 18))
+    finally:
+        glyphs.cache_clear()
+        monkeypatch.delenv("LORATUI_ASCII")
+        choose_bars()
+    assert "This cannot be undone" in text
+    assert text.isascii(), sorted({character for character in text if not character.isascii()})
