@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from loratui.advice.lora_parameters import Parts
 from loratui.advice.measured import Measurement, Setting, setting_of
 from loratui.advice.sizes import (
     GIB,
@@ -161,7 +162,7 @@ def _parts(recipe: Recipe, sizes: Sizes, level: int) -> dict[str, float]:
         "model": _model_bytes(recipe, sizes, width),
         "text_encoders": _text_encoder_bytes(recipe, sizes, width),
         "vae": 0.0 if recipe.training.cache_latents else VAE_PARAMETERS * width,
-        "lora": _lora_bytes(recipe, sizes),
+        "lora": _lora_bytes(recipe, sizes.lora),
     }
     activations = _activations(recipe, sizes, level) * width / 2
     standing_sum = sum(standing.values())
@@ -208,16 +209,16 @@ def _text_encoder_bytes(recipe: Recipe, sizes: Sizes, width: float) -> float:
     return 0.0 if freed else sizes.text_encoders * width
 
 
-def _lora_bytes(recipe: Recipe, sizes: Sizes) -> float:
+def _lora_bytes(recipe: Recipe, parts: Parts) -> float:
     network = recipe.network
-    parameters = sizes.lora * network.rank
+    parameters: float = parts.model.per_rank * network.rank
     if recipe.optimizer.text_encoder_rate is not None:
-        parameters += sizes.lora_text * network.rank
+        parameters += parts.text_per_rank * network.rank
     if network.type == "loha":
         parameters *= 2
     if network.conv_rank is not None:
         # 3x3 convolutions are nine times as wide on one side; the U-Nets have a third as many.
-        parameters += sizes.lora * network.conv_rank * 1.5
+        parameters += parts.model.per_rank * network.conv_rank * 1.5
     each = OPTIMIZER_BYTES.get(recipe.optimizer.name.lower(), OTHER_OPTIMIZER_BYTES)
     if recipe.kohya.get("full_bf16") or recipe.kohya.get("full_fp16"):
         each /= 2
@@ -245,7 +246,7 @@ def _activations(recipe: Recipe, sizes: Sizes, level: int) -> float:
 
 def _drawing(recipe: Recipe, width: float, level: int) -> float:
     samples = recipe.samples
-    if not samples.prompts or not samples.every_epochs:
+    if not recipe.draws_samples:
         return 0.0
     area = (samples.width or recipe.training.resolution[0]) * (
         samples.height or recipe.training.resolution[1]

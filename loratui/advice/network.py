@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from loratui.advice.lora_parameters import PARTS
 from loratui.recipe import Purpose
 
 _KOHYA_GUIDE = "kohya_ss docs/LoRA/options.md"
@@ -42,31 +43,20 @@ def effective_rate(rate: float, rank: int, alpha: float) -> float:
 
 
 def file_size_bytes(family: str, rank: int, precision: str, *, text_encoders: bool = False) -> int | None:
-    """About how large a LoRA file becomes, within a few per cent; None for a family not counted yet.
+    """How large a LoRA file becomes, its metadata apart; None for a family or precision that is not known.
 
-    ``precision`` is ``float``, ``fp16`` or ``bf16``. Linear layers and 1x1 convolutions of the
-    attention blocks, as sd-scripts' networks/lora.py takes them.
+    ``precision`` is ``float``, ``fp16`` or ``bf16``. A plain LoRA as sd-scripts trains it: see ``PARTS``.
     """
     width = {"float": 4, "fp16": 2, "bf16": 2}.get(precision)
-    parts = _PARTS.get(family)
+    parts = PARTS.get(family)
     if width is None or parts is None:
         return None
-    chosen = parts if text_encoders else parts[:1]
-    return sum(count * rank * width + modules * _HEADER_BYTES for count, modules in chosen)
+    chosen = (parts.model, *(parts.text if text_encoders else ()))
+    return sum(part.per_rank * rank * width + part.modules * _HEADER_BYTES for part in chosen)
 
 
 _HEADER_BYTES = 3 * 140
 """Of the header, for a module's down, up and alpha; measured on a file of sd-scripts."""
-
-_CLIP_L = (165_888, 72)
-_CLIP_G = (737_280, 192)
-_CLIP_H = (423_936, 138)
-_PARTS: dict[str, tuple[tuple[int, int], ...]] = {
-    "sd15": ((423_936, 192), _CLIP_L),
-    "sd2": ((432_128, 192), _CLIP_H),
-    "sdxl": ((2_659_840, 722), _CLIP_L, _CLIP_G),
-}
-"""(parameters for each rank, modules): first the U-Net, then the text encoders."""
 
 
 def _rank(purpose: Purpose, family: str) -> Advice:

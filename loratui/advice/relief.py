@@ -205,5 +205,8 @@ def _sampling(recipe: Recipe) -> Iterator[Lever]:
             {"samples.width": width // 16 * 8, "samples.height": height // 16 * 8},
             "It happened while a sample was drawn: smaller samples, the training as it was.",
         )
-    if samples.every_epochs:
-        yield Lever({"samples.every_epochs": 0}, "It happened while a sample was drawn: no samples.")
+    if recipe.draws_samples:
+        change: dict[str, Any] = {"samples.every_epochs": 0}
+        if recipe.kohya.get("sample_every_n_steps"):
+            change["kohya.sample_every_n_steps"] = 0
+        yield Lever(change, "It happened while a sample was drawn: no samples.")

@@ -157,14 +157,17 @@ def to_kohya(recipe: Recipe, run_folder: Path, resume: Path | None = None) -> di
     sections["output"]["save_model_as"] = "safetensors"
     if recipe.optimizer.text_encoder_rate is None:
         sections["optimizer"]["network_train_unet_only"] = True
-    if recipe.samples.prompts and recipe.samples.every_epochs:
-        sections["samples"]["sample_prompts"] = str(run_folder / PROMPTS_FILE)
+    if recipe.draws_samples:
+        sections.setdefault("samples", {})["sample_prompts"] = str(run_folder / PROMPTS_FILE)
     else:
         sections.pop("samples", None)
     if resume is not None:
         sections["resume"] = {"resume": str(resume), "skip_until_initial_step": True}
     written_above = kohya_config.flatten(sections)
-    sections["kohya"] = {key: value for key, value in recipe.kohya.items() if key not in written_above}
+    rest = {key: value for key, value in recipe.kohya.items() if key not in written_above}
+    if not recipe.draws_samples and "sample_prompts" not in rest:
+        rest.pop("sample_every_n_steps", None)  # sd-scripts ends where it is to draw and has no prompts
+    sections["kohya"] = rest
     return sections
 
 

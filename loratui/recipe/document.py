@@ -115,7 +115,7 @@ class Samples(Section, frozen=True, kw_only=True):
     prompts: tuple[str, ...] = ()
     negative: str = ""
     every_epochs: _Natural = 1
-    """0 draws none."""
+    """0 draws none by epochs; ``kohya.sample_every_n_steps`` may draw by steps then."""
     steps: _Positive = 20
     scale: Annotated[float, msgspec.Meta(ge=0)] = 7.0
     width: _Positive | None = None
@@ -175,6 +175,12 @@ class Recipe(Section, frozen=True, kw_only=True):
     launch: Launch = Launch()
     kohya: dict[str, Any] = {}
     """Any other key of config.toml, passed on as it is once its name and type are checked."""
+
+    @property
+    def draws_samples(self) -> bool:
+        """Whether its prompts are drawn at all, by epochs or by steps."""
+        samples = self.samples
+        return bool(samples.prompts and (samples.every_epochs or self.kohya.get("sample_every_n_steps")))
 
     def diff(self, other: Recipe) -> list[tuple[str, Any, Any]]:
         """What changes from ``self`` to ``other``: (dotted key, old value, new value)."""

@@ -29,7 +29,8 @@ _NUMBERS = frozenset({"loss_nan", "black_samples"})
 _STATE_STAYS_SOUND = re.compile(
     r"steps\.(?:batch_size|accumulation)|training\.(?:gradient_checkpointing|cache_latents|base_4bit)"
     r"|samples\..+|output\.(?:keep_last|save_every_epochs)"
-    r"|kohya\.(?:fp8_base|fp8_base_unet|sdpa|xformers|mem_eff_attn|vae_batch_size|cache_latents_to_disk|max_data_loader_n_workers"
+    r"|kohya\.(?:fp8_base|fp8_base_unet|sample_every_n_steps|sdpa|xformers|mem_eff_attn|vae_batch_size"
+    r"|cache_latents_to_disk|max_data_loader_n_workers"
     r"|persistent_data_loader_workers|lowram|log_with|logging_dir|tokenizer_cache_dir)"
 )
 """Settings that change how a step is computed, not what is learned. A state made under any other setting

@@ -4,6 +4,7 @@ from typing import get_args
 
 import pytest
 
+from loratui.advice.lora_parameters import PARTS
 from loratui.advice.network import effective_rate, file_size_bytes, network_advice
 from loratui.families import FAMILIES
 from loratui.recipe import Network, Optimizer, Purpose, Recipe, flatten
@@ -40,10 +41,20 @@ def test_effective_rate() -> None:
     assert effective_rate(1e-4, 32, 16) == pytest.approx(5e-5)
 
 
+def test_every_family_that_is_trained_has_its_numbers() -> None:
+    assert PARTS.keys() == FAMILIES.keys()
+    for family in FAMILIES:
+        plain, both = (file_size_bytes(family, 8, "bf16", text_encoders=text) for text in (False, True))
+        assert plain is not None and both is not None
+        assert both > plain if PARTS[family].text else both == plain
+
+
 def test_file_sizes() -> None:
     # sd-scripts' own file, SD 1.5, rank 4, fp16, text encoder trained: 4.83 MB
     assert file_size_bytes("sd15", 4, "fp16", text_encoders=True) == pytest.approx(4.83e6, rel=0.02)
     assert file_size_bytes("sdxl", 32, "fp16") == pytest.approx(32 * 2.660e6 * 2, rel=0.01)
     assert file_size_bytes("sdxl", 32, "float") == pytest.approx(32 * 2.660e6 * 4, rel=0.01)
-    assert file_size_bytes("flux", 16, "fp16") is None
+    # fluxgym's rank-4 files: 39 MB; rank 16 in lora_flux.py's own fp16: 153 MB
+    assert file_size_bytes("flux", 4, "fp16") == pytest.approx(38.4e6, rel=0.01)
+    assert file_size_bytes("zimage", 16, "fp16") is None
     assert file_size_bytes("sd15", 16, "int8") is None

@@ -156,6 +156,18 @@ def test_prompts_are_lines_that_cannot_break_out() -> None:
     assert flat["sample_prompts"] == str(RUN / config.PROMPTS_FILE)
 
 
+def test_samples_by_steps_need_no_epochs_and_no_prompts_no_samples() -> None:
+    by_steps = {"sample_every_n_steps": 50}
+    drawn = minimal(samples=Samples(prompts=("a",), every_epochs=0), kohya=by_steps)
+    flat = kohya_config.flatten(config.to_kohya(drawn, RUN))
+    assert (flat["sample_every_n_steps"], flat["sample_prompts"]) == (50, str(RUN / config.PROMPTS_FILE))
+    assert "sample_every_n_epochs" not in flat
+    none = kohya_config.flatten(config.to_kohya(minimal(kohya=by_steps), RUN))
+    assert not [key for key in none if key.startswith("sample_")]
+    own = kohya_config.flatten(config.to_kohya(minimal(kohya=by_steps | {"sample_prompts": "mine.txt"}), RUN))
+    assert (own["sample_every_n_steps"], own["sample_prompts"]) == (50, "mine.txt")
+
+
 def test_a_resume_goes_on_instead_of_starting_over() -> None:
     flat = kohya_config.flatten(config.to_kohya(minimal(), RUN, Path("/state")))
     assert flat["resume"] == "/state"

@@ -63,9 +63,21 @@ def field(pilot: Pilot[None], key: str) -> Field:
 
 
 async def settle(pilot: Pilot[None]) -> None:
-    """Until everything looked up beside the screen has been shown."""
-    await pilot.app.workers.wait_for_complete()
-    await pilot.pause()
+    """Until everything looked up beside the screen has been shown, and nothing changes any more."""
+    before: list[Any] = [None]
+    while True:
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        now = pilot.app.screen._compositor.render_strips()
+        if now == before:
+            return
+        before = now
+
+
+async def until(pilot: Pilot[None], seen: Callable[[], bool]) -> None:
+    """Until something is so; the test's own limit ends it where it never is."""
+    while not seen():
+        await pilot.pause(0.02)
 
 
 async def reach(pilot: Pilot[None], step: int) -> None:
@@ -82,7 +94,8 @@ async def reach(pilot: Pilot[None], step: int) -> None:
 
 
 async def replace(pilot: Pilot[None], key: str, text: str) -> None:
-    """Go to a field and type over what stands in it."""
+    """Go to a field and type over what stands in it, once nothing moves the cursor any more."""
+    await settle(pilot)
     field(pilot, key).enter()
     await pilot.pause()
     await pilot.press("end", "ctrl+u", *text)
@@ -224,7 +237,7 @@ def test_enter_in_one_packet_with_a_text_acts_on_the_text(demo_recipe: Recipe, d
         await settle(pilot)
         await replace(pilot, "base.model", "")
         burst(pilot, *"nowhere.safetensors", "enter")
-        await settle(pilot)
+        await until(pilot, lambda: field(pilot, "base.model").note.startswith("x nowhere"))
         await settle(pilot)
         return wizard(pilot).step, field(pilot, "base.model").note
 
@@ -236,7 +249,7 @@ def test_enter_in_one_packet_with_a_choice_acts_on_the_choice(demo_recipe: Recip
     async def act(pilot: Pilot[None]) -> tuple[int, str | None]:
         await reach(pilot, 3)
         burst(pilot, "home", "down", "enter")
-        await settle(pilot)
+        await until(pilot, lambda: wizard(pilot).step > 3)
         return wizard(pilot).step, wizard(pilot).state.recipe.dataset.purpose
 
     step, purpose = drive(LoratuiApp(demo_recipe), act)
@@ -261,8 +274,7 @@ def test_enter_before_a_model_is_proposed_waits_for_it(
         await pilot.pause()
         before = wizard(pilot).step
         gate.set()
-        await settle(pilot)
-        await settle(pilot)
+        await until(pilot, lambda: wizard(pilot).step == 2)
         return before, wizard(pilot).step, wizard(pilot).state.recipe.base.model
 
     before, after, model = drive(LoratuiApp(Recipe(steps=Steps(epochs=10))), act)
@@ -293,7 +305,7 @@ def test_what_is_typed_before_models_are_found_is_left_alone(
 
 
 def test_enter_pressed_too_early_goes_on_by_itself(
-    demo_recipe: Recipe, drive: Any, monkeypatch: pytest.MonkeyPatch
+    demo_recipe: Recipe, drive: Any, screen_text: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from loratui.tui.wizard import facts
 
@@ -306,15 +318,13 @@ def test_enter_pressed_too_early_goes_on_by_itself(
     monkeypatch.setattr(facts, "read_dataset", slow)
 
     async def act(pilot: Pilot[None]) -> tuple[int, int]:
-        await pilot.pause(0.2)
         await pilot.press("enter")
-        await pilot.pause()
+        await until(pilot, lambda: wizard(pilot).step == 2)
         await pilot.press("enter")
-        await pilot.pause()
+        await until(pilot, lambda: "One moment" in screen_text(pilot.app))
         before = wizard(pilot).step
         gate.set()
-        await settle(pilot)
-        await pilot.pause(0.2)
+        await until(pilot, lambda: wizard(pilot).step != 2)
         return before, wizard(pilot).step
 
     assert drive(LoratuiApp(demo_recipe), act) == (2, 3)

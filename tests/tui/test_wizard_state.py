@@ -10,8 +10,9 @@ from loratui.models.inspect import ModelFile
 from loratui.problems import Problem
 from loratui.recipe import Recipe, Steps, change
 from loratui.runs.machine import Machine
-from loratui.tui.wizard.facts import read_model
+from loratui.tui.wizard.facts import read_dataset, read_model
 from loratui.tui.wizard.state import REVIEW, WizardState
+from tests.support.pictures import make_dataset, squares
 
 GONE = Problem("base.model", "there is no such model.")
 
@@ -134,6 +135,27 @@ def test_a_preset_lays_its_values_over_and_takes_them_away() -> None:
     state.choose_preset(None)
     assert state.recipe.optimizer == before.optimizer
     assert state.recipe == before
+
+
+def test_samples_come_with_the_checkpoints(tmp_path: Path, home: Path) -> None:
+    """A set that is shown hardly more than once is saved by steps, and its samples are drawn then."""
+    state = known("sd15")
+    folder = str(make_dataset(tmp_path / "set", {"500_x": squares(4)}))
+    state.set("dataset.folder", folder)
+    key = (folder, None, ".txt")
+    state.take_dataset(key, read_dataset(*key))
+
+    def drawn() -> tuple[int, object]:
+        return state.recipe.samples.every_epochs, state.recipe.kohya.get("sample_every_n_steps")
+
+    every = state.recipe.kohya["save_every_n_steps"]
+    assert drawn() == (0, every) and state.recipe.draws_samples is bool(state.recipe.samples.prompts)
+    state.set("samples.every_epochs", 0)
+    assert drawn() == (0, None)
+    state.forget("samples.every_epochs")
+    assert drawn() == (0, every)
+    state.set("steps.epochs", 20)
+    assert drawn() == (state.recipe.output.save_every_epochs, None) and drawn()[0] > 0
 
 
 def test_only_what_differs_from_the_parent_is_named() -> None:

@@ -154,7 +154,10 @@ def length(state: WizardState) -> Iterator[Suggestion]:
     source = "Civitai's trainer keeps as many"
     yield Suggestion("output.save_every_epochs", every, reason, source)
     yield Suggestion("kohya.save_every_n_steps", by_steps or None, reason, source)
-    yield Suggestion("samples.every_epochs", every or 1, "With each checkpoint, to see which is best.", _HERE)
+    reason = "With each checkpoint, to see which is best."
+    yield Suggestion("samples.every_epochs", every, reason, _HERE)
+    chosen = "samples.every_epochs" in state.decided  # so many epochs, or none at all
+    yield Suggestion("kohya.sample_every_n_steps", None if chosen else by_steps or None, reason, _HERE)
     keeps = every and recipe.output.save_state
     reason = "The last two states are enough to go on from; all ten would fill the disk."
     yield Suggestion("kohya.save_last_n_epochs_state", _ENOUGH_STATES if keeps else None, reason, _HERE)

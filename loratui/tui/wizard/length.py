@@ -113,10 +113,10 @@ class LengthPane(StepPane):
     def _show_units(self) -> None:
         seen, recipe = outlook(self.state), self.state.recipe
         every = next(field for field in self.fields() if field.key == "samples.every_epochs")
-        every.show_unit("epochs" if recipe.samples.prompts else "epochs (no prompts: draws none)")
+        by_steps = _by_steps(recipe.kohya.get("sample_every_n_steps"))
+        every.show_unit(by_steps if recipe.samples.prompts else "epochs (no prompts: draws none)")
         saves = next(field for field in self.fields() if field.key == "output.save_every_epochs")
-        by_steps = recipe.kohya.get("save_every_n_steps")
-        words = f"epochs, and every {by_steps} steps" if by_steps else "epochs"
+        words = _by_steps(recipe.kohya.get("save_every_n_steps"))
         if seen.disk_bytes is not None:
             words += f": {number(seen.checkpoints or 0, 'file')}, {size(seen.disk_bytes)} with states"
         saves.show_unit(words)
@@ -158,3 +158,8 @@ class LengthPane(StepPane):
         else:
             self.query_one("#steps-epochs", Field).enter()
         self.post_message(self.Changed())
+
+
+def _by_steps(every: object) -> str:
+    """The unit of a field of epochs, and what is done by steps besides."""
+    return f"epochs, and every {every} steps" if every else "epochs"

@@ -49,6 +49,7 @@ _LABELS = {
     "training.cache_latents": "Cache latents",
     "samples.prompts": "Sample prompts",
     "samples.every_epochs": "Sample every",
+    "kohya.sample_every_n_steps": "Sample every (steps)",
     "output.save_every_epochs": "Save every",
     "kohya.save_every_n_steps": "Save every (steps)",
     "kohya.save_last_n_epochs_state": "Keep states",

@@ -46,6 +46,7 @@ _LENGTH = frozenset(
         "steps.target",
         "output.save_every_epochs",
         "samples.every_epochs",
+        "kohya.sample_every_n_steps",
         "kohya.save_every_n_steps",
     }
 )
