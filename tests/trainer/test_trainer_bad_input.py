@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import pytest
 import torch
 
 from loratui import events
-from loratui.engines.builtin_log import BuiltinReader
 from loratui.trainer.config_file import load_config
 from loratui.trainer.options import Options
 from loratui.trainer.out_of_memory import is_out_of_memory, next_lever, shortage
@@ -83,17 +81,15 @@ def test_latents_on_disk_are_sd_scripts_own_and_are_used_again(
     # What lies there is what is trained on; what is damaged or of another size is made again.
     np.savez(path, **{**arrays, "latents": arrays["latents"] + 9, "latents_flipped": arrays["latents"] + 9})
     assert losses(train(**wanted)) != first
-    for other in (b"cut", None):
-        if other:
-            path.write_bytes(other)
-        else:
-            np.savez(path, **{**arrays, "latents": arrays["latents"][:, :4]})
-        losses(train(**wanted))
-        with np.load(path) as opened:
-            assert opened["latents"].shape == (4, 8, 8)
-    os.utime(path, (1, 1))
+    others = [folder / "2_ohwx" / name for name in files[1:3]]
+    path.write_bytes(b"cut")
+    np.savez(others[0], **{**arrays, "latents": arrays["latents"][:, :4]})
+    os.utime(others[1], (1, 1))
     losses(train(**wanted))
-    assert path.stat().st_mtime > 1, "older than its picture"
+    for made in (path, *others):
+        with np.load(made) as opened:
+            assert opened["latents"].shape == (4, 8, 8)
+    assert others[1].stat().st_mtime > 1, "older than its picture"
 
 
 @pytest.mark.parametrize(
@@ -130,33 +126,36 @@ def test_the_last_levers(write_config: Any) -> None:
     assert "64,128" in next_lever(config, packed=True)
 
 
-LIMITED = """
-import resource, sys
-from pathlib import Path
-import loratui.trainer.session  # the libraries need address space of their own
-import accelerate, torch
-from loratui.trainer.__main__ import main
-pages = int(Path("/proc/self/statm").read_text().split()[0])
-most = pages * resource.getpagesize() + 400 * 2**20
-resource.setrlimit(resource.RLIMIT_AS, (most, most))
-sys.exit(main(["--config_file", sys.argv[1]]))
-"""
-
-
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's statm")
-def test_a_machine_without_enough_memory_gets_one_sentence(write_config: Any) -> None:
-    path = write_config(resolution="512,512", enable_bucket=None, train_batch_size=12)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(path)],
-        capture_output=True,
-        env=environment,
-        timeout=150,
-        check=False,
-    )
-    told = list(BuiltinReader().feed(done.stdout))
-    (message,) = [event for event in told if isinstance(event, events.Message) and event.level == "error"]
-    assert done.returncode == 1, done.stderr
+def test_a_machine_without_enough_memory_gets_one_sentence(
+    train: Any, pictures: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "many" / "32_ohwx"
+    folder.mkdir(parents=True)
+    shutil.copy(pictures / "2_ohwx" / "0.png", folder)
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limited: list[int] = []
+
+    def watch(event: events.Event) -> None:
+        # The libraries need address space of their own; what the steps need is to be missing.
+        if isinstance(event, events.Planned):
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            limited.append(pages * resource.getpagesize() + 64 * 2**20)
+            resource.setrlimit(resource.RLIMIT_AS, (limited[0], hard))
+
+    try:
+        told = train(
+            train_data_dir=str(folder.parent),
+            resolution="256,256",
+            enable_bucket=None,
+            train_batch_size=32,
+            watch=watch,
+        )
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    assert limited
+    (message,) = [message for message in told.of(events.Message) if message.level == "error"]
+    assert told.code == 1
     assert message.text.startswith("Out of memory: "), message.text
     assert "MiB" in message.text
     assert message.text.endswith("gradient_checkpointing = true (slower by about a third).")
