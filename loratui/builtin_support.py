@@ -16,13 +16,26 @@ LYCORIS_PACKAGE = "lycoris-lora"
 FOUR_BIT_PACKAGE = "bitsandbytes"
 
 _PLUS_ARGS = frozenset({"loraplus_lr_ratio", "loraplus_unet_lr_ratio", "loraplus_text_encoder_lr_ratio"})
-NETWORK_ARGS = frozenset({"conv_dim", "conv_alpha", "rank_dropout", "module_dropout"}) | _PLUS_ARGS
+_COMMON_ARGS = frozenset({"conv_dim", "conv_alpha", "rank_dropout", "module_dropout"}) | _PLUS_ARGS
+BLOCK_ARGS = frozenset(
+    {
+        "block_alphas",
+        "block_dims",
+        "block_lr_zero_threshold",
+        "conv_block_alphas",
+        "conv_block_dims",
+        "down_lr_weight",
+        "mid_lr_weight",
+        "up_lr_weight",
+    }
+)
+NETWORK_ARGS = _COMMON_ARGS | BLOCK_ARGS
 """What network_args may say with ``networks.lora``."""
 
 LYCORIS_ALGORITHMS = frozenset(
     {"lora", "locon", "loha", "lokr", "ia3", "full", "glora", "diag-oft", "boft", "dylora"}
 )
-LYCORIS_ARGS = NETWORK_ARGS | frozenset(
+LYCORIS_ARGS = _COMMON_ARGS | frozenset(
     {
         "algo",
         "block_size",

@@ -3,6 +3,7 @@ optimizer."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import torch
 from loratui.builtin_support import LYCORIS_MODULE
 from loratui.problems import Problem
 from loratui.trainer import lora_file, optimizers
+from loratui.trainer.blocks import block_number
 from loratui.trainer.config import ConfigRefusedError, TrainConfig
 from loratui.trainer.loading import BaseModel
 from loratui.trainer.lora_layer import Dropout
 from loratui.trainer.lycoris import lycoris_on
-from loratui.trainer.network import Network, Sizes, attach
+from loratui.trainer.network import Layer, Network, Sizes, attach
 from loratui.trainer.optimizers import Chosen
 from loratui.trainer.rates import rates_for
 from loratui.trainer.scaling import allow_half_gradients
@@ -41,7 +43,7 @@ def network_on(config: TrainConfig, model: BaseModel, device: torch.device) -> N
         except (ValueError, TypeError, KeyError, AssertionError) as error:
             problem = Problem("network_args", f"lycoris-lora refuses them: {error}.", "Change or remove it.")
             raise ConfigRefusedError(str(config.source), problem) from None
-    sizes = Sizes(config.rank, config.alpha, config.convolution, _sizes_of_weights(config))
+    sizes = Sizes(config.rank, config.alpha, config.convolution, _sizes_of_weights(config), config.blocks)
     targets: Targets = {}
     prefixes = ("lora_te1", "lora_te2") if config.family == "sdxl" else ("lora_te",)
     for group, prefix, encoder in zip(
@@ -74,21 +76,41 @@ def parameter_groups(config: TrainConfig, network: Network) -> dict[str, dict[st
     a group of its own (networks/lora.py:1160-1225)."""
     rates = trained_rates(config)
     groups: dict[str, dict[str, Any]] = {}
-    for name, layers in network.groups.items():
+    for name, layers, rate in _of_one_rate(config, network, rates):
         ratio = _plus_ratio(config, name)
         raised = {id(weight) for layer in layers.values() for weight in layer.raised} if ratio else set()
-        plain = [weight for weight in network.parameters(name) if id(weight) not in raised]
-        plus = [weight for weight in network.parameters(name) if id(weight) in raised]
+        weights = [weight for layer in layers.values() for weight in layer.weights]
+        plain = [weight for weight in weights if id(weight) not in raised]
+        plus = [weight for weight in weights if id(weight) in raised]
         if plain:
-            groups[name] = {"params": plain, "lr": rates[name]}
+            groups[name] = {"params": plain, "lr": rate}
         if plus:
-            groups[f"{name}_plus"] = {"params": plus, "lr": rates[name] * (ratio or 1.0)}
+            groups[f"{name}_plus"] = {"params": plus, "lr": rate * (ratio or 1.0)}
     return groups
+
+
+def _of_one_rate(
+    config: TrainConfig, network: Network, rates: dict[str, float]
+) -> Iterator[tuple[str, dict[str, Layer], float]]:
+    """The network's groups, the U-Net by its blocks where they have rates of their own."""
+    blocks = config.blocks
+    for name, layers in network.groups.items():
+        if name != "unet" or blocks is None or blocks.rates is None:
+            yield name, layers, rates[name]
+            continue
+        by_block: dict[int, dict[str, Layer]] = {}
+        for key, layer in layers.items():
+            by_block.setdefault(block_number(key, sdxl=blocks.sdxl), {})[key] = layer
+        # sd-scripts' own order: there SDXL's middle block stands before the way up.
+        order = sorted(by_block) if blocks.sdxl else list(by_block)
+        for number in order:
+            own = by_block[number]
+            yield f"unet_block{number}", own, rates[name] * blocks.rates[number]
 
 
 def _plus_ratio(config: TrainConfig, group: str) -> float | None:
     arguments = config.network_arguments
-    own = "loraplus_unet_lr_ratio" if group == "unet" else "loraplus_text_encoder_lr_ratio"
+    own = "loraplus_unet_lr_ratio" if group.startswith("unet") else "loraplus_text_encoder_lr_ratio"
     return float(arguments.get(own, 0)) or float(arguments.get("loraplus_lr_ratio", 0)) or None
 
 

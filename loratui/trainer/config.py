@@ -11,6 +11,7 @@ from loratui.dataset import sources
 from loratui.dataset.sources import Dataset
 from loratui.families import FAMILIES, Family
 from loratui.problems import UserError
+from loratui.trainer.blocks import Blocks, blocks_in
 
 
 class ConfigRefusedError(UserError):
@@ -232,6 +233,17 @@ class TrainConfig:
             return None
         rank = int(given["conv_dim"])
         return rank, float(given.get("conv_alpha", 1.0)) or float(rank)
+
+    @property
+    def blocks(self) -> Blocks | None:
+        """What differs from block to block of the U-Net. Raises ``ValueError`` with a sentence."""
+        return blocks_in(
+            self.network_arguments,
+            sdxl=self.family == "sdxl",
+            rank=self.rank,
+            alpha=self.alpha,
+            convolution=self.convolution,
+        )
 
     @property
     def optimizer_name(self) -> str:

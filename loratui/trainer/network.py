@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from loratui.trainer.blocks import Blocks
 from loratui.trainer.lora_layer import Dropout, LoraLayer
 from loratui.trainer.targets import Target, Targets, is_pointwise
 
@@ -52,16 +53,22 @@ class Sizes:
     modules: dict[str, tuple[int, float]] | None = None
     """dim_from_weights: those of a file, by Kohya name; nothing else is trained then."""
 
+    blocks: Blocks | None = None
+    """What is said for each block of the U-Net, in place of the first three."""
+
     def of(self, name: str, layer: Target) -> tuple[int, float] | None:
         """None leaves the layer as it is."""
         if self.modules is not None:
             return self.modules.get(name)
+        if self.blocks is not None and name.startswith("lora_unet_"):
+            return self.blocks.size(name, pointwise=is_pointwise(layer))
         return (self.rank, self.alpha) if is_pointwise(layer) else self.convolution
 
     @property
     def convolutions(self) -> bool:
         """Whether kernels larger than 1x1 are looked at."""
-        return self.convolution is not None or self.modules is not None
+        by_block = self.blocks is not None and self.blocks.convolution_ranks is not None
+        return self.convolution is not None or self.modules is not None or by_block
 
 
 @dataclass(frozen=True, slots=True)

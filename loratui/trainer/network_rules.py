@@ -45,6 +45,7 @@ def network_problems(config: TrainConfig) -> Iterator[Problem]:
         if "conv_alpha" in config.network_arguments and "conv_dim" not in config.network_arguments:
             message = "conv_alpha means nothing without conv_dim."
             yield Problem("network_args", message, 'Add "conv_dim=4", or remove conv_alpha.')
+        yield from _blocks(config)
     else:
         instead = _ELSEWHERE.get(module, 'networks.lora or "lycoris.kohya"')
         message = f"the builtin trainer has no {module!r}."
@@ -57,6 +58,21 @@ def network_problems(config: TrainConfig) -> Iterator[Problem]:
         yield Problem("dim_from_weights", message, "Set network_weights, or remove it.")
     if config.dim_from_weights and module == builtin_support.LYCORIS_MODULE:
         yield Problem("dim_from_weights", "works with networks.lora only here.", "Set network_dim instead.")
+
+
+def _blocks(config: TrainConfig) -> Iterator[Problem]:
+    try:
+        blocks = config.blocks
+    except ValueError as error:
+        yield Problem("network_args", f"{error}.", "Change or remove it.")
+        return
+    if blocks is not None and config.dim_from_weights:
+        message = "what is said of blocks contradicts dim_from_weights."
+        yield Problem("network_args", message, "Remove one of the two.")
+    rates = {rate for rate in blocks.rates or () if rate} if blocks else set()
+    if len(rates) > 1 and config.optimizer.finds_its_rate:
+        message = f"{config.optimizer.name} takes one rate for all, and here each block has its own."
+        yield Problem("network_args", message, "Choose AdamW, or remove the lr_weights.")
 
 
 def _lycoris(config: TrainConfig) -> Iterator[Problem]:
