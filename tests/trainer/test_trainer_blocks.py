@@ -16,6 +16,12 @@ from tests.trainer.conftest import Train
 
 
 def read(*, sdxl: bool = False, convolution: tuple[int, float] | None = None, **given: str) -> Blocks:
+    return read_all(given, sdxl, convolution)
+
+
+def read_all(
+    given: dict[str, str], sdxl: bool = False, convolution: tuple[int, float] | None = None
+) -> Blocks:
     found = blocks_in(given, sdxl=sdxl, rank=4, alpha=2.0, convolution=convolution)
     assert found is not None
     return found
@@ -54,7 +60,7 @@ def test_each_block_has_its_own_size(sdxl: bool, data: st.DataObject) -> None:
     ranks = data.draw(st.lists(st.integers(0, 9), min_size=count, max_size=count).filter(any))
     alphas = data.draw(st.lists(st.integers(0, 9), min_size=count, max_size=count))
     words = {"block_dims": ranks, "block_alphas": alphas}
-    found = read(sdxl=sdxl, **{key: ",".join(map(str, value)) for key, value in words.items()})
+    found = read_all({key: ",".join(map(str, value)) for key, value in words.items()}, sdxl)
     name = "lora_unet_middle_block_1_x" if sdxl else "lora_unet_up_blocks_1_attentions_0_x"
     place = block_number(name, sdxl=sdxl)
     wanted = (ranks[place], alphas[place] or ranks[place]) if ranks[place] else None
@@ -77,21 +83,19 @@ def test_each_block_has_its_own_size(sdxl: bool, data: st.DataObject) -> None:
 )
 def test_what_cannot_be(given: dict[str, str], word: str) -> None:
     with pytest.raises(ValueError, match=word):
-        read(**given)
+        read_all(given)
 
 
 def test_training_by_blocks(train: Train, tmp_path: Path) -> None:
     ranks = ",".join(str(1 + index % 3) for index in range(25))
-    weights: dict[str, Any] = {
-        "network_args": [f"block_dims={ranks}", "up_lr_weight=linear,", "mid_lr_weight=1"]
-    }
+    weights: dict[str, Any] = {"network_args": [f"block_dims={ranks}", "up_lr_weight=linear+x"]}
     told = train(**weights, max_train_steps=1)
     assert told.code == 2
     weights["network_args"][1] = "down_lr_weight=1,.5,.25,0,0,0,0,0,0,0,0,0"
     told = train(**weights, max_train_steps=1)
     assert told.code == 0
     rates = told.of(events.Step)[0].rates
-    assert rates["unet_block2"] == pytest.approx(0.25e-2)
+    assert rates["unet_block1"] == pytest.approx(0.5e-2)
     tensors = load_file(tmp_path / "out" / "tiny.safetensors")
     for key, tensor in tensors.items():
         if key.endswith("lora_down.weight"):
