@@ -12,9 +12,10 @@ from loratui.cli.dataset_plan import directory, end_progress, finish, looking, y
 from loratui.cli.options import json_option
 from loratui.dataset import history
 from loratui.dataset.finding import number
-from loratui.dataset.mending.duplicates import Group, find_groups, pictures, plan_dedupe
+from loratui.dataset.mending.duplicates import Group, pictures, plan_dedupe
 from loratui.dataset.mending.entries import read_entries
 from loratui.dataset.mending.looking import look_at
+from loratui.dataset.mending.mirrored import all_groups
 
 _GROUPS = 8
 _MEMBERS = 6
@@ -31,9 +32,12 @@ _MEMBERS = 6
     help="How alike, in percent of equal hash bits; 100: only the same bytes.",
 )
 @click.option("--keep", multiple=True, metavar="FILE", help="Keep this one as well, by its name in the set.")
+@click.option("--mirrored", is_flag=True, help="Leave out mirrored copies as well; without it both stay.")
 @yes_option
 @json_option
-def dedupe(folder: Path, threshold: int, keep: tuple[str, ...], yes: bool, as_json: bool) -> None:
+def dedupe(
+    folder: Path, threshold: int, keep: tuple[str, ...], mirrored: bool, yes: bool, as_json: bool
+) -> None:
     """Find pictures of DIR that are the same or nearly so, and leave out all but the best of each group:
     the largest, the sharpest, the captioned.
 
@@ -47,7 +51,7 @@ def dedupe(folder: Path, threshold: int, keep: tuple[str, ...], yes: bool, as_js
     entries = read_entries(history.begin(folder))
     probes = look_at(entries.base, [entry.name for entry in entries.all], looking)
     end_progress()
-    groups = find_groups(pictures(entries, probes), threshold)
+    groups = all_groups(pictures(entries, probes), threshold, drop_mirrored=mirrored)
     unknown = [name for name in keep if name not in {entry.name for entry in entries.all}]
     if unknown:
         raise click.UsageError(f"--keep {unknown[0]}: no picture of the set has this name.")
@@ -64,12 +68,18 @@ def dedupe(folder: Path, threshold: int, keep: tuple[str, ...], yes: bool, as_js
 
 def _lines(groups: tuple[Group, ...], threshold: int) -> list[str]:
     same = "the same bytes" if threshold == 100 else f"the same, or {threshold} % alike"
-    lines = [f"{number(len(groups), 'group')} of pictures that are {same}."]
+    turned = sum(group.kind == "mirrored" for group in groups)
+    lines = [f"{number(len(groups) - turned, 'group')} of pictures that are {same}."]
+    if turned:
+        lines.append(
+            f"{number(turned, 'group')} of mirrored copies: fine where left and right matter, else flip"
+            " (flip_aug) does it without files. --mirrored leaves out all but the best."
+        )
     for group in groups[:_GROUPS]:
         lines.append("")
         for member in group.members[:_MEMBERS]:
             picture = member.picture
-            like = "" if member.keep else f", {member.percent} % like {member.like}"
+            like = f", {member.percent} % like {member.like}" if member.like else ""
             lines.append(
                 f"  {'keep' if member.keep else 'drop'}  {picture.name}"
                 f"  {picture.width}x{picture.height}  ({member.reason}{like})"

@@ -59,8 +59,9 @@ def command(finding: Finding, source: Path, trigger: str = "") -> str:
         return f"loratui check {shlex.quote(str(source.absolute().parent))}"
     if code == "duplicate_exact":
         return f"loratui dataset dedupe {folder} --threshold 100"
-    if code == "duplicate_near" and finding.severity == "warning":
-        return f"loratui dataset dedupe {folder}"
+    if code == "duplicate_near":
+        mirrored = "" if finding.severity == "warning" else " --mirrored"
+        return f"loratui dataset dedupe {folder}{mirrored}"
     if code in ("trigger_missing", "trigger_not_first") and trigger.strip():
         return f"loratui dataset edit {folder} --trigger {shlex.quote(trigger.strip())}"
     if code == "tag_typo" and (told := _TYPO.match(finding.message)):
@@ -71,7 +72,7 @@ def command(finding: Finding, source: Path, trigger: str = "") -> str:
         return f"loratui dataset mend {folder}"
     if code in _EDITED:
         return f"loratui dataset edit {folder} {_EDITED[code]}"
-    if code in _LEFT_OUT | _BROKEN | {"duplicate_near"}:
+    if code in _LEFT_OUT | _BROKEN:
         return _leave_out(finding, folder)
     return ""
 

@@ -37,6 +37,8 @@ class Picture:
     """Equal for equal bytes."""
     hash: int | None
     """pHash and dHash, 128 bits; None where it says nothing."""
+    mirrored: int | None = None
+    """The hash of its mirror image."""
     twins: tuple[str, ...] = ()
     """The same bytes under the same file name in other folders: one picture with several captions. They stay
     or go with it."""
@@ -55,7 +57,7 @@ class Member:
     picture: Picture
     keep: bool
     like: str
-    """The kept one it resembles; empty for those kept."""
+    """The better one it resembles; empty for the best."""
     percent: int
     """How much of the hash is as in that one; 100 for those kept and for the same bytes."""
     reason: str
@@ -66,7 +68,7 @@ class Member:
 class Group:
     """Pictures that hang together; the best first."""
 
-    kind: Literal["exact", "near"]
+    kind: Literal["exact", "near", "mirrored"]
     members: tuple[Member, ...]
 
     def kept(self) -> tuple[Member, ...]:
@@ -92,6 +94,7 @@ def pictures(entries: Entries, probes: Mapping[str, Probe]) -> tuple[Picture, ..
             entries.base.listing.files[entry.name].size,
             probe.digest or entry.name,
             probe.pixels.hash if says else None,
+            probe.pixels.mirrored_hash if says else None,
         )
         mark = (entry.name.rpartition("/")[2], picture.digest)
         first = found.setdefault(mark, picture)
@@ -205,9 +208,8 @@ def plan_dedupe(entries: Entries, found: Sequence[Group], keep: Collection[str] 
         for group in found
         for member in group.members
     }
-    left_out = [
-        member.picture for group in found for member in group.members if not stays[member.picture.name]
-    ]
+    members = {member.picture.name: member.picture for group in found for member in group.members}
+    left_out = [picture for name, picture in members.items() if not stays[name]]
     gone = {name for picture in left_out for name in (picture.name, *picture.twins)}
     needed = {entry.caption_name for entry in entries.all if entry.name not in gone}
     put: dict[str, Source] = {}
@@ -219,7 +221,8 @@ def plan_dedupe(entries: Entries, found: Sequence[Group], keep: Collection[str] 
             if not entry.text and written is not None:
                 put[entry.caption_name] = Kept(written.caption_name)
     captions = {by_name[name].caption_name for name in gone if by_name[name].caption is not None} - needed
-    words = f"{number(len(left_out), 'duplicate')} left out of {number(len(found), 'group')}"
+    losing = sum(any(not stays[member.picture.name] for member in group.members) for group in found)
+    words = f"{number(len(left_out), 'duplicate')} left out of {number(losing, 'group')}"
     if put:
         words += f", {number(len(put), 'caption')} passed on to the picture kept"
     return Plan(entries.base, "dedupe", words, put, frozenset(gone | captions))

@@ -14,16 +14,22 @@ from loratui.dataset.mending.duplicates import (
     Group,
     Member,
     Picture,
-    find_groups,
     pictures,
     plan_dedupe,
 )
 from loratui.dataset.mending.entries import Entries, read_entries
 from loratui.dataset.mending.looking import look_at
+from loratui.dataset.mending.mirrored import all_groups
 from loratui.tui.dataset.screen import MendScreen
 from loratui.tui.glyphs import glyphs
 from loratui.tui.text import clip_path, number, plain, size
 from loratui.tui.widgets.rows import Row
+
+_KINDS = {
+    "exact": "the same bytes",
+    "near": "nearly the same",
+    "mirrored": "mirrored copies; all stay unless you drop one",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,9 @@ class DuplicatesScreen(MendScreen[Looked]):
         "Pictures that are the same, or so alike that a LoRA would memorise them. The best of each group is "
         "kept: the largest, then the sharpest, then the captioned; a caption is passed on to it. 90 % alike "
         "is safe, 80 % nearly so; at 70 % different drawings meet by chance: look at them before you press "
-        "enter. Nothing is deleted: what is left out lies in the step before, and in your folder."
+        "enter. Mirrored copies are shown and stay: flip (flip_aug) makes them without files, but where left "
+        "and right matter one may be there on purpose. Nothing is deleted: what is left out lies in the step "
+        "before, and in your folder."
     )
     BINDINGS = [
         Binding("space", "turn", "keep / drop", id="dup.toggle", tooltip="Keep or drop this picture"),
@@ -83,14 +91,14 @@ class DuplicatesScreen(MendScreen[Looked]):
         entries = read_entries(history.begin(self.folder))
         names = [entry.name for entry in entries.all]
         found = pictures(entries, look_at(entries.base, names, self.told, self.gone))
-        return Looked(entries, found, find_groups(found, self.percent))
+        return Looked(entries, found, all_groups(found, self.percent))
 
     def take(self, found: Looked) -> None:
         self._groups = found.groups
 
     @work(thread=True, exclusive=True, group="look")
     def _group(self, found: Looked, percent: int) -> None:
-        groups = find_groups(found.pictures, percent)
+        groups = all_groups(found.pictures, percent)
         self.hand_over(self._grouped, groups, percent)
 
     def _grouped(self, groups: tuple[Group, ...], percent: int) -> None:
@@ -121,7 +129,7 @@ class DuplicatesScreen(MendScreen[Looked]):
         self.show_about()
 
     def _show_head(self) -> None:
-        total = sum(len(group.members) for group in self._groups)
+        total = len({member.picture.name for group in self._groups for member in group.members})
         alike = "the same bytes" if self.percent == 100 else f"{self.percent} % alike"
         walk = " > ".join(f"[{value}]" if value == self.percent else str(value) for value in self._percents)
         words = f"{walk} %   {alike}: "
@@ -136,16 +144,16 @@ class DuplicatesScreen(MendScreen[Looked]):
         self.show_head(words)
 
     def _left_out(self) -> int:
-        members = [member.picture.name for group in self._groups for member in group.members]
+        members = {member.picture.name for group in self._groups for member in group.members}
         return sum(not self._keep[name] for name in members)
 
     def _row(self, index: int, member: Member | None, width: int) -> Row:
         group = self._groups[index]
         if member is None:
-            words = "the same bytes" if group.kind == "exact" else "nearly the same"
+            words = _KINDS[group.kind]
             return ((f"group {index + 1:,}   {words}, {len(group.members)} pictures", "strong"),)
         keep = self._keep[member.picture.name]
-        like = "" if member.keep else f"{member.percent:>3} %"
+        like = f"{member.percent:>3} %" if member.like else ""
         caption = "caption" if member.picture.captioned else ""
         side = f"{member.picture.width}x{member.picture.height}"
         name = max(12, width - 2 - 8 - 13 - 9 - 6 - 24)

@@ -16,6 +16,7 @@ from loratui.dataset.history import Kept
 from loratui.dataset.mending.duplicates import Picture, bits, find_groups, pictures, plan_dedupe
 from loratui.dataset.mending.entries import Entries, read_entries
 from loratui.dataset.mending.looking import look_at
+from loratui.dataset.mending.mirrored import all_groups
 from tests.conftest import Call
 
 
@@ -157,3 +158,24 @@ def test_the_command(hero: Path, call: Call) -> None:
     _, plan, _ = call("dataset", "dedupe", hero, "--keep", "10_x/one soft.png", "--yes", "--json")
     assert plan["applied"] and plan["drop"] == ["10_x/one small.jpg", "10_x/one small.txt", "10_x/two.png"]
     assert [member["keep"] for member in plan["groups"][1]["members"]] == [True, True, False]
+
+
+def test_mirrored_copies_are_shown_and_stay_unless_asked(hero: Path, call: Call) -> None:
+    folder = hero / "10_x"
+    with Image.open(folder / "four.png") as picture:
+        picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "turned.png")
+    (folder / "turned.txt").write_text("mirrored")
+    found = looked(hero)[1]
+    assert all_groups(found, 100) == find_groups(found, 100)
+    *plain, mirrored = all_groups(found, 90)
+    assert tuple(plain) == find_groups(found, 90)
+    assert mirrored.kind == "mirrored" and mirrored.kept() == mirrored.members
+    assert {member.picture.name for member in mirrored.members} == {"10_x/four.png", "10_x/turned.png"}
+    assert [member.percent >= 90 for member in mirrored.members] == [True, True]
+    _, out, _ = call("dataset", "dedupe", hero)
+    assert "2 groups of pictures" in out and "1 group of mirrored copies" in out
+    assert "--mirrored leaves out all but the best" in out
+    _, kept, _ = call("dataset", "dedupe", hero, "--json")
+    assert not any("turned" in name or "four.png" in name for name in kept["drop"])
+    _, asked, _ = call("dataset", "dedupe", hero, "--mirrored", "--json")
+    assert len({"10_x/turned.png", "10_x/four.png"} & set(asked["drop"])) == 1
