@@ -18,10 +18,8 @@ from loratui.problems import UserError
 from loratui.recipe import Recipe
 from loratui.runs.follow import RecordReader
 from loratui.runs.layout import Run
-from loratui.runs.meter import Meter
+from loratui.runs.meter import FEWEST_STEPS, Meter
 
-FEWEST_STEPS = 20
-"""Below it a speed says nothing."""
 _WARM_UP = 5
 """Steps at the start that compile, allocate and fill caches."""
 _WINDOW = 1.0

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from loratui.runs import gpu
 
+FEWEST_STEPS = 20
+"""Below it a training says nothing of the next."""
 _LOOK_EVERY = 2.0
 
 

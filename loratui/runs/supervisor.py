@@ -29,7 +29,7 @@ from loratui.runs.conclusion import Inspection, conclude, inspect_file
 from loratui.runs.files import file_size, open_for_append
 from loratui.runs.launch_file import read_command
 from loratui.runs.layout import Run, Status, read_run_file, read_status, take_requests
-from loratui.runs.meter import Meter
+from loratui.runs.meter import FEWEST_STEPS, Meter
 from loratui.runs.process import identify
 from loratui.runs.progress import Progress
 from loratui.runs.stopping import Signals, Stop
@@ -126,7 +126,7 @@ def _run(attempt: Attempt, progress: Progress, signals: Signals) -> None:
     progress.look_around(at_once=True)
     progress.status = msgspec.structs.replace(progress.status, exit_code=code)
     conclude(progress, attempt.command, attempt.inspect, stop, watch.killed_for_memory)
-    if progress.status.state in ("finished", "stopped"):
+    if progress.status.state in ("finished", "stopped") and progress.status.step >= FEWEST_STEPS:
         from loratui.runs import measuring  # it knows the advice, which a running supervisor need not
 
         measuring.keep(attempt.run, meter)

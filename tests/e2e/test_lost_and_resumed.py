@@ -21,11 +21,11 @@ pytestmark = [pytest.mark.xdist_group("training"), pytest.mark.timeout(280)]
 
 def test_supervisor_killed_then_resumed(demo_home: Path, loratui: Loratui) -> None:
     path = demo_home / "recipe.toml"
-    short = {"steps.epochs": 6, "output.save_every_epochs": 1, "samples.every_epochs": 0}
+    short = {"steps.epochs": 4, "output.save_every_epochs": 1, "samples.every_epochs": 0}
     path.write_text(dumps(change(demo.recipe(), short)))
     started = json.loads(loratui("train", str(path), "--detach", "--json").stdout)
     run = store.find(started["run"])
-    wait_for(lambda: store.summary(run).step >= 45, timeout=120, what="step 45")
+    wait_for(lambda: store.summary(run).step > 20, timeout=120, what="the first state")
 
     status = store.read_status(run)
     assert status is not None

@@ -380,7 +380,7 @@ def test_an_engine_that_refuses_leaves_no_run(
 
 def test_a_flood_is_kept_up_with(begin: Begin, verdict: Verdict) -> None:
     run = begin(
-        'sys.stdout.write("nothing to see in this line of the log\\n" * 100_000); sys.stdout.flush()' + FINISH
+        'sys.stdout.write("nothing to see in this line of the log\\n" * 20_000); sys.stdout.flush()' + FINISH
     )
     status = verdict(run)
     assert (status.state, status.step) == ("finished", 3)
