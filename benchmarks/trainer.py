@@ -7,6 +7,13 @@ with respect to its input; ours is a whole optimizer step with AdamW through the
 training calls. The U-Net has the size of Stable Diffusion 1.5 and random weights made on the spot (3.4 GB in
 float32). Rounds alternate, so that both meet the same machine. Prints one JSON object with medians and their
 ratio; exits 1 above the goal of 1.10.
+
+    python benchmarks/trainer.py --kohya DIR [--kohya-python PYTHON] [--tiny] [--side 64] [--rounds 3]
+
+Beside any checkout of sd-scripts instead: both as processes on the same files and config.toml, from launch to
+the first step by phase, and step by step. DIR/venv/bin/python runs it unless another is named. The model is a
+whole Stable Diffusion 1.5 (2.1 GB on disk for as long as it runs), with --tiny one of a fiftieth of its weights,
+which takes a minute. Exits 1 where ours takes more than a quarter of sd-scripts' time from launch to first step.
 """
 
 from __future__ import annotations
@@ -21,6 +28,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import beside_kohya
 import torch
 from accelerate import Accelerator
 
@@ -37,6 +45,7 @@ from loratui.trainer.tiny_model import make
 from loratui.trainer.tokenizer import ASSETS
 
 GOAL = 1.10
+LAUNCH_GOAL = 4.0
 
 
 def config_for(rank: int, side: int, batch: int) -> TrainConfig:
@@ -71,6 +80,22 @@ def seconds(work: Callable[[], object], device: torch.device) -> float:
     return clock() - begun
 
 
+def beside(options: argparse.Namespace) -> int:
+    """Both engines as processes."""
+    python = options.kohya_python or str(options.kohya / "venv" / "bin" / "python")
+    settings = {name: getattr(options, name) for name in ("side", "rank", "batch", "steps")}
+    found = beside_kohya.compare(
+        options.kohya.absolute(),
+        python,
+        settings,
+        rounds=options.rounds,
+        threads=options.threads,
+        tiny=options.tiny,
+    )
+    print(json.dumps(found, indent=1))
+    return 0 if found["launch_ratio_wall"] >= LAUNCH_GOAL else 1
+
+
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -79,7 +104,13 @@ def main() -> int:
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--kohya", type=Path, metavar="DIR", help="a checkout of sd-scripts to compare with")
+    parser.add_argument("--kohya-python", metavar="PYTHON", help="the Python that runs it")
+    parser.add_argument("--steps", type=int, default=6, help="of each run beside sd-scripts")
+    parser.add_argument("--tiny", action="store_true", help="a narrow model beside sd-scripts")
     options = parser.parse_args()
+    if options.kohya:
+        return beside(options)
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     accelerator = Accelerator(mixed_precision="no")

@@ -77,7 +77,7 @@ def guarded(config_file: Path, report: Reporter, stop: StopRequest, options: Opt
         problems = list(option_problems(config, options or Options()))
         if problems:
             raise ConfigRefusedError(str(config_file), *problems)
-        report.phase("libraries", "loading PyTorch and diffusers")
+        report.phase("libraries", "loading PyTorch")
         from loratui.trainer.session import train  # seconds of imports: after the first words
 
         return train(config, report, stop, options or Options())

@@ -49,7 +49,7 @@ def draw(request: SheetRequest, report: Reporter, stop: StopRequest) -> int:
         )
     except ValueError as error:
         raise refusal(request.sheet, f"{error}.", "Choose fewer LoRAs, prompts or seeds.") from None
-    report.phase("libraries", "loading PyTorch and diffusers")
+    report.phase("libraries", "loading PyTorch")
     from loratui.trainer.studio import Studio  # seconds of imports: after the first words
 
     report.phase("model", Path(request.base).name)

@@ -14,6 +14,7 @@ import torch
 
 from loratui.builtin_optimizers import OptimizerFact
 from loratui.problems import Problem, nearest
+from loratui.trainer import without_compiler
 from loratui.trainer.config import ConfigRefusedError, TrainConfig
 
 NOT_SETTABLE = frozenset({"params", "self", "lr"})
@@ -69,6 +70,7 @@ def choose(config: TrainConfig) -> Chosen:
 def create(config: TrainConfig, chosen: Chosen, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
     """The optimizer over parameter groups that have their own ``lr``. Raises ``ConfigRefusedError`` for a
     value it does not take."""
+    without_compiler.prepare(chosen.kind)
     rate: float | None = config.learning_rate or groups[0]["lr"]
     if chosen.sets_own_rate:
         groups = [{key: value for key, value in group.items() if key != "lr"} for group in groups]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from loratui.trainer import noise, objective
 from loratui.trainer.config import TrainConfig
@@ -121,7 +121,9 @@ class Stepper:
             raise NotFiniteError
         self.together.average_gradients(self.network.parameters())
         limit = self.config.max_grad_norm or math.inf
-        norm = float(self.accelerator.clip_grad_norm_(self.network.parameters(), limit))
+        # accelerate's own function does these two, and imports torch.distributed.tensor for neither.
+        self.accelerator.unscale_gradients()
+        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), limit))
         scaler = self.accelerator.scaler
         # With fp16 the gradient scaler skips such a step and lowers its scale, while there is room below it.
         if not math.isfinite(norm) and (scaler is None or scaler.get_scale() < 1):

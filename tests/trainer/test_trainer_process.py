@@ -88,3 +88,23 @@ def test_a_refused_config_says_so_without_loading_anything(write_config: Any) ->
     assert [event.name for event in told if isinstance(event, events.Phase)] == ["starting"]
     assert process.stderr is not None
     assert "Traceback" not in process.stderr.read()
+
+
+def test_nothing_is_imported_that_a_training_does_not_use(write_config: Any) -> None:
+    code = """
+import sys
+from loratui.trainer.__main__ import main
+assert main(sys.argv[1:]) == 0
+heavy = ("diffusers", "transformers", "torch._dynamo", "torch._inductor", "sympy", "bitsandbytes", "peft")
+print([name for name in heavy if name in sys.modules], file=sys.stderr)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--config_file", str(write_config(save_state=True))],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.strip().splitlines()[-1] == "[]"
