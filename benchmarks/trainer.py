@@ -12,8 +12,9 @@ ratio; exits 1 above the goal of 1.10.
 
 Beside any checkout of sd-scripts instead: both as processes on the same files and config.toml, from launch to
 the first step by phase, and step by step. DIR/venv/bin/python runs it unless another is named. The model is a
-whole Stable Diffusion 1.5 (2.1 GB on disk for as long as it runs), with --tiny one of a fiftieth of its weights,
-which takes a minute. Exits 1 where ours takes more than a quarter of sd-scripts' time from launch to first step.
+whole Stable Diffusion 1.5 (2.1 GB on disk for as long as it runs), with --tiny one of a fiftieth of its
+weights, which takes a minute. Exits 1 where ours takes more than a quarter of sd-scripts' time from launch to
+the first step.
 """
 
 from __future__ import annotations
