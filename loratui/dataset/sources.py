@@ -64,7 +64,6 @@ _IN_CONFIG = {"batch_size": "train_batch_size", "num_repeats": "dataset_repeats"
 
 _CANNOT = {
     "metadata_file": "metadata files of fine-tuning",
-    "conditioning_data_dir": "masks from conditioning_data_dir",
     "custom_attributes": "custom_attributes",
 }
 
@@ -84,6 +83,9 @@ class Subset:
     """Least and most of the picture's side, in sides of the face that its name tells of."""
     interpolation: str | None = None
     """How pictures are resized; None is an area average when both sides shrink, Lanczos otherwise."""
+    masks: Path | None = None
+    """A folder with a picture of the same name for each, whose red says how much a pixel of the loss
+    counts (conditioning_data_dir)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,7 @@ def _subset(levels: tuple[Mapping[str, Any], ...]) -> Subset:
     def value(key: str) -> Any:
         return _value(key, levels)
 
+    masks = levels[0].get("conditioning_data_dir")
     extension = value("caption_extension") or ""
     if extension and not extension.startswith("."):
         extension = f".{extension}"  # library/train_util.py:536
@@ -211,6 +214,7 @@ def _subset(levels: tuple[Mapping[str, Any], ...]) -> Subset:
         value("alpha_mask"),
         _range(value("face_crop_aug_range")),
         value("resize_interpolation"),
+        Path(masks).expanduser() if masks else None,
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
 from loratui.dataset.buckets import Placement, place
 from loratui.dataset.captions import apply, read_caption
+from loratui.dataset.layout import is_picture_name, list_folder
 from loratui.dataset.regularization import used_repeats
 from loratui.dataset.scan import Picture, Scan, scan_sources
 from loratui.dataset.sources import Dataset, Subset
@@ -35,6 +36,8 @@ class Item:
     """How it is shown."""
     dataset: int = 0
     validation: bool = False
+    mask: Path | None = None
+    """A picture of the same size that says how much each pixel counts."""
     cut: bool = False
     """Cut out of the picture at its own size, which is no part of the training then: what SDXL is told of is
     the cut alone (sd-scripts library/train_util.py:1631-1651)."""
@@ -73,6 +76,7 @@ def load_items(
 
 def _items_of(config: TrainConfig, number: int, dataset: Dataset, found: Scan, seed: int) -> Iterator[Item]:
     own_seed = dataset.validation_seed
+    masks = [_masks_in(subset.masks) for subset in dataset.subsets]
     trained, kept = split(found, dataset.validation_split, seed if own_seed is None else own_seed)
     for picture, repeats in (*used_repeats(trained).items(), *((picture, 0) for picture in kept)):
         subset = dataset.subsets[picture.source]
@@ -86,8 +90,26 @@ def _items_of(config: TrainConfig, number: int, dataset: Dataset, found: Scan, s
             subset,
             number,
             validation=not repeats,
+            mask=_mask_of(picture, subset.masks, masks[picture.source]),
             cut=cut,
         )
+
+
+def _masks_in(folder: Path | None) -> dict[str, Path]:
+    """Pictures of masks by the name of the picture they belong to."""
+    if folder is None:
+        return {}
+    names = sorted(entry.name for entry in list_folder(folder) if is_picture_name(entry.name))
+    return {Path(name).stem: folder / name for name in reversed(names)}
+
+
+def _mask_of(picture: Picture, folder: Path | None, masks: Mapping[str, Path]) -> Path | None:
+    """The picture of the same name in the folder of masks (sd-scripts library/train_util.py:2454-2480)."""
+    found = masks.get(picture.path.stem)
+    if folder is not None and found is None:
+        message = f"there is no mask of its name in {folder}."
+        raise refusal(picture.path, message, "Add one, or remove conditioning_data_dir.")
+    return found
 
 
 def _placed(dataset: Dataset, picture: Picture) -> Placement:

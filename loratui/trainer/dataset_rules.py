@@ -38,12 +38,21 @@ def dataset_problems(config: TrainConfig) -> Iterator[Problem]:
             if named not in seen:
                 seen.add(named)
                 yield named
-    masked = any(subset.alpha_mask for dataset in datasets for subset in dataset.subsets)
-    if config.masked_loss and not masked:
-        message = "masks nothing: no picture's alpha channel is used."
-        yield Problem("masked_loss", message, "Set alpha_mask = true, or remove it.")
+    yield from _masks(config, [subset for dataset in datasets for subset in dataset.subsets])
     if config.caches_latents and config.dataset_config and config.cache_latents_to_disk:
         yield from _shared_files(datasets)
+
+
+def _masks(config: TrainConfig, subsets: list[Subset]) -> Iterator[Problem]:
+    if config.masked_loss and not any(subset.alpha_mask or subset.masks for subset in subsets):
+        message = "masks nothing: no picture's alpha channel is used, and no folder of masks."
+        yield Problem("masked_loss", message, "Set alpha_mask = true, or remove it.")
+    for folder in {subset.masks for subset in subsets if subset.masks}:
+        if not config.masked_loss:
+            message = f"conditioning_data_dir = {str(folder)!r} is for masked_loss, which is not set."
+            yield Problem("dataset_config", message, "Write masked_loss = true into the config.")
+        if not folder.is_dir():
+            yield Problem("dataset_config", f"there is no folder {folder}.", "Check conditioning_data_dir.")
 
 
 def _at(where: str, problem: Problem) -> Problem:

@@ -76,9 +76,8 @@ class LatentCache:
         if item.changes:
             pixels = _pixels(item, shown)
             self._vae.to(self._device)
-            latents, mask = _encoded(self._vae, pixels[..., :3], item, flipped=shown.flipped).draw(), None
-            if item.subset.alpha_mask:
-                mask = _alpha(pixels)
+            latents = _encoded(self._vae, pixels[..., :3], item, flipped=shown.flipped).draw()
+            mask = _mask(item, pixels, shown)
         else:
             known = self._found[shown.index]
             own, mask = known.latents[shown.flipped], known.mask
@@ -132,14 +131,14 @@ def encode_pictures(
 
 def _found(vae: Any, item: Item, files: LatentFiles | None, *, fixed: bool, seed: int) -> Found | _Fault:
     known = files.read(item) if files else None
-    if known is not None:
-        return Found(*known)
     try:
+        if known is not None:
+            return Found(known[0], _mask(item) if item.mask else known[1])
         pixels = _pixels(item)
     except UserError as error:
         return _Fault(error, damaged=True)
     try:
-        mask = _alpha(pixels) if item.subset.alpha_mask else None
+        mask = _mask(item, pixels)
         rgb = pixels[..., :3]
         found = [_encoded(vae, rgb, item, flipped=bool(flipped)) for flipped in range(1 + item.subset.flip)]
         if not fixed:
@@ -147,7 +146,7 @@ def _found(vae: Any, item: Item, files: LatentFiles | None, *, fixed: bool, seed
         generator = torch.Generator("cpu").manual_seed(seed)
         drawn = [one.draw(generator) for one in found]
         if files:
-            files.write(item, drawn, mask)
+            files.write(item, drawn, None if item.mask else mask)
         return Found(drawn, mask)
     except UserError as error:
         return _Fault(error, damaged=False)
@@ -160,8 +159,25 @@ def _pixels(item: Item, shown: Shown | None = None) -> Pixels:
     return recolored(pixels, shown.color) if shown and shown.color else pixels
 
 
-def _alpha(pixels: Pixels) -> Tensor:
-    return torch.from_numpy(pixels[..., 3].astype(np.float32) / 255)
+def _mask(item: Item, pixels: Pixels | None = None, shown: Shown | None = None) -> Tensor | None:
+    """[h,w] from 0 to 1 at the size of the ``pixels`` that are shown: of the picture of masks, cut as the
+    picture itself, else their alpha. Raises ``UserError`` for one that cannot be read or is of another size.
+    """
+    if item.mask:
+        whole = read_pixels(item.mask)
+        if whole.shape[:2] != (item.picture.height, item.picture.width):
+            size = f"{whole.shape[1]}x{whole.shape[0]}"
+            message = f"it is {size}, and its picture {item.picture.width}x{item.picture.height}."
+            raise refusal(item.mask, message, "Make it as large as the picture.")
+        crop = shown.crop if shown else None
+        return _share(fit(whole, item.placement, crop, item.subset.interpolation)[..., 0])
+    if not item.subset.alpha_mask or pixels is None:
+        return None
+    return _share(pixels[..., 3])
+
+
+def _share(channel: Pixels) -> Tensor:
+    return torch.from_numpy(channel.astype(np.float32) / 255)
 
 
 def _encoded(vae: Any, pixels: Any, item: Item, *, flipped: bool) -> Distribution:

@@ -168,6 +168,33 @@ def test_the_loss_counts_by_the_alpha_channel(wide: Path, train: Any) -> None:
     assert errors.tolist() == [0.5, 0.5]
 
 
+def test_the_loss_counts_by_a_folder_of_masks(wide: Path, tmp_path: Path, train: Any) -> None:
+    folder = tmp_path / "masks"
+    folder.mkdir()
+    with Image.open(wide / "4_ohwx" / "a.png") as picture:
+        picture.getchannel("A").save(folder / "a.png")
+    settings = {"resolution": "256,64", "max_bucket_reso": 256, "train_batch_size": 4, "max_train_steps": 1}
+    subset = {"image_dir": str(wide / "4_ohwx"), "num_repeats": 4}
+    by_folder = {"datasets": [{"subsets": [{**subset, "conditioning_data_dir": str(folder)}]}]}
+    by_alpha = {"datasets": [{"subsets": [{**subset, "alpha_mask": True}]}]}
+
+    def told(document: dict[str, Any], **changes: Any) -> Any:
+        path = dataset_config(tmp_path, document)
+        return train(train_data_dir=None, dataset_config=path, **settings, **changes)
+
+    for kept in ({}, {"cache_latents_to_disk": True}, {"cache_latents_to_disk": True}):
+        masked = losses(told(by_folder, masked_loss=True, **kept))
+        # Lanczos and alpha do not mix: nothing is resized here, so the two are one.
+        assert masked == losses(told(by_alpha))
+    assert "masked_loss" in said(told(by_folder))
+    Image.new("RGB", (8, 8)).save(folder / "a.png")
+    small = told(by_folder, masked_loss=True)
+    assert small.code == 1
+    assert "a.png: it is 8x8, and its picture 256x64" in small.of(events.Message)[-1].text
+    (folder / "a.png").unlink()
+    assert "no mask" in told(by_folder, masked_loss=True).of(events.Message)[-1].text
+
+
 def test_validation_pictures_are_not_trained_on_and_change_nothing(train: Any, pictures: Path) -> None:
     settings = {
         "validation_split": 0.34,
