@@ -8,7 +8,7 @@ import click
 
 from loratui.cli.options import json_option, run_argument
 from loratui.cli.output import data, print_json, say
-from loratui.runs import machine_news, machine_wish, notify, rented, store
+from loratui.runs import machine_news, machine_stop, machine_wish, notify, rented, store
 from loratui.runs.machine_wish import When
 
 _WORDS = {
@@ -38,7 +38,7 @@ def machine(run: str, stop_after: When | None, as_json: bool) -> None:
     settings, here = notify.read_settings().machine, rented.this()
     found = store.find(run) if run or stop_after or store.all_runs() else None
     if stop_after and found:
-        machine_wish.wish(found, stop_after)
+        machine_stop.wish(found, stop_after)
     when = machine_wish.wished(found, settings) if found else settings.stop
     pending = machine_news.pending()
     if as_json:

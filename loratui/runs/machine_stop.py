@@ -20,11 +20,11 @@ from pathlib import Path
 
 from loratui.events import ENDED, Checkpoint
 from loratui.problems import UserError
-from loratui.runs import gpu, lock, machine_news, notify, queue_file, rented, store, uploads
+from loratui.runs import gpu, lock, machine_news, machine_wish, notify, queue_file, rented, store, uploads
 from loratui.runs.files import PRIVATE_FOLDER, open_for_append
 from loratui.runs.follow import RecordReader
 from loratui.runs.layout import Run
-from loratui.runs.machine_wish import MachineSettings, applies, wished
+from loratui.runs.machine_wish import MachineSettings, When, applies, wished
 from loratui.runs.rented import Rented
 
 PACE = 0.5
@@ -60,6 +60,14 @@ def begin(run: Run) -> None:
         )
     finally:
         os.close(log)
+
+
+def wish(run: Run, when: When) -> None:
+    """Wish it for one run; where that run is over already, the countdown begins now. Raises ``UserError``
+    when it cannot be noted."""
+    machine_wish.wish(run, when)
+    if store.state(run)[0] in ENDED:
+        begin(run)
 
 
 def main(folder: str) -> int:

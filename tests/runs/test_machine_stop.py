@@ -247,6 +247,19 @@ def test_a_lora_that_is_nowhere_safe_keeps_the_machine_on(
     assert machine_news.pending() is None
 
 
+def test_wished_once_the_run_is_over_it_counts_down_at_once(
+    home: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch, until: Callable[..., object], provider: Asked
+) -> None:
+    """And the provider that refuses leaves the machine on, with word of it."""
+    vast(monkeypatch, "13")
+    settings("[machine]\nminutes = 0.001\nwithout_upload = true\n")
+    run = ended(recipe)
+    machine_stop.wish(run, "finished")
+    until(lambda: "did not stop this machine" in (run.folder / "machine.log").read_text())
+    assert SECRET not in (run.folder / "machine.log").read_text()
+    assert [row[0] for row in provider] == ["PUT"]
+
+
 def test_off_unless_wished(home: Path, recipe: Recipe) -> None:
     general = machine_wish.MachineSettings()
     run = store.create(recipe, "builtin")
@@ -279,7 +292,7 @@ def test_commands_show_it_choose_it_and_call_it_off(
     home: Path, recipe: Recipe, call: Callable[..., tuple[int, object, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vast(monkeypatch)
-    run = ended(recipe)
+    run = ended(recipe, "running")
     _, shown, _ = call("machine", "--json")
     assert shown["stop_after"] == "never" and shown["provider"] == "vast.ai"  # type: ignore[index]
     _, shown, said = call("machine", "--stop-after", "ended")

@@ -74,13 +74,13 @@ def explain(settings: MachineSettings, here: Rented | None) -> str:
 
 def ask(app: App[None], run: Run) -> None:
     """Ask, and note the answer with the run."""
-    from loratui.runs import machine_wish, notify, rented
+    from loratui.runs import machine_stop, machine_wish, notify, rented
     from loratui.tui.training.asking import sorry
 
     def answered(when: When | None) -> None:
         if when:
             try:
-                machine_wish.wish(run, when)
+                machine_stop.wish(run, when)
             except UserError as error:
                 sorry(app, error)
 
