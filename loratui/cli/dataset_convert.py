@@ -62,6 +62,8 @@ def convert(
     if len(found.conversions) > _EXAMPLES:
         lines.append(f"  and {len(found.conversions) - _EXAMPLES:,} more (all with --json)")
     lines += [f"  {name}   (left alone: it cannot be opened here)" for name in found.left_alone[:_EXAMPLES]]
+    if found.cost:
+        lines.append(f"  {found.cost} (--format png)")
     finish(
         found.plan,
         yes,

@@ -172,6 +172,9 @@ def test_formats_and_names_are_mended(
     Image.new("RGBA", (64, 64), (255, 0, 0, 0)).save(folder / "clear.png")
     (folder / "cut.png").write_bytes((folder / "1.png").read_bytes()[:200])
     (folder / "0.jpg").write_bytes(b"a twin by name")
+    exif = Image.Exif()
+    exif[0x112] = 6
+    Image.new("RGB", (64, 48), (0, 99, 0)).save(folder / "turned.jpg", exif=exif)
     (folder / "Thumbs.db").write_bytes(b"x")
 
     async def act(pilot: Pilot[None]) -> None:
@@ -185,10 +188,15 @@ def test_formats_and_names_are_mended(
         assert "transparent parts on white" in screen_text(app)
         await press(pilot, "c")
         assert "transparent parts on black" in screen_text(app)
+        assert "1 JPEG encoded once more" in screen_text(app)
+        await press(pilot, "p")
+        assert "encoded once more" not in screen_text(app)
         await press(pilot, "enter", "enter")
         step = history.current(hero) / "10_ohwx"
         with Image.open(step / "clear.png") as picture:
             assert picture.getpixel((0, 0)) == (0, 0, 0)
+        with Image.open(step / "turned.png") as picture:
+            assert picture.size == (48, 64)
         assert not (step / "cut.png").exists() and not (step / "0.jpg").exists()
 
     drive(app, act, size=(80, 24))

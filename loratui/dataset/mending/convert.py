@@ -11,7 +11,7 @@ from typing import Literal
 
 from loratui.dataset.finding import number
 from loratui.dataset.history import Base, Kept, Made, Plan, Source
-from loratui.dataset.mending.flatten import Format, openers, opens, save_flat
+from loratui.dataset.mending.flatten import JPEG_QUALITY, Format, openers, opens, save_flat
 from loratui.dataset.mending.looking import look_at
 from loratui.dataset.picture_checks import usable
 from loratui.dataset.probe_cache import Probe
@@ -52,6 +52,16 @@ class ConvertPlan:
     conversions: tuple[Conversion, ...]
     left_alone: tuple[str, ...]
     """Passed over by the trainer, and not to be opened here: films, and formats without a decoder."""
+    recoded: int = 0
+    """JPEGs that stay JPEGs: decoded and encoded once more, at a loss."""
+
+    @property
+    def cost(self) -> str:
+        """What is lost, in words; empty where nothing is."""
+        if not self.recoded:
+            return ""
+        count = number(self.recoded, "JPEG")
+        return f"{count} encoded once more (quality {JPEG_QUALITY}): a loss no eye sees; PNG has none"
 
 
 def plan_conversion(
@@ -63,8 +73,8 @@ def plan_conversion(
     on_progress: Callable[[Progress], None] = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> ConvertPlan:
-    """Look at every picture of a set. ``form`` None: a JPEG stays one (quality 95, without subsampling),
-    everything else becomes a PNG, without loss. Raises ``probing.Cancelled`` and ``UserError``."""
+    """Look at every picture of a set. ``form`` None: a JPEG stays one (``JPEG_QUALITY``), everything else
+    becomes a PNG, without loss. Raises ``probing.Cancelled`` and ``UserError``."""
     openers()
     tree = read_tree(base.root)
     known = base.listing.files
@@ -115,7 +125,12 @@ def plan_conversion(
     plan = Plan(
         base, "convert", f"{number(len(found), 'picture')}: {words or 'nothing'}", put, frozenset(drop)
     )
-    return ConvertPlan(plan, tuple(sorted(found, key=lambda one: one.name)), tuple(alone))
+    recoded = sum(form in (None, "jpg") and _is_recoded(one, probes.get(one.name)) for one in found)
+    return ConvertPlan(plan, tuple(sorted(found, key=lambda one: one.name)), tuple(alone), recoded)
+
+
+def _is_recoded(one: Conversion, probe: Probe | None) -> bool:
+    return bool(one.target) and probe is not None and probe.header.kind == "jpeg"
 
 
 def _reasons(probe: Probe) -> list[Reason]:

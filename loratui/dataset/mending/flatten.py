@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 Format = Literal["png", "jpg", "webp"]
 
-_JPEG_QUALITY = 95
-"""Without colour subsampling: what re-encoding costs is then hardly to be measured, let alone seen."""
+JPEG_QUALITY = 98
+"""Without colour subsampling. Measured on turned JPEGs of quality 75 to 95: PSNR 43 to 53 dB to the picture
+as it was (quality 95: 36 to 59), the file 1.5 to 4.6 times as large. The picture's own tables give 56 to 63
+dB where it has no subsampling and sides of whole blocks, but 36 to 45 dB where not; no light library turns a
+JPEG without decoding it."""
 
 
 def openers() -> None:
@@ -49,7 +52,7 @@ def save_flat(source: Path, target: Path, form: Format, background: str) -> None
         ) from None
     with target.open("xb") as file:
         if form == "jpg":
-            picture.save(file, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+            picture.save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0)
         elif form == "webp":
             picture.save(file, "WEBP", lossless=True, quality=50, method=3)
         else:

@@ -22,20 +22,34 @@ class ConvertScreen(PlanScreen):
     )
     BINDINGS = [
         Binding("c", "colour", "background", id="plan.colour", tooltip="The colour under transparent parts"),
+        Binding("p", "png", "as PNG", id="plan.png", tooltip="A JPEG becomes a PNG as well: without loss"),
     ]
-    KEYS = (("enter", "do it"), ("c", "background"), ("u", "undo"))
+    KEYS = (("enter", "do it"), ("c", "background"), ("p", "PNG / JPEG"), ("u", "undo"))
     _background = 0
+    _as_png = False
 
     def look(self) -> Proposed:
         colour = _BACKGROUNDS[self._background]
         base = history.begin(self.folder)
-        found = plan_conversion(base, background=colour, on_progress=self.told, cancelled=self.gone)
+        found = plan_conversion(
+            base,
+            background=colour,
+            form="png" if self._as_png else None,
+            on_progress=self.told,
+            cancelled=self.gone,
+        )
         lines = []
         for one in found.conversions:
             why = ", ".join(REASONS[reason] for reason in one.reasons)
             lines.append((one.name, one.target, f"{why} on {colour}" if "alpha" in one.reasons else why))
         left = ", ".join(found.left_alone[:3])
-        return Proposed(found.plan, tuple(lines), f"Cannot be opened here, stays: {left}" if left else "")
+        stays = f"Cannot be opened here, stays: {left}" if left else ""
+        cost = f"{found.cost} (p)" if found.cost else ""
+        return Proposed(found.plan, tuple(lines), "   ".join(filter(None, (cost, stays))))
+
+    def action_png(self) -> None:
+        self._as_png = not self._as_png
+        self.look_again("A JPEG becomes a PNG as well." if self._as_png else "A JPEG stays a JPEG.")
 
     def action_colour(self) -> None:
         self._background = (self._background + 1) % len(_BACKGROUNDS)
