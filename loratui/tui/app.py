@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("TEXTUAL_FPS", "30")  # read once, when Textual is imported
 
 from textual import events, work
-from textual._compositor import ChopsUpdate
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App
 from textual.binding import Binding
 from textual.screen import Screen
@@ -25,7 +25,7 @@ from textual.theme import Theme
 from loratui import places
 from loratui.recipe import Recipe
 from loratui.tui.glyphs import glyphs
-from loratui.tui.painting import CroppedUpdate
+from loratui.tui.painting import Difference, Painter
 from loratui.tui.widgets.scroll import choose_bars
 
 if TYPE_CHECKING:
@@ -61,6 +61,9 @@ class LoratuiApp(App[None]):
     BINDINGS = [
         Binding("ctrl+c", "leave", "leave", id="app.leave", priority=True, show=False, tooltip="Leave"),
         Binding("ctrl+q", "leave", "leave", id="app.quit", priority=True, show=False),
+        Binding(
+            "ctrl+l", "repaint", "repaint", id="app.repaint", show=False, tooltip="Paint the screen anew"
+        ),
     ]
 
     def __init__(
@@ -77,6 +80,7 @@ class LoratuiApp(App[None]):
         self._run_id = run_id
         self._note = note
         self._start = start or start_run
+        self._painter = Painter()
         self.animation_level = "none"
         self.farewell = ""
         """What is said in the terminal once the screens are gone."""
@@ -110,7 +114,13 @@ class LoratuiApp(App[None]):
         return WizardScreen(self._recipe, self._start, note=self._note)
 
     def on_mount(self) -> None:
+        for signal_ in (self.app_suspend_signal, self.app_resume_signal):
+            signal_.subscribe(self, self._on_other_screen)
         self.call_after_refresh(self._tell_of_lost)
+
+    def _on_other_screen(self, _: App[Any]) -> None:
+        """The terminal belongs, or belonged, to somebody else."""
+        self._painter.forget()
 
     @work(thread=True)
     def _tell_of_lost(self) -> None:
@@ -181,9 +191,18 @@ class LoratuiApp(App[None]):
             self.push_screen(screen)
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
-        if type(renderable) is ChopsUpdate:
-            renderable = CroppedUpdate.of(renderable)
+        if isinstance(renderable, ChopsUpdate | LayoutUpdate):
+            renderable = Difference(self._painter, renderable, self.size.width)
         super()._display(screen, renderable)
+
+    def on_resize(self) -> None:
+        """What a terminal makes of its cells when it changes its size is its own affair."""
+        self._painter.forget()
+
+    def action_repaint(self) -> None:
+        """Something else has written on the terminal."""
+        self._painter.forget()
+        self._display(self.screen, self.screen._compositor.render_update(full=True))
 
     def _fatal_error(self) -> None:
         """A fault of ours ends the screens; ``run_app`` hands it on, so that no traceback is shown."""

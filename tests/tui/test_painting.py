@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 from rich.segment import Segment
-from textual._compositor import ChopsUpdate
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.content import Content
+from textual.geometry import Region
 from textual.pilot import Pilot
 from textual.strip import Strip
 
@@ -20,7 +21,7 @@ from loratui.events import StateChanged
 from loratui.runs import gpu
 from loratui.tui.app import LoratuiApp
 from loratui.tui.glyphs import glyphs
-from loratui.tui.painting import CroppedUpdate
+from loratui.tui.painting import Difference, Painter, pieces
 from loratui.tui.training import gpu_words
 from loratui.tui.training.screen import TrainingScreen
 from loratui.tui.widgets.line import Line, changes
@@ -55,18 +56,56 @@ def test_far_changes_are_sent_apart_and_near_ones_together() -> None:
     assert [(region.x, region.width) for region in changes(before, after)] == [(0, 1), (41, 4)]
 
 
-@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 19), st.integers(1, 20)), min_size=1, max_size=5))
-@settings(max_examples=60, deadline=None)
-def test_a_cropped_update_paints_its_spans_and_nothing_else(places: list[tuple[int, int, int]]) -> None:
-    spans = [(y, x, min(20, x + width)) for y, x, width in places]
-    chops = [{0: Strip([Segment("ABCDEFGH")]), 8: Strip([Segment("IJKLMNOPQRST")])} for _ in range(3)]
-    update = CroppedUpdate.of(ChopsUpdate(chops, spans, [[8, 20]] * 3))
-    screen = pyte.Screen(20, 3)
-    pyte.Stream(screen).feed(update.render_segments(Console(force_terminal=True, color_system=None)))
-    for y in range(3):
-        painted = {x for row, first, beyond in spans for x in range(first, beyond) if row == y}
-        expected = "".join(letter if x in painted else " " for x, letter in enumerate("ABCDEFGHIJKLMNOPQRST"))
-        assert screen.display[y] == expected
+LETTERS = [f"ABCDEFGH{letter}" * 3 for letter in "xyz"]
+SPAN = st.tuples(st.integers(0, 2), st.integers(0, 26), st.integers(1, 27))
+
+
+def update(rows: list[str], spans: list[tuple[int, int, int]] | None) -> ChopsUpdate | LayoutUpdate:
+    """All rows, or spans of them."""
+    strips = [Strip([Segment(row)]) for row in rows]
+    if spans is None:
+        return LayoutUpdate([[strip] for strip in strips], Region(0, 0, 27, 3))
+    chops = [{0: strip.crop(0, 8), 8: strip.crop(8, 27)} for strip in strips]
+    return ChopsUpdate(chops, [(y, x, min(27, x + width)) for y, x, width in spans], [[8, 27]] * 3)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.permutations(LETTERS)
+            | st.lists(st.text("ab c", min_size=27, max_size=27), min_size=3, max_size=3),
+            st.none() | st.lists(SPAN, min_size=1, max_size=4),
+            st.booleans(),
+        ),
+        max_size=6,
+    )
+)
+@settings(max_examples=80, deadline=None)
+def test_the_terminal_shows_the_same_as_if_all_had_been_sent(frames: list[Any]) -> None:
+    """pyte is fed the differences, and the whole updates in their plain form beside it."""
+    painter, console = Painter(), Console(force_terminal=True, color_system=None)
+    lean, full = pyte.Screen(27, 3), pyte.Screen(27, 3)
+    for rows, spans, forgets in frames:
+        if forgets:
+            painter.forget()
+        wanted = update(rows, spans)
+        pyte.Stream(lean).feed(Difference(painter, wanted, 27).render_segments(console))
+        for x, y, cells in pieces(wanted):
+            pyte.Stream(full).feed(f"\x1b[{y + 1};{x + 1}H{cells.text}")
+        assert lean.display == full.display
+
+
+def test_what_is_shown_already_is_not_sent() -> None:
+    painter, console = Painter(), Console(force_terminal=True, color_system=None)
+    frame = update(LETTERS, None)
+    assert len(Difference(painter, frame, 27).render_segments(console)) > 81
+    assert Difference(painter, frame, 27).render_segments(console) == ""
+    assert Difference(painter, update(LETTERS, [(1, 3, 9)]), 27).render_segments(console) == ""
+    changed = [LETTERS[0], LETTERS[1].replace("x", "q").replace("y", "q", 1), LETTERS[2]]
+    assert Difference(painter, update(changed, None), 27).render_segments(console) == "\x1b[2;9Hq"
+    painter.forget()
+    assert len(Difference(painter, frame, 27).render_segments(console)) > 81
+    assert len(Difference(painter, update(LETTERS, None), 30).render_segments(console)) > 81  # another width
 
 
 def test_a_step_repaints_a_few_cells(
@@ -76,13 +115,11 @@ def test_a_step_repaints_a_few_cells(
     run = make_run(*training(124))
     alive(run)
     sent: list[str] = []
-    console = Console(force_terminal=True, color_system="256")
+    console, painter = Console(force_terminal=True, color_system="256"), Painter()
 
     def display(app: LoratuiApp, screen: Any, renderable: Any) -> None:
-        if isinstance(renderable, ChopsUpdate):
-            sent.append(CroppedUpdate.of(renderable).render_segments(console))
-        elif renderable is not None:
-            sent.append("x" * 5000)
+        if isinstance(renderable, ChopsUpdate | LayoutUpdate):
+            sent.append(Difference(painter, renderable, app.size.width).render_segments(console))
 
     async def act(pilot: Pilot[None]) -> None:
         await pilot.app.workers.wait_for_complete()
