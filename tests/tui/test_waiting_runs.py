@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.worker import WorkerCancelled
 
 from loratui import demo
 from loratui.engines.builtin import BuiltinEngine
@@ -61,7 +63,8 @@ async def to_review(pilot: Pilot[None]) -> None:
 
 
 async def settle(pilot: Pilot[None]) -> None:
-    await pilot.app.workers.wait_for_complete()
+    with contextlib.suppress(WorkerCancelled):  # an older question may be dropped for a newer one
+        await pilot.app.workers.wait_for_complete()
     await pilot.pause()
 
 
