@@ -81,6 +81,8 @@ KEYS = frozenset(
     {
         "adaptive_noise_scale",
         "alpha_mask",
+        "base_weights",
+        "base_weights_multiplier",
         "bucket_no_upscale",
         "bucket_reso_steps",
         "cache_latents",

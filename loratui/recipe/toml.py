@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -117,7 +117,7 @@ def resolve_paths(recipe: Recipe, folder: Path) -> Recipe:
         ),
         network=msgspec.structs.replace(recipe.network, weights=resolved(recipe.network.weights)),
         kohya={
-            key: resolved(value) if key in _KOHYA_FILES and isinstance(value, str) else value
+            key: _each(resolved, value) if key in _KOHYA_FILES else value
             for key, value in recipe.kohya.items()
         },
     )
@@ -125,9 +125,15 @@ def resolve_paths(recipe: Recipe, folder: Path) -> Recipe:
 
 _KOHYA_FILES = frozenset(
     {"ae", "byt5", "clip_g", "clip_l", "gemma2", "llm_adapter_path", "qwen3", "t5xxl", "text_encoder"}
-    | {"dataset_config", "tokenizer_cache_dir"}
+    | {"base_weights", "dataset_config", "tokenizer_cache_dir"}
 )
 """Keys under ``[kohya]`` that name files: sd-scripts runs in another folder."""
+
+
+def _each(resolved: Callable[[str], str | None], value: Any) -> Any:
+    if isinstance(value, list):
+        return [resolved(one) if isinstance(one, str) else one for one in value]
+    return resolved(value) if isinstance(value, str) else value
 
 
 def _build(document: Mapping[str, Any], source: str) -> Recipe:

@@ -37,6 +37,8 @@ class TrainConfig:
     network_module: str
     adaptive_noise_scale: float | None
     alpha_mask: bool
+    base_weights: list[str] | None
+    base_weights_multiplier: list[float] | None
     bucket_no_upscale: bool
     bucket_reso_steps: int
     cache_latents: bool

@@ -28,6 +28,7 @@ from loratui.problems import UserError, refusal
 from loratui.trainer import lora_file, optimizers
 from loratui.trainer.assembly import network_on, stepper_for, trained_rates
 from loratui.trainer.base_precision import DTYPES, pack_unet, packs_unet
+from loratui.trainer.base_weights import merge_base_weights
 from loratui.trainer.data import Item, size_conditions
 from loratui.trainer.loading import BaseModel, load
 from loratui.trainer.options import Options
@@ -75,6 +76,7 @@ def replay(recording: Recording) -> Replayed:
         projection_as_stored=True,
         unet_as_stored=packs_unet(config, options),
     )
+    merge_base_weights(config, model)
     pack_unet(config, options, model.unet, _CPU)
     items = items_by_name(recording)
     order_equal = order_follows(recording, items)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loratui import builtin_support
@@ -53,6 +54,15 @@ def network_problems(config: TrainConfig) -> Iterator[Problem]:
     if (config.network_dropout or 0) >= 1:
         message = f"{config.network_dropout:g} leaves nothing to train."
         yield Problem("network_dropout", message, "Use less than 1.")
+    for path in config.base_weights or ():
+        if not path.lower().endswith(".safetensors"):
+            yield Problem("base_weights", f"{path}: only .safetensors files are opened.", "Convert it first.")
+        elif not Path(path).expanduser().is_file():
+            yield Problem("base_weights", f"{path}: there is no such file.", "Check the path.")
+    factors = len(config.base_weights_multiplier or ())
+    if factors > len(config.base_weights or ()):
+        message = f"{factors} numbers are given for {len(config.base_weights or ())} files of base_weights."
+        yield Problem("base_weights_multiplier", message, "Give one for each.")
     if config.dim_from_weights and not config.network_weights:
         message = "takes the rank from network_weights, which is not set."
         yield Problem("dim_from_weights", message, "Set network_weights, or remove it.")

@@ -21,6 +21,7 @@ from loratui.problems import Problem, UserError
 from loratui.trainer import checkpoints, data, lora_file, metadata, optimizers, state
 from loratui.trainer.assembly import network_on, stepper_for
 from loratui.trainer.base_precision import DTYPES, pack_text_encoders, pack_unet, packs_unet
+from loratui.trainer.base_weights import merge_base_weights
 from loratui.trainer.batches import Buckets, batches_per_epoch
 from loratui.trainer.caching import encode_captions, encode_dataset_pictures
 from loratui.trainer.config import TrainConfig
@@ -95,6 +96,8 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
         projection_as_stored=options.as_sd_scripts,
         unet_as_stored=packs_unet(config, options),
     )
+    for remark in merge_base_weights(config, model):
+        report.message("warning", remark)
     if config.vae:
         model.vae = load_vae(
             Path(config.vae).expanduser(),

@@ -133,3 +133,23 @@ def test_sizes_from_weights(
     assert found.keys() == few.keys() | {f"{without_alpha}.alpha"}
     assert float(found[f"{without_alpha}.alpha"]) == 3
     assert all(torch.equal(found[key], tensor) for key, tensor in few.items())
+
+
+def test_loras_that_the_base_model_has_already(train: Any, tmp_path: Path) -> None:
+    """What was trained is found again in the base model, times its multiplier."""
+    first = train(max_train_steps=3, output_name="first", network_args=["conv_dim=2"])
+    assert first.code == 0
+    file = str(tmp_path / "out" / "first.safetensors")
+
+    def loss(**more: Any) -> float:
+        told = train(max_train_steps=1, output_name="next", **more)
+        assert told.code == 0, told.events
+        return float(told.of(events.Step)[0].loss)
+
+    merged = loss(base_weights=[file])
+    assert merged != pytest.approx(loss(), rel=1e-5)
+    assert loss(base_weights=[file], base_weights_multiplier=[0.0]) == pytest.approx(loss(), rel=1e-7)
+    twice = loss(base_weights=[file, file], base_weights_multiplier=[0.25, 0.75])
+    assert twice == pytest.approx(merged, rel=1e-5)
+    assert train(base_weights=["nowhere.safetensors"]).code == 2
+    assert train("sdxl", base_weights=[file]).code == 1
