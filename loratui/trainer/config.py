@@ -7,6 +7,7 @@ from pathlib import Path
 
 from loratui import builtin_optimizers, kohya_config
 from loratui.builtin_optimizers import OptimizerFact
+from loratui.builtin_support import BLOCK_ARGS
 from loratui.dataset import sources
 from loratui.dataset.sources import Dataset
 from loratui.families import FAMILIES, Family
@@ -239,6 +240,8 @@ class TrainConfig:
     @property
     def blocks(self) -> Blocks | None:
         """What differs from block to block of the U-Net. Raises ``ValueError`` with a sentence."""
+        if not BLOCK_ARGS & self.network_arguments.keys():
+            return None
         return blocks_in(
             self.network_arguments,
             sdxl=self.family == "sdxl",

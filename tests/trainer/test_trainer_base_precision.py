@@ -181,15 +181,15 @@ def _with_scaler(monkeypatch: pytest.MonkeyPatch, *, bad: int) -> None:
         accelerator = made(config)
         accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
 
-        def clip(weights: list[nn.Parameter], limit: float) -> torch.Tensor:
+        def unscale() -> None:
+            optimizer = accelerator._optimizers[0].optimizer
             left[0] -= 1
-            for weight in weights if left[0] >= 0 else ():
-                assert weight.grad is not None
-                weight.grad.fill_(float("inf"))
-            accelerator.scaler.unscale_(accelerator._optimizers[0].optimizer)
-            return nn.utils.clip_grad_norm_(weights, limit)
+            for group in optimizer.param_groups if left[0] >= 0 else ():
+                for weight in group["params"]:
+                    weight.grad.fill_(float("inf"))
+            accelerator.scaler.unscale_(optimizer)
 
-        monkeypatch.setattr(accelerator, "clip_grad_norm_", clip)
+        monkeypatch.setattr(accelerator, "unscale_gradients", unscale)
         return accelerator
 
     monkeypatch.setattr(session, "_accelerator", scaled)

@@ -28,9 +28,9 @@ def sentence(told: Any, code: int) -> str:
     [
         ({"learning_rte": 1e-4}, ["learning_rte", "learning_rate"]),
         ({"network_dim": "4"}, ["network_dim", "whole number"]),
-        ({"base_weights": "x"}, ["base_weights", "kohya"]),
+        ({"initial_step": 3}, ["initial_step", "kohya"]),
         ({"network_args": ["conv_dimm=4"]}, ["network_args", "conv_dim"]),
-        ({"network_args": ["block_dims=1,2"]}, ["network_args", "kohya"]),
+        ({"network_args": ["block_dims=1,2"]}, ["network_args", "25 numbers"]),
         ({"network_args": ["conv_dim=x"]}, ["network_args", "whole number"]),
         ({"network_args": ["conv_alpha=1"]}, ["conv_alpha", "conv_dim=4"]),
         ({"network_args": ["rank_dropout=1"]}, ["rank_dropout", "less than 1"]),
