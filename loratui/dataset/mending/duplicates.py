@@ -20,6 +20,8 @@ pictures of half a million pairs met by chance, at 80 % five pairs of drawings; 
 2,600 of them met there."""
 
 _HALF = 64
+_AS_SHARP = 0.9
+"""Of another's sharpness: what is missing then is JPEG's own blocks and noise, not the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,23 @@ def find_groups(found: Sequence[Picture], percent: int) -> tuple[Group, ...]:
     return tuple(sorted(made, key=lambda group: (group.kind, group.members[0].picture.name)))
 
 
+def best_first(members: Sequence[Picture]) -> list[Picture]:
+    """By worth, where of pictures of one size all count as equally sharp that hardly differ from the
+    sharpest."""
+    sharpest: dict[int, float] = {}
+    for picture in members:
+        area = picture.width * picture.height
+        sharpest[area] = max(sharpest.get(area, 0.0), picture.sharpness)
+
+    def worth(picture: Picture) -> tuple[int, float, bool, int, str]:
+        area, _, captioned, size_in_bytes, name = picture.worth
+        return area, min(picture.sharpness, _AS_SHARP * sharpest[area]), captioned, size_in_bytes, name
+
+    return sorted(members, key=worth, reverse=True)
+
+
 def _group(members: Sequence[Picture], percent: int) -> Group:
-    ordered = sorted(members, key=lambda picture: picture.worth, reverse=True)
+    ordered = best_first(members)
     within = bits(percent)
     kept = _Kept()
     result: list[Member] = []
@@ -177,7 +194,7 @@ def _dropped(picture: Picture, like: Picture, distance: int) -> Member:
     percent = 100 * (2 * _HALF - distance) // (2 * _HALF)
     if picture.width * picture.height < like.width * like.height:
         why = "smaller"
-    elif round(picture.sharpness) < round(like.sharpness):
+    elif picture.sharpness < _AS_SHARP * like.sharpness:
         why = "less sharp"
     elif like.captioned and not picture.captioned:
         why = "no caption"
@@ -190,7 +207,7 @@ def _why(ordered: Sequence[Picture]) -> str:
     first, second = ordered[0], ordered[1]
     if first.width * first.height > second.width * second.height:
         return "the largest"
-    if round(first.sharpness) > round(second.sharpness):
+    if _AS_SHARP * first.sharpness > second.sharpness:
         return "the sharpest"
     if first.captioned and not second.captioned:
         return "has a caption"

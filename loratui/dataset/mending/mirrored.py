@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from loratui.dataset.mending.duplicates import Group, Member, Picture, bits, find_groups
+from loratui.dataset.mending.duplicates import Group, Member, Picture, best_first, bits, find_groups
 from loratui.dataset.near import BITS, groups, near_pairs
 
 _MIRRORED = "\0"
@@ -42,7 +42,7 @@ def _mirrored(found: Sequence[Picture], percent: int, drop: bool) -> list[Group]
 
 
 def _group(members: Sequence[Picture], drop: bool) -> Group:
-    best, *rest = sorted(members, key=lambda picture: picture.worth, reverse=True)
+    best, *rest = best_first(members)
     return Group(
         "mirrored",
         (

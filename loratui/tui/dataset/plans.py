@@ -8,6 +8,7 @@ from loratui.dataset import history
 from loratui.dataset.mending.convert import REASONS, plan_conversion
 from loratui.dataset.mending.tidy_names import plan_arrange
 from loratui.tui.dataset.plan import PlanScreen, Proposed
+from loratui.tui.text import number
 
 _BACKGROUNDS = ("white", "black", "#808080")
 
@@ -77,7 +78,8 @@ class ArrangeScreen(PlanScreen):
         lines = [(old, new, "") for old, new in found.moved.items()]
         lines += [(name, "", "left out") for name in sorted(found.plan.drop - found.moved.keys())]
         stays = found.orphans and not self._drops_orphans
-        left = f"{len(found.orphans):,} captions of no picture stay; o leaves them out." if stays else ""
+        orphans = number(len(found.orphans), "caption")
+        left = f"Of no picture: {orphans}, kept; o leaves them out." if stays else ""
         return Proposed(found.plan, tuple(lines), left)
 
     def action_orphans(self) -> None:

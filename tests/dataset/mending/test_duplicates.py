@@ -179,3 +179,11 @@ def test_mirrored_copies_are_shown_and_stay_unless_asked(hero: Path, call: Call)
     assert not any("turned" in name or "four.png" in name for name in kept["drop"])
     _, asked, _ = call("dataset", "dedupe", hero, "--mirrored", "--json")
     assert len({"10_x/turned.png", "10_x/four.png"} & set(asked["drop"])) == 1
+
+
+def test_jpeg_noise_is_no_sharpness() -> None:
+    drawn = Picture("a.png", 512, 512, 100.0, True, 900, "a", 0)
+    noisy = Picture("b.jpg", 512, 512, 103.0, False, 90, "b", 1)
+    (group,) = find_groups([noisy, drawn], 90)
+    assert [member.picture.name for member in group.kept()] == ["a.png"]
+    assert (group.members[0].reason, group.members[1].reason) == ("has a caption", "no caption")
