@@ -146,6 +146,7 @@ def test_a_run_sends_its_lora_and_stops_the_pod_minutes_later(
 
 def test_vast_is_asked_to_stop_with_its_own_key(
     home: Path,
+    tmp_path: Path,
     recipe: Recipe,
     provider: Asked,
     monkeypatch: pytest.MonkeyPatch,
@@ -162,12 +163,15 @@ def test_vast_is_asked_to_stop_with_its_own_key(
     said = capsys.readouterr().out
     assert "agreed to stop this machine, yet it still runs" in said and SECRET not in said
     vast(monkeypatch, "13")
-    monkeypatch.setenv("PATH", "/nowhere")
+    (tmp_path / "vastai").write_text(
+        f'#!/bin/sh\necho "$*" > {tmp_path}/argv; test "$VAST_API_KEY" = {SECRET} && exit 3\n'
+    )
+    (tmp_path / "vastai").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
     assert machine_stop.main(str(run.folder)) == 1
     said = capsys.readouterr().out
-    assert (
-        "did not stop this machine, and it costs: vast.ai: it refused; vastai stop instance: not inst" in said
-    )
+    assert "and it costs: vast.ai: it refused; vastai stop instance: exit code 3." in said
+    assert (tmp_path / "argv").read_text() == "stop instance 13\n"
 
 
 def test_runpod_by_its_api_where_its_program_fails(
