@@ -19,7 +19,7 @@ from loratui.engines.registry import engine
 from loratui.models.inspect import ModelFile
 from loratui.recipe import Dataset, Purpose, Recipe, Steps, dumps, loads
 from loratui.runs.machine import Machine
-from loratui.tui.wizard import facts
+from loratui.tui.wizard import facts, model_facts
 from loratui.tui.wizard.mending import mend
 from loratui.tui.wizard.state import WizardState
 
@@ -76,7 +76,7 @@ def wizard(given_answers: dict[str, Any], recipe: Recipe, looked: tuple[Any, Any
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(answers)
 def test_whatever_the_wizard_makes_can_be_trained(demo_recipe: Recipe, given_answers: dict[str, Any]) -> None:
-    model = facts.read_model(demo_recipe.base.model)
+    model = model_facts.read_model(demo_recipe.base.model)
     dataset = facts.read_dataset(demo_recipe.dataset.folder, None, ".txt")
     assert isinstance(model, ModelFile)
     state = wizard(given_answers, demo_recipe, (model, dataset))

@@ -10,7 +10,8 @@ from loratui.models.inspect import ModelFile
 from loratui.problems import Problem
 from loratui.recipe import Recipe, Steps, change
 from loratui.runs.machine import Machine
-from loratui.tui.wizard.facts import read_dataset, read_model
+from loratui.tui.wizard.facts import read_dataset
+from loratui.tui.wizard.model_facts import read_model
 from loratui.tui.wizard.state import REVIEW, WizardState
 from tests.support.pictures import make_dataset, squares
 

@@ -15,11 +15,10 @@ from loratui.tui.text import clip, number, plain, sentence
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.line import Line
 from loratui.tui.wizard import doubt
+from loratui.tui.wizard.arranging import Unarranged, arrange_links
 from loratui.tui.wizard.checking import Checking
 from loratui.tui.wizard.facts import (
     DatasetFacts,
-    Unarranged,
-    arrange_links,
     folders_to_check,
     wishes,
 )

@@ -9,7 +9,7 @@ from loratui.advice.presets import find
 from loratui.models.inspect import ModelFile
 from loratui.problems import Problem, UserError
 from loratui.recipe import Dataset, Purpose, Recipe, Steps
-from loratui.tui.wizard import facts
+from loratui.tui.wizard import arranging, facts, model_facts
 from loratui.tui.wizard.state import REVIEW, WizardState
 
 
@@ -62,7 +62,7 @@ def _answer_model(state: WizardState, model: str) -> None:
     elif Path(model).expanduser().exists():
         model = str(Path(model).expanduser().absolute())
     state.type("base.model", model)
-    found = facts.read_model(model)
+    found = model_facts.read_model(model)
     if isinstance(found, ModelFile) and not found.trainable:
         raise UserError(model, Problem("base.model", "no engine here trains this family.", "Choose another."))
     state.take_model(model, found)
@@ -75,8 +75,8 @@ def _answer_pictures(state: WizardState) -> None:
             return
         found = facts.read_dataset(*key)
         state.take_dataset(key, found)
-        if isinstance(found, facts.Unarranged):
-            made = facts.arrange_links(key[0], state.recipe.dataset.trigger)
+        if isinstance(found, arranging.Unarranged):
+            made = arranging.arrange_links(key[0], state.recipe.dataset.trigger)
             if isinstance(made, Problem):
                 raise UserError("", made)
             state.set("dataset.folder", made)

@@ -29,12 +29,12 @@ class Lookups:
         machine = state.machine is None and step != 1  # the first step looks at it by itself
         if model is None and dataset is None and not machine and step != REVIEW:
             return
-        from loratui.tui.wizard import facts
+        from loratui.tui.wizard import facts, model_facts
 
         if machine:
             self._look("machine", "", facts.read_machine, lambda _, found: state.take_machine(found))
         if model is not None:
-            self._look("model", model, lambda: facts.read_model(model), state.take_model)
+            self._look("model", model, lambda: model_facts.read_model(model), state.take_model)
         if dataset is not None:
             self._look("dataset", dataset, lambda: facts.read_dataset(*dataset), state.take_dataset)
         if checks is not None and step == REVIEW:

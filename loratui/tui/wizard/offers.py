@@ -13,7 +13,7 @@ from loratui.models import catalog, fetching
 from loratui.models.catalog import Entry
 from loratui.recipe import Recipe, change
 from loratui.runs.machine import Machine, look
-from loratui.tui.wizard.facts import found_base_models
+from loratui.tui.wizard.model_facts import found_base_models
 
 _FIRST = ("sdxl", "sd15")
 """What a person without any model begins with: the larger one where the GPU has room for it."""

@@ -1,0 +1,97 @@
+"""Folders and archives that are not in the trainer's layout yet, and the layout of links made for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loratui import places
+from loratui.problems import Problem, UserError
+from loratui.tui.wizard.trouble import as_problem
+
+if TYPE_CHECKING:
+    from loratui.dataset.arrange import Arrangement
+
+
+@dataclass(frozen=True, slots=True)
+class Unarranged(Problem):
+    """Pictures lie directly in the folder: the trainer would not find them, links can help."""
+
+
+def unarranged(folder: str) -> Unarranged | None:
+    """What stands between a folder or archive and the trainer's layout, where one key can mend it."""
+    path = Path(folder).expanduser()
+    if _is_archive(path):
+        return Unarranged(
+            "dataset.folder",
+            "this is an archive; the trainer wants a folder.",
+            "Press ctrl+l: it is unpacked into loratui's own folder and stays as it is.",
+        )
+    if (parent := _parent_of_leaf(path)) is not None:
+        return Unarranged(
+            "dataset.folder",
+            "this is a numbered folder of pictures itself; the trainer wants the one it lies in.",
+            f"Press ctrl+l to take {parent}.",
+        )
+    arrangement = _arrangement(folder)
+    if arrangement is None:
+        return None
+    return Unarranged(
+        "dataset.folder",
+        f"{arrangement.pictures} pictures lie directly in this folder; the trainer wants them in one named"
+        " like 10_name (10 = how often each is shown in an epoch).",
+        "Enter makes one out of links, in loratui's own folder, and leaves yours as it is.",
+    )
+
+
+def arrange_links(folder: str, words: str) -> str | Problem:
+    """Make the layout of links for a plain folder. The folder to train on instead, or what is wrong."""
+    from loratui.dataset import arrange, unpack
+
+    path = Path(folder).expanduser()
+    if (parent := _parent_of_leaf(path)) is not None:
+        return str(parent)
+    try:
+        if _is_archive(path):
+            path = unpack.keep(path, places.datasets_folder())
+    except UserError as error:
+        return as_problem("dataset.folder", error)
+    arrangement = _arrangement(str(path), words)
+    if arrangement is None and str(path) != str(Path(folder).expanduser()):
+        return str(path)
+    if arrangement is None:
+        return Problem("dataset.folder", f"{folder}: no pictures lie directly in it.", "Give another folder.")
+    try:
+        return str(arrange.make(arrangement))
+    except UserError as error:
+        return as_problem("dataset.folder", error)
+
+
+def _is_archive(path: Path) -> bool:
+    from loratui.dataset import archives
+
+    return archives.is_archive(path)
+
+
+def _parent_of_leaf(path: Path) -> Path | None:
+    """The folder to train on, when a numbered folder of pictures was given in its place."""
+    from loratui.dataset.layout import is_picture_name, list_folder, parse_repeats
+
+    path = path.absolute()
+    if parse_repeats(path.name) is None:
+        return None
+    try:
+        holds = any(is_picture_name(entry.name) for entry in list_folder(path))
+    except UserError:
+        return None
+    return path.parent if holds else None
+
+
+def _arrangement(folder: str, words: str = "") -> Arrangement | None:
+    from loratui.dataset import arrange, history
+
+    try:
+        return arrange.plan(history.current(Path(folder).expanduser()), places.datasets_folder(), words)
+    except UserError:
+        return None
