@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.content import Content
 
 from loratui.advice.presets import presets
 from loratui.models.named import entry_of
@@ -14,7 +13,7 @@ from loratui.tui.text import clip, clip_path, plain, sentence
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.line import Line
 from loratui.tui.widgets.rows import Row, RowList
-from loratui.tui.wizard import mending, outlook
+from loratui.tui.wizard import mending, review_words
 from loratui.tui.wizard.pane import StepPane
 from loratui.tui.wizard.settings import (
     PRESET,
@@ -30,7 +29,6 @@ from loratui.tui.wizard.state import REVIEW
 from loratui.tui.wizard.unfetched import entry_to_fetch
 
 _LABEL = 20
-_MOST_PROBLEMS = 3
 
 
 class ReviewPane(StepPane):
@@ -89,8 +87,9 @@ class ReviewPane(StepPane):
             [self._row(one) for one in self._shown],
             keys.index(chosen.key) if chosen and chosen.key in keys else None,
         )
-        self.query_one("#outlook", Line).show(self._outlook())
-        self.query_one("#checks", Line).show(self._checks())
+        width = max(40, self.size.width - 4)
+        self.query_one("#outlook", Line).show(review_words.outlook_lines(self.state, width))
+        self.query_one("#checks", Line).show(review_words.checks(self.state))
         self._show_why()
 
     def _rows(self) -> list[Setting]:
@@ -138,62 +137,7 @@ class ReviewPane(StepPane):
 
     def _show_why(self) -> None:
         one = self._chosen()
-        self.query_one("#why", Line).show(self._why(one) if one else "")
-
-    def _why(self, one: Setting) -> Content:
-        if not one.key:
-            return Content("t shows every setting. What you change stands here from then on.")
-        if one.key == PRESET:
-            preset = presets().get(self.state.preset)
-            words = (
-                f"{preset.title}. {preset.notes}" if preset else "Values that others train with, by purpose."
-            )
-            return Content(words)
-        if one.key == PRICE:
-            return Content("What this machine costs an hour, in any money. It is remembered.")
-        if one.key in self.state.typed:
-            return Content.assemble((f"{glyphs().wrong} {sentence(self.state.typed[one.key][1])}", "$error"))
-        advised = self.state.reason(one.key)
-        if advised is None:
-            return Content(f"{one.key}: your choice, or sd-scripts' own default.")
-        usual = ""
-        if advised.low is not None and advised.high is not None and advised.low < advised.high:
-            usual = f" Usual: {advised.low:g} to {advised.high:g}."
-        found = standing(self.state, one)
-        remark = f" ({found.remark})" if found.remark else ""
-        return Content.assemble(
-            (f"{plain(advised.reason)}{usual}{remark}", ""), (f" [{plain(advised.source)}]", "$text-muted")
-        )
-
-    def _outlook(self) -> Content:
-        seen = outlook.outlook(self.state)
-        lines = [(outlook.memory_line(seen), "$error" if seen.fits is False else "")]
-        lines.append((outlook.time_line(seen), ""))
-        lines.append((outlook.disk_line(seen), "$error" if seen.disk_is_short else ""))
-        rate = mending.effective(self.state.recipe)
-        lines.append((rate, ""))
-        return _flowed([line for line in lines if line[0]], max(40, self.size.width - 4))
-
-    def _checks(self) -> Content:
-        signs = glyphs()
-        if self.state.wanted_checks is not None:
-            return Content(f"checking{signs.more}")
-        problems = [problem for step in range(1, REVIEW + 1) for problem in self.state.problems(step)]
-        vain = [one for one in mending.contradictions(self.state) if not one.fatal]
-        if not problems and not vain:
-            engine = self.state.recipe.launch.engine
-            words = f"{signs.fine} model, pictures and settings fit; {engine} is ready"
-            return Content.assemble((words, "$success"))
-        lines = [(f"{signs.wrong} {sentence(problem)}\n", "$error") for problem in problems]
-        lines += [(f"{signs.unusual} {sentence(one.problem)}\n", "$warning") for one in vain]
-        more = len(lines) - _MOST_PROBLEMS
-        lines = lines[:_MOST_PROBLEMS]
-        if mending.mendable(self.state):
-            lines.append(("f mends what contradicts itself\n", "$text-muted"))
-        if more > 0:
-            lines.append((f"and {more} more\n", "$text-muted"))
-        lines[-1] = (lines[-1][0].rstrip("\n"), lines[-1][1])
-        return Content.assemble(*lines)
+        self.query_one("#why", Line).show(review_words.why(self.state, one) if one else "")
 
     def _chosen(self) -> Setting | None:
         index = self.query_one(RowList).cursor
@@ -330,21 +274,6 @@ class ReviewPane(StepPane):
         if self.state.parent is not None:
             self._all = not self._all
             self.post_message(self.Changed())
-
-
-def _flowed(pieces: list[tuple[str, str]], width: int) -> Content:
-    """Pieces one after another, on as few rows as hold them whole."""
-    parts: list[tuple[str, str]] = []
-    left = 0
-    for words, style in pieces:
-        between = f" {glyphs().between} "
-        if parts and len(words) + len(between) <= left:
-            parts += [(between, "$text-muted"), (words, style)]
-            left -= len(words) + len(between)
-        else:
-            parts += [("\n" if parts else "", ""), (words, style)]
-            left = width - len(words)
-    return Content.assemble(*parts)
 
 
 _PRICE_ROW = Setting(PRICE, "Price per hour", "number", (), True)
