@@ -15,7 +15,8 @@ import msgspec
 from loratui import places
 from loratui.recipe import Recipe, dumps, loads
 from loratui.runs.files import PRIVATE_FOLDER, replace_file
-from loratui.tui.wizard.state import Decided, WizardState
+from loratui.tui.wizard.decided import Decided
+from loratui.tui.wizard.state import WizardState
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -27,7 +28,7 @@ class Place(msgspec.Struct, frozen=True):
     preset: str = ""
     whole: bool = False
     keys: tuple[str, ...] = ()
-    """See ``state.Decided``."""
+    """See ``Decided``."""
     parent: str = ""
     parent_recipe: str = ""
     """TOML."""

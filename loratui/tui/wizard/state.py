@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import msgspec
 from loratui import places
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe, Steps, change, check, flatten
+from loratui.tui.wizard.decided import Decided, decided_in
 from loratui.tui.wizard.facts import DatasetFacts
 from loratui.tui.wizard.values import Kind, shown, typed_value
 
@@ -68,26 +69,6 @@ _ROUNDS = 3
 """Advice on one setting may move another; it settles at once in practice."""
 
 DatasetKey = tuple[str, str | None, str]
-
-
-class Decided:
-    """Which settings a person chose."""
-
-    def __init__(self, keys: Iterable[str] = (), *, whole: bool = False) -> None:
-        """``whole``: all but ``keys`` are decided; otherwise ``keys`` alone."""
-        self.whole = whole
-        self.keys = set(keys)
-
-    def __contains__(self, key: str) -> bool:
-        return (key in self.keys) != self.whole
-
-    def add(self, *keys: str) -> None:
-        """These are decided now."""
-        (self.keys.difference_update if self.whole else self.keys.update)(keys)
-
-    def open(self, *keys: str) -> None:
-        """These are left to advice again."""
-        (self.keys.update if self.whole else self.keys.difference_update)(keys)
 
 
 class WizardState:
@@ -361,15 +342,6 @@ class WizardState:
 def step_of(key: str) -> int:
     """The step that a setting is asked in."""
     return _STEP_OF.get(key) or _STEP_OF.get(key.partition(".")[0], REVIEW)
-
-
-def decided_in(recipe: Recipe) -> Decided:
-    """Of a recipe that names a model everything, of another what differs from nothing at all."""
-    if recipe.base.model:
-        return Decided(whole=True)
-    values, defaults = flatten(recipe), flatten(Recipe())
-    differs = {key for key, value in values.items() if value != defaults.get(key) and value}
-    return Decided(differs - {"steps.epochs"})
 
 
 def suggested_name(folder: str) -> str:
