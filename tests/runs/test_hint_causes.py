@@ -127,6 +127,17 @@ FileNotFoundError: No such file or directory: "/out/hero-000003.safetensors\""""
     "hf_404": "huggingface_hub.utils._errors.RepositoryNotFoundError: 404 Client Error. (Request ID: x)",
     "hf_badid": "huggingface_hub.errors.HFValidationError: Repo id must be in the form 'repo_name'",
     "hf_offline": "OSError: We couldn't connect to 'https://huggingface.co' to load the files, and",
+    "cache_stale": "RuntimeError: stack expects each tensor to be equal size, but got [4, 96, 64] at entry 0",
+    "libuv": "RuntimeError: use_libuv was requested but PyTorch was built without libuv support",
+    "torch_broken": '  File "x.py", line 3, in <module>\n    import torch._C\nImportError: DLL load failed while importing _C',
+    "fp8_op": "RuntimeError: \"index_select_cuda\" not implemented for 'Float8_e4m3fn'",
+    "compile_triton": "torch._dynamo.exc.BackendCompilerFailed: backend='inductor' raised:",
+    "net_family": "AttributeError: 'LoRANetwork' object has no attribute 'train_t5xxl'",
+    "state_mismatch": "ValueError: loaded state dict has a different number of parameter groups",
+    "sample_zero": "    if epoch % args.sample_every_n_epochs != 0:\nZeroDivisionError: integer modulo by zero",
+    "nothing_trains": "RuntimeError: element 0 of tensors does not require grad and does not have a grad_fn",
+    "device_split": "RuntimeError: Expected all tensors to be on the same device, but found at least two devices",
+    "version_skew": "TypeError: Accelerator.__init__() got an unexpected keyword argument 'project_dir'",
 }
 BY_NUMBERS = {"no_effect", "no_progress", "disk_low", "gpu_shared", "log_large"}
 
