@@ -73,6 +73,12 @@ REPORTED: list[tuple[str, str, str]] = [
     ("config_missing", "kohya_ss#2701", "ValueError: no metadata / メタデータファイルがありません: /srv/out/meta_lat.json"),
     ("version_skew", "sd-scripts#1456", '  File "/srv/sd-scripts/flux_train_network.py", line 244, in encode_images_to_latents\n    return vae.encode(images).latent\nAttributeError: \'Tensor\' object has no attribute \'latent\''),
     ("version_skew", "LoRA_Easy_Training_Scripts#291", '  File "E:\\t\\venv\\lib\\site-packages\\accelerate\\optimizer.py", line 170, in step\n    self.optimizer.step(closure)\n  File "e:\\t\\venv\\lib\\site-packages\\LoraEasyCustomOptimizer\\CosineAnnealingWarmRestarts.py", line 49, in wrapper\n    instance._step_count += 1\nAttributeError: \'Prodigy\' object has no attribute \'_step_count\''),
+    ('accelerate_missing', 'fluxgym#36', "[2024-09-09 20:59:06] [INFO] 'accelerate' �����ڲ����ⳏ�\n[2024-09-09 20:59:06] [ERROR] Command exited with code 1"),
+    ('version_skew', 'lora-scripts#513', '  File "D:\\t\\scripts\\train_network.py", line 474, in train\n    text_encoder_lr = None if args.text_encoder_lr is None or len(args.text_encoder_lr) == 0 else args.text_encoder_lr[0]\nTypeError: object of type \'float\' has no len()\n22:02:40-417801 ERROR    Training failed / 训练失败'),
+    ('mod_generic', 'locally-uncensored#111', '  File "C:\\t\\src\\musubi_tuner\\zimage_cache_latents.py", line 14, in <module>\n    from musubi_tuner.dataset import config_utils\nModuleNotFoundError: No module named \'musubi_tuner\''),
+    ('device_split', 'ai-toolkit#451', 'RuntimeError: Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu!'),
+    ('net_weights_missing', 'kohya_ss#688', '  File "C:\\t\\library\\train_util.py", line 2354, in resume_from_local_or_hf_if_specified\n    accelerator.load_state(args.resume)\n  File "C:\\t\\accelerate\\accelerator.py", line 1722, in load_state\n    load_accelerator_state(input_dir, models, optimizers, schedulers, self.state.process_index, self.scaler)\n  File "C:\\t\\accelerate\\checkpointing.py", line 134, in load_accelerator_state\n    models[i].load_state_dict(torch.load(input_model_file, map_location="cpu"))\n  File "C:\\t\\torch\\serialization.py", line 699, in load\n    with _open_file_like(f, \'rb\') as opened_file:\nFileNotFoundError: [Errno 2] No such file or directory: \'C:\\\\t\\\\pytorch_model.bin\''),
+    ('sig_segv', 'kohya-colab#218', "subprocess.CalledProcessError: Command '['/usr/bin/python3', 'train_network_wrapper.py']' died with <Signals.SIGSEGV: 11>."),
 ]  # fmt: skip
 
 
