@@ -22,7 +22,7 @@ def again(app: App[None], run: Run, state: RunState, refuse: Callable[[UserError
         app.run_worker(lambda: _resume(app, run, refuse), thread=True, exclusive=True, group="resume")
         return
     from loratui.engines import config
-    from loratui.tui.wizard.state import REVIEW
+    from loratui.tui.wizard.steps import REVIEW
 
     try:
         recipe = config.load(run.recipe)
@@ -35,7 +35,7 @@ def again(app: App[None], run: Run, state: RunState, refuse: Callable[[UserError
 def edit_copy(app: App[None], run: Run, refuse: Callable[[UserError], None]) -> None:
     """The wizard at Review over a copy, where only what differs from the run is shown."""
     from loratui.engines import config
-    from loratui.tui.wizard.state import REVIEW
+    from loratui.tui.wizard.steps import REVIEW
 
     try:
         recipe = config.load(run.recipe)
@@ -48,7 +48,7 @@ def edit_copy(app: App[None], run: Run, refuse: Callable[[UserError], None]) -> 
 def edit_waiting(app: App[None], run: Run, refuse: Callable[[UserError], None]) -> None:
     """The wizard at Review over a run that waits; it is saved back into the queue."""
     from loratui.engines import config
-    from loratui.tui.wizard.state import REVIEW
+    from loratui.tui.wizard.steps import REVIEW
 
     try:
         recipe = config.load(run.recipe)

@@ -129,6 +129,8 @@ def _interrupt_while_building(world: World, words: tuple[str, ...]) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # A job in a shell's background ignores it, and hands that on to all it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     log = world.home / "kohya-setup.log"
     deadline = time.monotonic() + 60

@@ -21,7 +21,7 @@ from loratui.events import Checkpoint, Hint, Sample, StateChanged
 from loratui.runs import gpu, host, machine
 from loratui.tui.app import LoratuiApp
 from loratui.tui.wizard.screen import WizardScreen
-from loratui.tui.wizard.state import REVIEW
+from loratui.tui.wizard.steps import REVIEW
 from tests.tui.conftest import make_model
 
 FOLDER = Path(__file__).parent / "snapshots"

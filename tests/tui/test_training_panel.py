@@ -18,7 +18,7 @@ from loratui.tui.runs.screen import RunsScreen
 from loratui.tui.training.log_pane import LogPane
 from loratui.tui.training.screen import TrainingScreen
 from loratui.tui.wizard.screen import WizardScreen
-from loratui.tui.wizard.state import REVIEW
+from loratui.tui.wizard.steps import REVIEW
 
 SIZES = [(80, 24), (100, 30), (140, 45)]
 FINAL = Checkpoint("checkpoints/demo.safetensors", 200, 10, final=True)

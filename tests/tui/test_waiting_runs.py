@@ -18,7 +18,7 @@ from loratui.tui.app import LoratuiApp
 from loratui.tui.wizard import draft
 from loratui.tui.wizard.pane import StepPane
 from loratui.tui.wizard.screen import WizardScreen
-from loratui.tui.wizard.state import REVIEW
+from loratui.tui.wizard.steps import REVIEW
 
 
 @pytest.mark.parametrize("size", [(80, 24), (100, 30)])

@@ -17,7 +17,7 @@ from loratui.tui.app import LoratuiApp
 from loratui.tui.help import TextScreen
 from loratui.tui.wizard import draft
 from loratui.tui.wizard.screen import WizardScreen
-from loratui.tui.wizard.state import REVIEW
+from loratui.tui.wizard.steps import REVIEW
 
 
 async def settle(pilot: Pilot[None]) -> None:

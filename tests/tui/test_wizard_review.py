@@ -17,7 +17,7 @@ from loratui.tui.wizard import draft
 from loratui.tui.wizard.review import ReviewPane
 from loratui.tui.wizard.screen import WizardScreen
 from loratui.tui.wizard.settings import all_settings
-from loratui.tui.wizard.state import REVIEW
+from loratui.tui.wizard.steps import REVIEW
 
 SIZES = [(80, 24), (100, 30), (140, 45)]
 FINAL = Checkpoint("/nowhere/hero.safetensors", 200, final=True)

@@ -12,7 +12,8 @@ from loratui.recipe import Recipe, Steps, change
 from loratui.runs.machine import Machine
 from loratui.tui.wizard.facts import read_dataset
 from loratui.tui.wizard.model_facts import read_model
-from loratui.tui.wizard.state import REVIEW, WizardState
+from loratui.tui.wizard.state import WizardState
+from loratui.tui.wizard.steps import REVIEW
 from tests.support.pictures import make_dataset, squares
 
 GONE = Problem("base.model", "there is no such model.")

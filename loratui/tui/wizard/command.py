@@ -11,6 +11,7 @@ from loratui.engines.registry import engine
 from loratui.models.named import located
 from loratui.recipe import Recipe
 from loratui.runs import fixing
+from loratui.tui.help import TextScreen
 from loratui.tui.wizard import draft
 
 
@@ -32,3 +33,9 @@ def edit_command(run_id: str, differences: Sequence[tuple[str, Any, Any]]) -> st
 def config_text(recipe: Recipe) -> str:
     """config.toml as the trainer gets it; ``RUN`` stands for the run's folder."""
     return engine(recipe.launch.engine).prepare(located(recipe), Path("RUN")).files["config.toml"]
+
+
+def text_screen(command: str, recipe: Recipe) -> TextScreen:
+    """Both of them, to read and to copy."""
+    text = f"{command}\n\n{config_text(recipe)}"
+    return TextScreen("The command, and config.toml as the trainer gets it", text, copy=text)

@@ -10,7 +10,8 @@ from loratui.models.inspect import ModelFile
 from loratui.problems import Problem, UserError
 from loratui.recipe import Dataset, Purpose, Recipe, Steps
 from loratui.tui.wizard import arranging, facts, model_facts
-from loratui.tui.wizard.state import REVIEW, WizardState
+from loratui.tui.wizard.state import WizardState
+from loratui.tui.wizard.steps import REVIEW
 
 
 def answered(

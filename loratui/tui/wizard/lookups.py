@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from loratui.recipe import Recipe
-from loratui.tui.wizard.state import REVIEW, WizardState
+from loratui.tui.wizard.state import WizardState
+from loratui.tui.wizard.steps import REVIEW
 
 if TYPE_CHECKING:
     from textual.screen import Screen

@@ -10,7 +10,8 @@ from loratui.tui.glyphs import glyphs
 from loratui.tui.text import clip, number, plain, size
 from loratui.tui.wizard.facts import DatasetFacts
 from loratui.tui.wizard.outlook import Outlook
-from loratui.tui.wizard.state import STEPS, WizardState
+from loratui.tui.wizard.state import WizardState
+from loratui.tui.wizard.steps import STEPS
 
 _WIDTH = 21
 

@@ -25,7 +25,7 @@ from loratui.tui.wizard.settings import (
     setting,
     standing,
 )
-from loratui.tui.wizard.state import REVIEW
+from loratui.tui.wizard.steps import REVIEW
 from loratui.tui.wizard.unfetched import entry_to_fetch
 
 _LABEL = 20

@@ -9,7 +9,8 @@ from loratui.tui.glyphs import glyphs
 from loratui.tui.text import plain, sentence
 from loratui.tui.wizard import mending, outlook
 from loratui.tui.wizard.settings import PRESET, PRICE, Setting, standing
-from loratui.tui.wizard.state import REVIEW, WizardState
+from loratui.tui.wizard.state import WizardState
+from loratui.tui.wizard.steps import REVIEW
 
 _MOST_PROBLEMS = 3
 

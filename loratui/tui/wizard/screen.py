@@ -6,7 +6,6 @@ import importlib
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input
@@ -19,11 +18,12 @@ from loratui.tui.widgets.line import Line
 from loratui.tui.wizard import draft, rail
 from loratui.tui.wizard.arriving import Arrival
 from loratui.tui.wizard.keeping import Keeper
-from loratui.tui.wizard.key_line import keys
+from loratui.tui.wizard.keys import BINDINGS, shown
 from loratui.tui.wizard.lookups import Lookups
 from loratui.tui.wizard.pane import StepPane
 from loratui.tui.wizard.starting import Start, Starter
-from loratui.tui.wizard.state import REVIEW, STEPS, WizardState
+from loratui.tui.wizard.state import WizardState
+from loratui.tui.wizard.steps import REVIEW, STEPS
 
 if TYPE_CHECKING:
     from loratui.runs.store import Run
@@ -46,28 +46,7 @@ class WizardScreen(Screen[None]):
     """Asks for a recipe and starts it. ``parent`` is the run a recipe was copied from; ``waiting`` is a run
     in the queue whose recipe it is."""
 
-    BINDINGS = [
-        Binding("enter", "next", "next", id="wizard.next", tooltip="Go to the next step; on Review, start"),
-        Binding(
-            "ctrl+y", "anyway", "anyway", id="wizard.anyway", tooltip="Go on with a set that is not ready"
-        ),
-        Binding("escape", "back", "back", id="wizard.back", tooltip="Back one step; nothing is lost"),
-        *(
-            Binding(str(n), f"jump({n})", name, id=f"wizard.step{n}", tooltip=f"Go to {name}")
-            for n, name in enumerate(STEPS, start=1)
-        ),
-        Binding(
-            "c", "config", "config", id="wizard.config", tooltip="Show config.toml and the command (Review)"
-        ),
-        Binding("y", "copy", "copy", id="wizard.copy", tooltip="Copy the command (on Review; OSC 52)"),
-        Binding("w", "queue", "queue", id="wizard.queue", tooltip="Let it wait in the queue (on Review)"),
-        Binding("d", "fetch", "download", id="wizard.fetch", tooltip="Download the model (on Review)"),
-        Binding("question_mark,f1", "help", "help", id="wizard.help", tooltip="Explain the focused field"),
-        Binding(
-            "ctrl+n", "fresh", "start empty", id="wizard.fresh", tooltip="Forget this draft, start empty"
-        ),
-        Binding("q", "leave", "quit", id="wizard.quit", tooltip="Quit; the draft is kept"),
-    ]
+    BINDINGS = BINDINGS
 
     def __init__(
         self,
@@ -348,7 +327,7 @@ class WizardScreen(Screen[None]):
     def _show_keys(self) -> None:
         typing = isinstance(self.focused, Input)
         ends = [("enter", "save")] if self._starter.waiting else [("enter", "start"), ("w", "queue")]
-        self.query_one(KeyBar).show(keys(self._step, self._seen, self.pane.keys(), ends, typing=typing))
+        self.query_one(KeyBar).show(shown(self._step, self._seen, self.pane.keys(), ends, typing=typing))
 
     def _say(self, text: str, wrong: bool = False) -> None:
         line = self.query_one("#message", Line)
@@ -391,14 +370,9 @@ class WizardScreen(Screen[None]):
     def action_config(self) -> None:
         if self._step != REVIEW:
             return
-        from loratui.tui.help import TextScreen
-        from loratui.tui.wizard.command import config_text
+        from loratui.tui.wizard.command import text_screen
 
-        command = self._command()
-        text = f"{command}\n\n{config_text(self.state.recipe)}"
-        self.app.push_screen(
-            TextScreen("The command, and config.toml as the trainer gets it", text, copy=text)
-        )
+        self.app.push_screen(text_screen(self._command(), self.state.recipe))
 
     def action_copy(self) -> None:
         if self._step != REVIEW:

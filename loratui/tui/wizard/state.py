@@ -14,6 +14,7 @@ from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe, Steps, change, check, flatten
 from loratui.tui.wizard.decided import Decided, decided_in
 from loratui.tui.wizard.facts import DatasetFacts
+from loratui.tui.wizard.steps import REVIEW, step_of, step_of_config_key
 from loratui.tui.wizard.values import Kind, shown, typed_value
 
 if TYPE_CHECKING:
@@ -23,23 +24,6 @@ if TYPE_CHECKING:
     from loratui.advice.suggestion import Suggestion
     from loratui.models.inspect import ModelFile
     from loratui.runs.machine import Machine
-
-STEPS = ("Model", "Dataset", "Purpose", "Trigger", "Steps", "Review")
-"""Five questions, and one page of answers."""
-REVIEW = len(STEPS)
-
-_STEP_OF = {
-    "base.model": 1,
-    "dataset.folder": 2,
-    "dataset.regularization": 2,
-    "dataset.caption_extension": 2,
-    "dataset.purpose": 3,
-    "dataset.trigger": 4,
-    "steps": 5,
-    "samples": 5,
-}
-"""By dotted key, else by section; everything else is on Review."""
-_STEP_OF_CONFIG_KEY = {"train_data_dir": 2, "reg_data_dir": 2, "max_train_epochs": 5, "max_train_steps": 5}
 
 _LENGTH = frozenset(
     {
@@ -301,11 +285,7 @@ class WizardState:
         if step == 2 and isinstance(self.dataset, Problem) and self.wanted_dataset is None:
             known.append(self.dataset)
         if self.count is not None:
-            known += [
-                problem
-                for problem in self.count.problems
-                if _STEP_OF_CONFIG_KEY.get(problem.key, REVIEW) == step
-            ]
+            known += [problem for problem in self.count.problems if step_of_config_key(problem.key) == step]
         if step == REVIEW and self.checks is not None and self.wanted_checks is None:
             known += [problem for problem in self.checks if problem not in known]
         return [*typed, *known]
@@ -337,11 +317,6 @@ class WizardState:
             recipe = msgspec.structs.replace(recipe, kohya=rest)
         if recipe != self.recipe:
             self.recipe = recipe
-
-
-def step_of(key: str) -> int:
-    """The step that a setting is asked in."""
-    return _STEP_OF.get(key) or _STEP_OF.get(key.partition(".")[0], REVIEW)
 
 
 def suggested_name(folder: str) -> str:

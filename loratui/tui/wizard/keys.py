@@ -1,0 +1,60 @@
+"""The keys of the wizard, and which of them the line at its bottom names now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.binding import Binding, BindingType
+
+from loratui.tui.wizard.steps import REVIEW, STEPS
+
+BINDINGS: list[BindingType] = [
+    Binding("enter", "next", "next", id="wizard.next", tooltip="Go to the next step; on Review, start"),
+    Binding("ctrl+y", "anyway", "anyway", id="wizard.anyway", tooltip="Go on with a set that is not ready"),
+    Binding("escape", "back", "back", id="wizard.back", tooltip="Back one step; nothing is lost"),
+    *(
+        Binding(str(n), f"jump({n})", name, id=f"wizard.step{n}", tooltip=f"Go to {name}")
+        for n, name in enumerate(STEPS, start=1)
+    ),
+    Binding("c", "config", "config", id="wizard.config", tooltip="Show config.toml and the command (Review)"),
+    Binding("y", "copy", "copy", id="wizard.copy", tooltip="Copy the command (on Review; OSC 52)"),
+    Binding("w", "queue", "queue", id="wizard.queue", tooltip="Let it wait in the queue (on Review)"),
+    Binding("d", "fetch", "download", id="wizard.fetch", tooltip="Download the model (on Review)"),
+    Binding("question_mark,f1", "help", "help", id="wizard.help", tooltip="Explain the focused field"),
+    Binding("ctrl+n", "fresh", "start empty", id="wizard.fresh", tooltip="Forget this draft, start empty"),
+    Binding("q", "leave", "quit", id="wizard.quit", tooltip="Quit; the draft is kept"),
+]
+
+_DATASET = STEPS.index("Dataset") + 1
+
+
+def shown(
+    step: int,
+    seen: int,
+    own: Sequence[tuple[str, str]],
+    ends: Sequence[tuple[str, str]],
+    *,
+    typing: bool,
+) -> list[tuple[str, str]]:
+    """Those of a step whose own keys are ``own``; ``seen`` is the furthest step reached, ``ends`` are what
+    Review ends in. While a text is being ``typing``, letters are text."""
+    found = list(ends) if step == REVIEW else [("enter", "next")]
+    if step != REVIEW:
+        found.append(("tab", "field"))
+        if not typing:
+            found.append(("up/down", "choose"))
+    if step == _DATASET:
+        found.append(("ctrl+t", "mend"))
+    if not typing:
+        found += own
+    if step == REVIEW and not typing:
+        found.append(("c", "config"))
+    if step > 1:
+        found.append(("esc", "back"))
+    found.append(("f1" if typing else "?", "help"))
+    if not typing and seen > 1:
+        found.append((f"1-{seen}", "step"))
+    found.append(("ctrl+c" if typing else "q", "quit"))
+    if step == REVIEW and not typing:
+        found.append(("y", "copy"))
+    return found
