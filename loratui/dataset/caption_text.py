@@ -17,6 +17,8 @@ MOST_BYTES = 1 << 20
 """What is read of one caption; a longer file is none."""
 
 
+_USUAL_BYTES = 4096
+"""Asking for much at once costs more than reading it."""
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -47,8 +49,10 @@ class Caption:
 def read(path: Path) -> Caption:
     """Read a caption file. Never raises."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES)
+        with path.open("rb", buffering=0) as file:
+            data = file.read(_USUAL_BYTES)
+            if len(data) == _USUAL_BYTES:
+                data += file.read(MOST_BYTES - _USUAL_BYTES)
     except OSError:
         return Caption(path, "", "unreadable", 0)
     if not data:

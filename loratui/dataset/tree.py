@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ VIDEO_SUFFIXES = frozenset({".webm", ".mp4", ".mov", ".mkv", ".avi", ".m4v"})
 CAPTION_SUFFIXES = (".txt", ".caption")
 _JUNK_NAMES = frozenset({".ds_store", "thumbs.db", "desktop.ini", "ehthumbs.db", "__macosx", ".directory"})
 _JUNK_SUFFIXES = frozenset({".part", ".crdownload", ".tmp", ".bak", ".swp", ".aria2"})
+_NAME = attrgetter("name")
 _DEEPEST = 16
 """Folders below this are not looked into; links to folders are not followed below the numbered ones."""
 
@@ -142,7 +144,9 @@ def _read_group(folder: Path, repeats: int, words: str, is_reg: bool, found: _Ga
         named_like_one = is_picture_name(entry.name)
         if _is_folder(entry) and not _is_hidden(entry) and not named_like_one and _holds(below, found):
             found.nested.append(below)
-    return Group(folder, repeats, words, is_reg, tuple(sorted(pictures)), tuple(sorted(captions)))
+    return Group(
+        folder, repeats, words, is_reg, tuple(sorted(pictures, key=_NAME)), tuple(sorted(captions, key=_NAME))
+    )
 
 
 def _read_files(
