@@ -21,6 +21,7 @@ from loratui.tui.training.screen import TrainingScreen
 from loratui.tui.widgets.field import Field
 from loratui.tui.wizard import draft
 from loratui.tui.wizard.screen import WizardScreen
+from tests.support.fields import overwrite
 
 SIZES = [(80, 24), (100, 30), (140, 45)]
 QUESTIONS = (
@@ -98,7 +99,7 @@ async def replace(pilot: Pilot[None], key: str, text: str) -> None:
     await settle(pilot)
     field(pilot, key).enter()
     await pilot.pause()
-    await pilot.press("end", "ctrl+u", *text)
+    await overwrite(pilot, text)
 
 
 @pytest.mark.parametrize("size", SIZES)
