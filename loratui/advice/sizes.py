@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from loratui.advice.lora_parameters import PARTS, Parts
 
-BILLION = 1e9
 GB = 1e9
 """Bytes."""
 GIB = 2**30

@@ -7,9 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-_DRIVERS = ("/dev/nvidiactl", "/proc/driver/nvidia/version", "/dev/dxg")
-"""One of these is there wherever NVML works: on Linux, and in WSL."""
-
 NO_GPU = "No NVIDIA GPU found: training runs on the CPU."
 
 Value = TypeVar("Value")

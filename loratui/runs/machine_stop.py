@@ -21,7 +21,8 @@ from pathlib import Path
 from loratui.events import ENDED, Checkpoint
 from loratui.problems import UserError
 from loratui.runs import gpu, lock, machine_news, machine_wish, notify, queue_file, rented, store, uploads
-from loratui.runs.files import PRIVATE_FOLDER, open_for_append
+from loratui.runs.apart import start_apart
+from loratui.runs.files import PRIVATE_FOLDER
 from loratui.runs.follow import RecordReader
 from loratui.runs.layout import Run
 from loratui.runs.machine_wish import MachineSettings, When, applies, wished
@@ -48,18 +49,7 @@ def begin(run: Run) -> None:
     settings = notify.read_settings().machine
     if not applies(wished(run, settings), store.state(run)[0]):
         return
-    log = open_for_append(run.folder / "machine.log")
-    try:
-        subprocess.Popen(
-            [sys.executable, "-m", "loratui.runs.machine_stop", str(run.folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            close_fds=True,
-            start_new_session=True,
-        )
-    finally:
-        os.close(log)
+    start_apart("loratui.runs.machine_stop", str(run.folder), log=run.folder / "machine.log")
 
 
 def wish(run: Run, when: When) -> None:

@@ -21,7 +21,7 @@ import msgspec
 from loratui import places
 from loratui.problems import Problem, UserError
 from loratui.runs import store, web
-from loratui.runs.files import open_for_append
+from loratui.runs.apart import start_apart
 from loratui.runs.machine_wish import MachineSettings
 from loratui.runs.store import Run, RunSummary
 
@@ -145,18 +145,7 @@ def in_background(run: Run) -> None:
     """Send word by a process of its own, so that nobody waits; its words go to notify.log of the run."""
     if not settings_path().is_file():
         return
-    log = open_for_append(run.folder / "notify.log")
-    try:
-        subprocess.Popen(
-            [sys.executable, "-m", "loratui.runs.notify", str(run.folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            close_fds=True,
-            start_new_session=True,
-        )
-    finally:
-        os.close(log)
+    start_apart("loratui.runs.notify", str(run.folder), log=run.folder / "notify.log")
 
 
 def main(folder: str) -> int:

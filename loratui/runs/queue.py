@@ -7,10 +7,7 @@ itself is one small file, changed under a lock.
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import msgspec
@@ -24,7 +21,8 @@ from loratui.models.named import located
 from loratui.problems import UserError
 from loratui.recipe import Recipe
 from loratui.runs import store
-from loratui.runs.files import open_for_append, replace_file
+from loratui.runs.apart import start_apart
+from loratui.runs.files import replace_file
 from loratui.runs.layout import Run, read_status, write_status
 from loratui.runs.queue_file import (
     AfterFailure,
@@ -231,15 +229,4 @@ def wake() -> None:
     """See that a process works the queue off. It ends by itself once nothing may start."""
     if is_worked_off() or not read().ready:
         return
-    log = open_for_append(places.home() / "queue.log")
-    try:
-        subprocess.Popen(
-            [sys.executable, "-m", "loratui.runs.queue_worker"],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            close_fds=True,
-            start_new_session=True,
-        )
-    finally:
-        os.close(log)
+    start_apart("loratui.runs.queue_worker", log=places.home() / "queue.log")
