@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from loratui.runs.diagnose import diagnose
+from tests.support.healthy_log import finished
 
 ECHO = r"""Traceback (most recent call last):
   File "E:\kohya_ss\venv\Scripts\accelerate.EXE\__main__.py", line 7, in <module>
@@ -100,19 +101,9 @@ HEALTHY = [
 ]  # fmt: skip
 """Lines of the same posts that were no trouble."""
 
-START = """preparing accelerator
-accelerator device: cuda
-{extra}
-running training / 学習開始
-  total optimization steps / 学習ステップ数: 40
-steps:   0%|          | 0/40 [00:00<?, ?it/s]
-epoch 1/1
-"""
-END = "".join(f"steps:  50%|█ | {n}/40 [00:30<00:10,  1.07it/s, avr_loss=0.091]\r" for n in range(1, 41))
-
 
 @pytest.mark.parametrize("line", HEALTHY)
 def test_a_run_that_is_well_raises_no_alarm(line: str) -> None:
-    found = diagnose([[(START.replace("{extra}", line) + END + "\nmodel saved.\n").encode()]])
+    found = diagnose([[finished(line)]])
     assert [hint.key for hint in found.hints if hint.severity == "fatal"] == []
     assert found.verdict != "failed"

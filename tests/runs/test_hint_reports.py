@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from loratui.runs.diagnose import diagnose
+from tests.support.healthy_log import begun, finished
 
 REPORTED: list[tuple[str, str, str]] = [
     ("cache_stale", "sd-scripts#677", '  File "/srv/sd-scripts/library/train_util.py", line 1130, in __getitem__\n    example["latents"] = torch.stack(latents_list) if latents_list[0] is not None else None\nRuntimeError: stack expects each tensor to be equal size, but got [4, 104, 128] at entry 0 and [4, 72, 128] at entry 1'),
@@ -122,24 +123,15 @@ HEALTHY = [
 ]  # fmt: skip
 """Lines of the same reports that were no trouble: the runs went on."""
 
-START = """preparing accelerator
-{extra}
-running training / 学習開始
-  total optimization steps / 学習ステップ数: 40
-steps:   0%|          | 0/40 [00:00<?, ?it/s]
-epoch 1/1
-"""
-END = "".join(f"steps:  50%|█ | {n}/40 [00:30<00:10,  1.07it/s, avr_loss=0.091]\r" for n in range(1, 41))
-
 
 @pytest.mark.parametrize("line", HEALTHY)
 def test_a_run_that_is_well_raises_no_alarm(line: str) -> None:
-    found = diagnose([[(START.replace("{extra}", line) + END + "\nmodel saved.\n").encode()]])
+    found = diagnose([[finished(line)]])
     assert [hint.key for hint in found.hints if hint.severity == "fatal"] == []
     assert found.verdict != "failed"
 
 
 @pytest.mark.parametrize("line", HEALTHY)
 def test_a_run_that_has_only_begun_raises_none_either(line: str) -> None:
-    found = diagnose([[START.replace("{extra}", line).encode()]])
+    found = diagnose([[begun(line)]])
     assert [hint.key for hint in found.hints if hint.severity == "fatal"] == []
