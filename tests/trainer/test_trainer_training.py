@@ -101,10 +101,10 @@ def test_the_file_works_in_diffusers_as_it_did_in_training(
 
 
 def test_the_loss_falls(train: Any) -> None:
-    told = train(max_train_steps=110, network_dim=16, network_alpha=16, learning_rate=4e-3)
+    told = train(max_train_steps=60, network_dim=16, network_alpha=16, learning_rate=1e-2)
     losses = [step.loss for step in told.of(events.Step)]
-    assert len(losses) == 110
-    assert sum(losses[-25:]) < 0.75 * sum(losses[:25])
+    assert len(losses) == 60
+    assert sum(losses[-20:]) < 0.75 * sum(losses[:20])
 
 
 def test_what_is_told_and_written(train: Any, tmp_path: Path) -> None:
@@ -312,15 +312,15 @@ def test_samples_in_half_precision_with_trained_text_encoders(
         network_train_unet_only=None,
         sample_prompts=str(prompts),
         sample_at_first=True,
-        sample_every_n_epochs=4,
-        max_train_epochs=4,
+        sample_every_n_epochs=2,
+        max_train_epochs=2,
         optimizer_type="prodigy",
         learning_rate=1.0,
         optimizer_args=["weight_decay=0.01", "use_bias_correction=True"],
     )
     assert told.code == 0, told.events
     samples = told.of(events.Sample)
-    assert [sample.step for sample in samples] == [0, 0, 12, 12]
+    assert [sample.step for sample in samples] == [0, 0, 6, 6]
     before = [Path(sample.path).read_bytes() for sample in samples[:2]]
     assert before[0] != before[1]
     assert all(Path(sample.path).is_file() for sample in samples)
