@@ -3,7 +3,7 @@ optimizer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from loratui.problems import Problem
 from loratui.trainer import lora_file, optimizers
 from loratui.trainer.blocks import block_number
 from loratui.trainer.config import ConfigRefusedError, TrainConfig
+from loratui.trainer.held import held_parts
 from loratui.trainer.loading import BaseModel
 from loratui.trainer.lora_layer import Dropout
 from loratui.trainer.lycoris import lycoris_on
@@ -34,12 +35,19 @@ def trained_rates(config: TrainConfig) -> dict[str, float]:
 
 
 def network_on(config: TrainConfig, model: BaseModel, device: torch.device) -> Network:
-    """A fresh network on the parts of the model that are trained. Raises ``UserError`` when the file that
-    dim_from_weights reads, or lycoris-lora, refuses."""
-    wanted = trained_rates(config)
+    """A fresh network on the parts of the model that are trained, or held. Raises ``UserError`` when the file
+    that network_weights names, or lycoris-lora, refuses."""
+    held = held_parts(config)
+    network = _network_on(config, model, held | trained_rates(config).keys(), device)
+    for group in held:
+        network.hold(group)
+    return network
+
+
+def _network_on(config: TrainConfig, model: BaseModel, wanted: Set[str], device: torch.device) -> Network:
     if config.network_module == LYCORIS_MODULE:
         try:
-            return lycoris_on(config, model, frozenset(wanted), device)
+            return lycoris_on(config, model, wanted, device)
         except (ValueError, TypeError, KeyError, AssertionError) as error:
             problem = Problem("network_args", f"lycoris-lora refuses them: {error}.", "Change or remove it.")
             raise ConfigRefusedError(str(config.source), problem) from None
@@ -95,6 +103,8 @@ def _of_one_rate(
     """The network's groups, the U-Net by its blocks where they have rates of their own."""
     blocks = config.blocks
     for name, layers in network.groups.items():
+        if name not in rates:
+            continue
         if name != "unet" or blocks is None or blocks.rates is None:
             yield name, layers, rates[name]
             continue

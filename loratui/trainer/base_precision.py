@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from loratui.trainer.config import TrainConfig
+from loratui.trainer.held import held_parts
 from loratui.trainer.loading import BaseModel
 from loratui.trainer.options import Options
 from loratui.trainer.packing import pack_4bit, pack_float8, round_to_float8
@@ -48,7 +49,7 @@ def pack_text_encoders(config: TrainConfig, options: Options, model: BaseModel, 
     sd-scripts leaves their embeddings, which have no float8, in mixed precision, but rounds them to float8 on
     the way there; with ``as_sd_scripts`` so do we.
     """
-    every_step = any(config.text_encoder_rates) or config.captions_vary
+    every_step = any(config.text_encoder_rates) or bool(held_parts(config)) or config.captions_vary
     if options.as_sd_scripts and not config.caches_captions:
         every_step = True
     if not config.fp8_base or config.fp8_base_unet or not every_step:

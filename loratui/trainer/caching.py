@@ -13,6 +13,7 @@ from loratui.problems import UserError, refusal
 from loratui.trainer.conditions import Conditions
 from loratui.trainer.config import TrainConfig
 from loratui.trainer.data import Item
+from loratui.trainer.held import held_parts
 from loratui.trainer.latent_files import LatentFiles
 from loratui.trainer.latents import LatentCache, encode_pictures
 from loratui.trainer.loading import BaseModel
@@ -93,7 +94,7 @@ def encode_captions(
         weighted=config.weighted_captions,
         most=config.token_limit,
     )
-    if trained:
+    if trained or held_parts(config) - {"unet"}:
         return conditions
     together = together or Together()
     texts = [text for prompt in prompts for text in (prompt.text, prompt.negative)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from loratui.problems import Problem
 from loratui.trainer.dataset_rules import dataset_problems
+from loratui.trainer.held import held_parts
 from loratui.trainer.network_rules import network_problems
 from loratui.trainer.optimizer_rules import optimizer_problems
 
@@ -38,8 +39,11 @@ def _cached_captions(config: TrainConfig) -> Iterator[Problem]:
     """What changes from step to step cannot be encoded once (sdxl_train_network.py:35-50)."""
     to_disk = config.cache_text_encoder_outputs_to_disk
     key = "cache_text_encoder_outputs_to_disk" if to_disk else "cache_text_encoder_outputs"
+    unet_only = "Remove it, or set network_train_unet_only."
     if any(config.text_encoder_rates):
-        yield Problem(key, "the text encoders are trained.", "Remove it, or set network_train_unet_only.")
+        yield Problem(key, "the text encoders are trained.", unet_only)
+    elif held_parts(config) - {"unet"}:
+        yield Problem(key, "network_weights holds a part for the text encoders, which is kept.", unet_only)
 
 
 def _choices(config: TrainConfig) -> Iterator[Problem]:

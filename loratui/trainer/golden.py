@@ -18,7 +18,7 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from loratui.trainer import lora_file, optimizers
 from loratui.trainer.assembly import network_on, stepper_for, trained_rates
 from loratui.trainer.base_precision import DTYPES, pack_unet, packs_unet
 from loratui.trainer.base_weights import merge_base_weights
+from loratui.trainer.config import TrainConfig
 from loratui.trainer.data import Item, size_conditions
 from loratui.trainer.loading import BaseModel, load
 from loratui.trainer.options import Options
@@ -67,7 +68,7 @@ def replay(recording: Recording) -> Replayed:
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
-    config = recording.config
+    config = _as_sd_scripts(recording)
     options = Options(as_sd_scripts=True)
     model = load(
         Path(config.pretrained_model_name_or_path),
@@ -105,20 +106,31 @@ def replay(recording: Recording) -> Replayed:
         raise refusal(recording.folder, "it has more or fewer steps than its config.", "Copy it again.")
     for done, (chunk, wanted) in enumerate(zip(chunks, recording.steps, strict=True)):
         found = stepper.step(done, [partial(_fed, recording, model, items, number) for number in chunk])
-        for key, error in _errors(recording, found, chunk, wanted).items():
+        for key, error in _errors(recording, stepper.groups, found, chunk, wanted).items():
             errors[key].append(error)
     from safetensors.torch import load_file
 
     final = load_file(recording.folder / "final_lora.safetensors")
+    with optimizers.averaged(stepper.optimizer):
+        weights = change_error(shaped(network.tensors()), final, start)
     return Replayed(
         recording.folder.name,
         max(errors["loss"]),
         max(errors["grad_norm"]),
         max(errors["lr"]),
-        change_error(shaped(network.tensors()), final, start),
+        weights,
         captions_equal,
         order_equal,
     )
+
+
+def _as_sd_scripts(recording: Recording) -> TrainConfig:
+    """The config with the weights it started from, and one rate for both text encoders of SDXL: of a list
+    networks.lora takes the first without a word (train_network.py:706-712)."""
+    config = recording.config
+    config = replace(config, network_weights=str(recording.start_weights))
+    given = config.text_encoder_lr
+    return replace(config, text_encoder_lr=given[0]) if isinstance(given, list) and given else config
 
 
 def _replay_or_say_why(folder: Path, common: Path) -> Replayed:
@@ -156,15 +168,21 @@ def _fed(recording: Recording, model: BaseModel, items: dict[str, Item], number:
 
 
 def _errors(
-    recording: Recording, found: Stepped, chunk: Sequence[int], wanted: dict[str, object]
+    recording: Recording,
+    names: Sequence[str],
+    found: Stepped,
+    chunk: Sequence[int],
+    wanted: dict[str, object],
 ) -> dict[str, float]:
     losses = [float(recording.tensor(number, "loss")) for number in chunk]
     groups = wanted["groups"]
     assert isinstance(groups, list)
     pairs = zip(found.losses, losses, strict=True)
     # sd-scripts has one group for all text encoders, and here each has its own.
-    own = [groups[0]["lr"]] * (len(found.rates) - len(groups)) + [group["lr"] for group in groups]
-    rates = zip(found.rates, own, strict=True)
+    own: dict[str, float] = {}
+    for name, rate in zip(names, found.rates, strict=True):
+        own.setdefault(name.replace("text_encoder_2", "text_encoder"), rate)
+    rates = zip(own.values(), (group["lr"] for group in groups), strict=True)
     norm = wanted["grad_norm_before_clip"]
     # A step that ends with another pass than recorded is no equal step, whatever its numbers. Without
     # clipping no norm is recorded; the weights tell.

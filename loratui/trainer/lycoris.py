@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import Any
 
 import torch
@@ -78,9 +78,7 @@ class LycorisLayer:
         return bool(scaled)
 
 
-def lycoris_on(
-    config: TrainConfig, model: BaseModel, wanted: frozenset[str], device: torch.device
-) -> Network:
+def lycoris_on(config: TrainConfig, model: BaseModel, wanted: Set[str], device: torch.device) -> Network:
     """A fresh network on the wanted parts (``text_encoder``, ``text_encoder_2``, ``unet``), in float32.
 
     Raises ``ValueError`` when the package refuses its arguments.
@@ -89,7 +87,7 @@ def lycoris_on(
 
     with _quiet():
         arguments = dict(config.network_arguments)
-        arguments["preset"] = _preset(arguments.get("preset", "full"))
+        arguments["preset"] = _preset(arguments.get("preset", "full"), sgm=model.family == "sdxl")
         arguments.setdefault("dropout", str(config.network_dropout or 0.0))
         arguments.setdefault("bypass_mode", str(can_bypass(arguments)))
         # A list numbers its names (lora_te1), which is for SDXL alone; untrained, they may be gone already.
@@ -114,20 +112,24 @@ def lycoris_on(
     return Network({group: groups[group] for group in sorted(groups)})
 
 
-def _preset(name: str) -> str:
+def _preset(name: str, *, sgm: bool) -> str:
     """The name of a preset fitted to diffusers' U-Net; files of a person's own are left as they are.
 
-    lycoris-lora 4.1 takes the layers of ``TimestepEmbedding`` twice over, and stops; what sd-scripts' U-Net
-    calls ``CrossAttention`` is ``Attention`` here.
+    Where lycoris-lora 4.1 names the layers of ``TimestepEmbedding`` as well it takes them twice over, and
+    stops; sd-scripts' own SDXL U-Net has no such class. What its U-Nets call ``CrossAttention`` is
+    ``Attention`` here.
     """
     from lycoris.config import PRESET
 
     if name not in PRESET:
         return name
     fitted = dict(PRESET[name])
-    classes = [kind for kind in fitted["unet_target_module"] if kind != "TimestepEmbedding"]
+    classes = list(fitted["unet_target_module"])
+    named = any(target.startswith("time_embedding.") for target in fitted["unet_target_name"])
+    if "TimestepEmbedding" in classes and (sgm or named):
+        classes.remove("TimestepEmbedding")
     fitted["unet_target_module"] = classes + (["Attention"] if "CrossAttention" in classes else [])
-    own = f"loratui-{name}"
+    own = f"loratui-{name}-{'sgm' if sgm else 'plain'}"
     PRESET[own] = fitted
     return own
 

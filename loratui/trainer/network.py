@@ -85,7 +85,13 @@ class Network:
     def parameters(self, group: str | None = None) -> list[nn.Parameter]:
         """The trained tensors of one group, or of all."""
         layers = self.layers if group is None else self.groups[group]
-        return [weight for layer in layers.values() for weight in layer.weights]
+        return [weight for layer in layers.values() for weight in layer.weights if weight.requires_grad]
+
+    def hold(self, group: str) -> None:
+        """Leave a group's weights as they are."""
+        for layer in self.groups.get(group, {}).values():
+            for weight in layer.weights:
+                weight.requires_grad_(False)
 
     def enable(self, enabled: bool) -> None:
         """Switch the network's effect on or off."""
@@ -99,8 +105,9 @@ class Network:
 
     def cast(self, dtype: torch.dtype) -> None:
         """Keep the weights at another precision. Call it before an optimizer takes them."""
-        for weight in self.parameters():
-            weight.data = weight.data.to(dtype)
+        for layer in self.layers.values():
+            for weight in layer.weights:
+                weight.data = weight.data.to(dtype)
 
     def tensors(self) -> dict[str, Tensor]:
         """What a file holds, by Kohya key."""

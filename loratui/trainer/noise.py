@@ -75,15 +75,26 @@ def multires_noise(noise: Tensor, iterations: int, discount: float) -> Tensor:
     Layer i has sides smaller by r**i, r drawn between 2 and 4 each time, and strength ``discount**i``.
     """
     height, width = noise.shape[2:]
-    for layer in range(iterations):
-        shrink = (2.0 + 2.0 * random.random()) ** layer
-        sides = max(1, int(height / shrink)), max(1, int(width / shrink))
+    for layer, sides in enumerate(draw_shrinks(height, width, iterations)):
         coarse = torch.randn((*noise.shape[:2], *sides), device=noise.device)
         spread = torch.nn.functional.interpolate(coarse, size=(height, width), mode="bilinear")
         noise = noise + spread * discount**layer
-        if 1 in sides:
-            break
     return noise / noise.std()
+
+
+def draw_shrinks(
+    height: int, width: int, iterations: int, generator: random.Random | None = None
+) -> list[tuple[int, int]]:
+    """(height, width) of each layer of multires noise, as ``generator`` (Python's own where there is none)
+    draws them; a layer with a side of 1 is the last."""
+    draw = (generator or random).random
+    found: list[tuple[int, int]] = []
+    for layer in range(iterations):
+        shrink = (2.0 + 2.0 * draw()) ** layer
+        found.append((max(1, int(height / shrink)), max(1, int(width / shrink))))
+        if 1 in found[-1]:
+            break
+    return found
 
 
 def perturbed(noise: Tensor, strength: float, *, random_strength: bool = False) -> Tensor:

@@ -17,6 +17,7 @@ from loratui.trainer.augment import draw_color, draw_crop
 from loratui.trainer.batches import Bucket, batch_starts, shuffle
 from loratui.trainer.data import Item
 from loratui.trainer.loading import BaseModel
+from loratui.trainer.noise import draw_shrinks
 from loratui.trainer.recording import Recording
 from loratui.trainer.text import Tokens, tokenize
 
@@ -70,8 +71,11 @@ def captions_follow(recording: Recording, items: dict[str, Item], model: BaseMod
     """
     config = recording.config
     generators = _generators(recording, items)
+    per_epoch = len(recording.facts["batches_before_shuffle"])
     for number, entry in enumerate(recording.passes):
         epoch = entry["dataset_epoch_at_fetch"]
+        if epoch in generators:
+            _draw_noise(recording, number, per_epoch, generators[epoch])
         recorded = recording.tokens(number)
         for image, caption, flipped in zip(entry["images"], entry["captions"], entry["flipped"], strict=True):
             item = items[image]
@@ -98,6 +102,20 @@ def captions_follow(recording: Recording, items: dict[str, Item], model: BaseMod
             if not _close(mine.weights, theirs.weights):
                 return False
     return True
+
+
+def _draw_noise(recording: Recording, number: int, per_epoch: int, random: Random) -> None:
+    """What multires noise takes from the captions' generator before a fetch: one batch is fetched ahead, so
+    that of the pass before last; at an epoch's first fetch that of the last two. An epoch's second fetch
+    follows the dataset's switch, and nothing lies between."""
+    iterations = recording.config.multires_noise_iterations
+    place = number % per_epoch
+    if not iterations or place == 1:
+        return
+    ahead = 1 if place else 0
+    for earlier in range(max(0, number - min(2, per_epoch)), number - ahead):
+        height, width = recording.tensor(earlier, "latents").shape[2:]
+        draw_shrinks(height, width, iterations, random)
 
 
 def tokens_of(recording: Recording, model: BaseModel, number: int) -> list[Tokens]:

@@ -123,4 +123,5 @@ def change_error(found: dict[str, Tensor], wanted: dict[str, Tensor], start: dic
 
     if found.keys() != wanted.keys():
         return float("inf")
-    return norm(found, wanted) / norm(wanted, start)
+    error, change = norm(found, wanted), norm(wanted, start)
+    return error / change if change else (float("inf") if error else 0.0)

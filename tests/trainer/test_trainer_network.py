@@ -89,6 +89,18 @@ def test_other_algorithms_rebuild_their_weights(train: Any) -> None:
     assert finished(train(max_train_steps=1, network_args=arguments, scale_weight_norms=1.0, **LYCORIS))
 
 
+@pytest.mark.parametrize(
+    ("preset", "family", "found"), [("attn-mlp", "sd15", 1), ("attn-mlp", "sdxl", 0), ("full", "sd15", 1)]
+)
+def test_time_embeddings_where_lycoris_has_them_under_sd_scripts(
+    preset: str, family: str, found: int, write_config: Any, tiny_models: dict[str, Path]
+) -> None:
+    config = load_config(write_config(family, network_args=["algo=lokr", f"preset={preset}"], **LYCORIS))
+    network = network_on(config, load(tiny_models[family], family, torch.float32), CPU)
+    names = [name for name in network.layers if "embed" in name and name.endswith("_1")]
+    assert names == ["lora_unet_time_embedding_linear_1"] * found
+
+
 def test_bypass_only_where_it_means_the_same() -> None:
     assert can_bypass({"algo": "loha"})
     assert can_bypass({})

@@ -273,6 +273,23 @@ def test_starting_from_weights(train: Any, tmp_path: Path) -> None:
     assert "another rank" in refused.of(events.Message)[-1].text
 
 
+def test_a_part_with_rate_0_stays_as_its_weights_had_it(train: Any, tmp_path: Path) -> None:
+    train(max_train_steps=2, network_train_unet_only=None, text_encoder_lr=0.05)
+    weights = tmp_path / "out" / "tiny.safetensors"
+    more = {"network_weights": str(weights), "max_train_steps": 2}
+    told = train(**more, network_train_unet_only=None, text_encoder_lr=0.0, output_name="more")
+    before, after = load_file(weights), load_file(tmp_path / "out" / "more.safetensors")
+    same = {key for key in before if torch.equal(before[key], after[key])}
+    assert {key.startswith("lora_te_") for key in before} == {True, False}
+    assert same == {key for key in before if key.startswith("lora_te_") or key.endswith(".alpha")}
+    without = train(**more, output_name="unet")
+    assert load_file(tmp_path / "out" / "unet.safetensors").keys() == {
+        key for key in before if key.startswith("lora_unet_")
+    }
+    losses = [run.of(events.Step)[0].loss for run in (told, without)]
+    assert losses[0] != pytest.approx(losses[1], rel=1e-6)
+
+
 def test_regularization_pictures_weigh_less(train: Any, pictures: Path, tmp_path: Path) -> None:
     folder = tmp_path / "reg" / "1_style"
     folder.mkdir(parents=True)
