@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import wrap
 
 from loratui.problems import Problem
 from loratui.runs.cleaning import clean
 from loratui.tui.glyphs import glyphs
+
+_LONG_WORD = 40
 
 
 def plain(text: str) -> str:
@@ -17,6 +20,19 @@ def plain(text: str) -> str:
 def clip(text: str, width: int) -> str:
     """At most ``width`` characters; what was cut is marked."""
     return text if len(text) <= width else text[: max(0, width - 1)] + glyphs().more
+
+
+def squeeze(text: str, width: int, rows: int) -> str:
+    """Text that takes at most ``rows`` rows of ``width``: the longest words, which are paths, lose their
+    beginning first; what is still too long ends where a row does."""
+    width = max(20, width)
+    while len(lines := wrap(text, width, break_on_hyphens=False)) > rows:
+        longest = max(text.split(), key=len)
+        if len(longest) <= _LONG_WORD:
+            last = clip(f"{lines[rows - 1]} {lines[rows]}", width)
+            return " ".join([*lines[: rows - 1], last])
+        text = text.replace(longest, clip_path(longest, _LONG_WORD), 1)
+    return text
 
 
 def home_path(path: str | Path) -> str:

@@ -19,6 +19,7 @@ from loratui.events import AnyEvent, Record
 from loratui.recipe import Recipe
 from loratui.runs import layout, lock, store
 from loratui.tui.app import LoratuiApp
+from tests.support.still import waits
 
 Act = Callable[[Pilot[None]], Awaitable[Any]]
 
@@ -29,9 +30,10 @@ def drive() -> Callable[..., Any]:
 
     def run(app: LoratuiApp, act: Act, size: tuple[int, int] = (100, 30)) -> Any:
         async def go() -> Any:
-            async with app.run_test(size=size) as pilot:
-                await pilot.pause()
-                return await act(pilot)
+            with waits(app):
+                async with app.run_test(size=size) as pilot:
+                    await pilot.pause()
+                    return await act(pilot)
 
         return asyncio.run(asyncio.wait_for(go(), 30))
 

@@ -15,14 +15,10 @@ from loratui.runs import deleting, store
 from loratui.runs.losses import LossHistory
 from loratui.tui.app import LoratuiApp
 from loratui.tui.widgets import pair_grid
+from tests.support.still import settle
 
 SIZES = [(80, 24), (100, 30), (140, 45)]
 FINAL = Checkpoint("checkpoints/demo.safetensors", 200, 10, final=True)
-
-
-async def settle(pilot: Pilot[None]) -> None:
-    await pilot.app.workers.wait_for_complete()
-    await pilot.pause()
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -39,7 +35,6 @@ def test_two_runs_are_compared_by_keys(
         seen = []
         for keys in (["c"], ["down", "c"], ["w"], ["i"], ["enter"], ["escape", "g"], ["escape", "escape"]):
             await pilot.press(*keys)
-            await settle(pilot)
             await settle(pilot)
             seen.append(str(screen_text(pilot.app)))
         return seen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from datetime import datetime
+from textwrap import wrap
 from typing import Any
 
 import pytest
@@ -86,6 +87,16 @@ def test_losses_and_sizes() -> None:
     assert text.loss(None, finite=False) == "nan"
     assert text.size(13_600_000) == "13.6 MB"
     assert text.clip("abcdef", 4) == "abc" + glyph_module.glyphs().more
+
+
+def test_a_message_is_made_to_fit_without_losing_what_to_press() -> None:
+    path = "/a/" + "deep/" * 40 + "picture.png"
+    shown = text.squeeze(f"{path} cannot be read as a picture. Press ctrl+t.", 78, 3)
+    assert "picture.png cannot be read" in shown and shown.endswith("Press ctrl+t.")
+    assert len(wrap(shown, 78)) <= 3
+    assert text.squeeze("Short enough.", 78, 3) == "Short enough."
+    long = text.squeeze("word " * 100, 40, 2)
+    assert len(wrap(long, 40)) == 2 and long.endswith(glyph_module.glyphs().more)
 
 
 def test_when_a_run_was_started() -> None:

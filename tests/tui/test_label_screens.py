@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 
 from loratui.dataset import history
 from loratui.tui.dataset.labels import TagScreen, VariantsScreen
+from tests.support.still import settle
 from tests.support.taggers import make_tagger
 
 
@@ -23,12 +24,6 @@ def root(tmp_path: Path, home: Path) -> Path:
         Image.new("RGB", (64, 64), colour).save(folder / f"{name}.png")
     make_tagger(home / "models" / "tiny")
     return tmp_path / "set"
-
-
-async def settle(pilot: Pilot[None]) -> None:
-    for _ in range(3):
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
 
 
 @pytest.mark.parametrize("size", [(80, 24), (140, 45)])

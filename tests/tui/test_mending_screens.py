@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from loratui.dataset import history
 from loratui.tui.app import LoratuiApp
 from loratui.tui.dataset.menu import MendMenu
+from tests.support.still import settle
 
 Text = Callable[[LoratuiApp], str]
 
@@ -33,16 +34,11 @@ def app(hero: Path) -> LoratuiApp:
     return LoratuiApp(first=lambda: MendMenu(hero))
 
 
-async def settled(pilot: Pilot[None]) -> None:
-    await pilot.app.workers.wait_for_complete()
-    await pilot.pause()
-
-
 async def press(pilot: Pilot[None], *keys: str) -> None:
     """Keys one by one; letters of a text between them all at once."""
     for key in keys:
         await pilot.press(*(key[1:] if key.startswith("=") else [key]))
-        await settled(pilot)
+        await settle(pilot)
 
 
 def captions(folder: Path) -> dict[str, str]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.worker import WorkerCancelled
 
 from loratui import demo
 from loratui.engines.builtin import BuiltinEngine
@@ -19,6 +17,7 @@ from loratui.tui.wizard import draft
 from loratui.tui.wizard.pane import StepPane
 from loratui.tui.wizard.screen import WizardScreen
 from loratui.tui.wizard.steps import REVIEW
+from tests.support.still import settle
 
 
 @pytest.mark.parametrize("size", [(80, 24), (100, 30)])
@@ -58,14 +57,7 @@ async def to_review(pilot: Pilot[None]) -> None:
         if wizard(pilot).step == REVIEW:
             return
         await pilot.press("enter")
-        for _ in range(3):
-            await settle(pilot)
-
-
-async def settle(pilot: Pilot[None]) -> None:
-    with contextlib.suppress(WorkerCancelled):  # an older question may be dropped for a newer one
-        await pilot.app.workers.wait_for_complete()
-    await pilot.pause()
+        await settle(pilot)
 
 
 @pytest.fixture
@@ -148,8 +140,7 @@ def test_a_waiting_run_is_changed_in_the_wizard_and_removed(
     async def act(pilot: Pilot[None]) -> list[str]:
         seen = []
         await pilot.press("down", "e")
-        for _ in range(3):
-            await settle(pilot)
+        await settle(pilot)
         seen.append(str(screen_text(pilot.app)))
         wizard(pilot).state.set("network.rank", 4)
         wizard(pilot).state.set("network.alpha", 2.0)
@@ -162,8 +153,7 @@ def test_a_waiting_run_is_changed_in_the_wizard_and_removed(
         await pilot.pause()
         seen.append(str(screen_text(pilot.app)))
         await pilot.press("escape", "enter")
-        for _ in range(3):
-            await settle(pilot)
+        await settle(pilot)
         seen.append(str(screen_text(pilot.app)))
         await pilot.press("F")
         await pilot.pause()

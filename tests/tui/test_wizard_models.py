@@ -17,14 +17,9 @@ from loratui.tui.app import LoratuiApp
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.rows import RowList
 from loratui.tui.wizard.screen import WizardScreen
+from tests.support.still import settle
 
 SIZES = [(80, 24), (100, 30), (140, 45)]
-
-
-async def settle(pilot: Pilot[None]) -> None:
-    for _ in range(3):
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -19,6 +19,7 @@ from loratui.tui.wizard.screen import WizardScreen
 from loratui.tui.wizard.settings import all_settings
 from loratui.tui.wizard.steps import REVIEW
 from tests.support.fields import overwrite
+from tests.support.still import settle
 
 SIZES = [(80, 24), (100, 30), (140, 45)]
 FINAL = Checkpoint("/nowhere/hero.safetensors", 200, final=True)
@@ -28,11 +29,6 @@ def wizard(pilot: Pilot[None]) -> WizardScreen:
     screen = pilot.app.screen
     assert isinstance(screen, WizardScreen)
     return screen
-
-
-async def settle(pilot: Pilot[None]) -> None:
-    await pilot.app.workers.wait_for_complete()
-    await pilot.pause()
 
 
 def bare(recipe: Recipe) -> Recipe:
@@ -45,8 +41,7 @@ async def to_review(pilot: Pilot[None]) -> int:
     await settle(pilot)
     for presses in range(1, 8):
         await pilot.press("enter")
-        for _ in range(3):
-            await settle(pilot)
+        await settle(pilot)
         if wizard(pilot).step == REVIEW:
             return presses
     raise AssertionError("Review was not reached")
@@ -212,8 +207,7 @@ def test_a_copy_of_a_run_shows_only_what_differs(
 
     async def act(pilot: Pilot[None]) -> tuple[str, str]:
         await pilot.press("e")
-        for _ in range(3):
-            await settle(pilot)
+        await settle(pilot)
         first = str(screen_text(pilot.app))
         await pilot.press("t")
         await edit(pilot, "network.rank", "24")

@@ -22,6 +22,7 @@ from loratui.tui.widgets.field import Field
 from loratui.tui.wizard import draft
 from loratui.tui.wizard.screen import WizardScreen
 from tests.support.fields import overwrite
+from tests.support.still import settle, until
 
 SIZES = [(80, 24), (100, 30), (140, 45)]
 QUESTIONS = (
@@ -61,24 +62,6 @@ def wizard(pilot: Pilot[None]) -> WizardScreen:
 
 def field(pilot: Pilot[None], key: str) -> Field:
     return pilot.app.screen.query_one("#" + key.replace(".", "-").replace("_", "-"), Field)
-
-
-async def settle(pilot: Pilot[None]) -> None:
-    """Until everything looked up beside the screen has been shown, and nothing changes any more."""
-    before: list[Any] = [None]
-    while True:
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
-        now = pilot.app.screen._compositor.render_strips()
-        if now == before:
-            return
-        before = now
-
-
-async def until(pilot: Pilot[None], seen: Callable[[], bool]) -> None:
-    """Until something is so; the test's own limit ends it where it never is."""
-    while not seen():
-        await pilot.pause(0.02)
 
 
 async def reach(pilot: Pilot[None], step: int) -> None:
@@ -477,8 +460,7 @@ def test_a_plain_folder_is_arranged_by_one_key_and_left_as_it_is(
         await settle(pilot)
         note = field(pilot, "dataset.folder").note
         await pilot.press("enter")
-        for _ in range(3):
-            await settle(pilot)
+        await settle(pilot)
         assert wizard(pilot).step == 3
         return note, wizard(pilot).state.recipe.dataset.folder
 

@@ -217,11 +217,8 @@ class DatasetPane(StepPane):
             self.state.reread_dataset()
             self.post_message(self.Changed())
 
-    def solve(self, problem: Problem) -> bool:
-        if not isinstance(problem, Unarranged):
-            return False
+    def solve(self) -> None:
         self.action_arrange()
-        return True
 
     @work(thread=True, exclusive=True, group="arrange")
     def action_arrange(self) -> None:

@@ -57,9 +57,8 @@ class StepPane(VerticalScroll, can_focus=False):
         """Keys of this step's own, for the line at the bottom."""
         return []
 
-    def solve(self, problem: Problem) -> bool:
+    def solve(self) -> None:
         """Begin to solve, without asking, what stops Enter; it goes on by itself when that is done."""
-        return False
 
     def is_settled(self) -> bool:
         """Whether enough is known here for Enter to have an answer."""

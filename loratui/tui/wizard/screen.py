@@ -6,16 +6,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input
 
-from loratui.problems import Problem
 from loratui.recipe import Recipe
-from loratui.tui.text import sentence
+from loratui.tui.text import squeeze
 from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line
-from loratui.tui.wizard import draft, rail
+from loratui.tui.wizard import draft, rail, verdict
 from loratui.tui.wizard.arriving import Arrival
 from loratui.tui.wizard.keeping import Keeper
 from loratui.tui.wizard.keys import BINDINGS, shown
@@ -23,7 +21,8 @@ from loratui.tui.wizard.lookups import Lookups
 from loratui.tui.wizard.pane import StepPane
 from loratui.tui.wizard.starting import Start, Starter
 from loratui.tui.wizard.state import WizardState
-from loratui.tui.wizard.steps import REVIEW, STEPS
+from loratui.tui.wizard.steps import REVIEW
+from loratui.tui.wizard.verdict import Sight
 
 if TYPE_CHECKING:
     from loratui.runs.store import Run
@@ -39,6 +38,8 @@ _PANES = (
     "review.ReviewPane",
 )
 """By step, below this package."""
+_MESSAGE_ROWS = 3
+"""As the stylesheet has it."""
 START_WORDS = "[ Enter: Start training ]  [ w: Queue it ]"
 
 
@@ -77,6 +78,8 @@ class WizardScreen(Screen[None]):
         self._attend()
         self._looked_again = False
         """Whether the engine was asked once more before its problem is said."""
+        self._against = ""
+        """What is said to stand in the way."""
 
     def _attend(self) -> None:
         """Look after the state as it is from now on."""
@@ -152,43 +155,46 @@ class WizardScreen(Screen[None]):
     async def _go_on(self) -> None:
         if self._starter.busy:
             return
-        if not self._is_known():
-            self._waiting = True
-            self._say("One moment: still looking. It goes on by itself.")
-            return
-        self._waiting = False
-        problems = self.state.problems(self._step)
-        if problems and self.pane.solve(problems[0]):
-            self._solving = True
-            return
-        if problems and problems[0].key.startswith("launch.") and not self._looked_again:
-            self._looked_again = self._waiting = True  # what was missing may have been set up meanwhile
-            self.state.ask_engine_again()
-            self._lookups.ask(self._step)
-            return
-        self._looked_again = False
-        if problems:
-            self._block(problems[0])
-            return
-        if self._step < REVIEW:
-            doubt = self.pane.doubt()
-            if doubt:
-                self._say(f"{doubt} ctrl+y goes on all the same.", wrong=True)
-                return
-            self._say("")
-            await self._go(self._following())
-            return
-        wrong = self.state.first_problem()
-        if wrong is not None:
-            problem = self.state.problems(wrong)[0]
-            self._say(f"Step {wrong} needs you: {sentence(problem)} Press {wrong}.", wrong=True)
-            return
-        doubtful = next((pane for pane in self.query(StepPane) if pane.doubt()), None)
-        if doubtful is not None:  # found after a person went on
-            step = doubtful.NUMBER
-            self._say(f"Step {step}: {doubtful.doubt()} {step} goes there, ctrl+y starts anyway.", wrong=True)
-            return
-        self._begin()
+        found = verdict.enter(self.state, self._step, self._sight())
+        self._waiting = found.act in ("wait", "ask again")
+        if found.act != "wait":
+            self._looked_again = found.act == "ask again"
+        match found.act:
+            case "arrange":
+                self._solving = True
+                self.pane.solve()
+            case "ask again":
+                self.state.ask_engine_again()
+                self._lookups.ask(self._step)
+            case "refuse":
+                assert found.problem is not None
+                at_its_field = self.pane.show_problem(found.problem)
+                self._say_against("" if at_its_field else found.words)
+            case "go":
+                self._say("")
+                await self._go(found.step)
+            case "start":
+                self._begin()
+            case "warn":
+                self._say_against(found.words)
+            case "wait":
+                self._say(found.words)
+
+    def _say_against(self, words: str) -> None:
+        self._say(words, wrong=bool(words))
+        self._against = words
+
+    def _say_what_is_known_now(self) -> None:
+        """What was said of the pictures may be told better once more of them is known."""
+        if self._against:
+            found = verdict.enter(self.state, self._step, self._sight())
+            if found.act in ("refuse", "warn") and found.words != self._against:
+                self._say_against(found.words)
+
+    def _sight(self) -> Sight:
+        doubts = {pane.NUMBER: doubt for pane in self.query(StepPane) if (doubt := pane.doubt())}
+        awaited = self._step == REVIEW and self._arrival.is_awaited
+        return Sight(self._is_known(), doubts, self._looked_again, awaited)
 
     async def action_anyway(self) -> None:
         """Go on in spite of what speaks against it."""
@@ -196,13 +202,6 @@ class WizardScreen(Screen[None]):
         waved = [pane.wave() for pane in panes]
         if any(waved):
             await self._go_on()
-
-    def _following(self) -> int:
-        """The next step whose question is still open: a trigger word that every caption says is none."""
-        following = self._step + 1
-        return (
-            following + 1 if STEPS[following - 1] == "Trigger" and self.state.trigger_is_said else following
-        )
 
     async def action_back(self) -> None:
         self._waiting = self._solving = False
@@ -230,27 +229,10 @@ class WizardScreen(Screen[None]):
 
     async def action_jump(self, step: int) -> None:
         self._waiting = self._solving = False
-        wrong = self.state.first_problem(before=step)
-        if wrong is not None or step > self._seen + 1:
-            self._say(f"First finish step {wrong or self._seen}.")
-            return
-        if step > self._step and self.pane.doubt():
-            self._say(f"{self.pane.doubt()} ctrl+y goes on all the same.", wrong=True)
-            return
-        self._say("")
-        await self._go(step)
-
-    def _block(self, problem: Problem) -> None:
-        if self.pane.show_problem(problem):
-            self._say("")
-        elif self.pane.doubt():
-            self._say(self.pane.doubt(), wrong=True)  # it names the keys that mend it
-        elif self._step == REVIEW and self._arrival.is_awaited:
-            self._say(
-                "The base model is not on this disk yet: d fetches it, and you can start then.", wrong=True
-            )
-        else:
-            self._say(sentence(problem), wrong=True)
+        against = verdict.jump(self.state, self._step, step, self._seen, self._sight())
+        self._say(against, wrong=bool(against))
+        if not against:
+            await self._go(step)
 
     # What the disk says
 
@@ -297,6 +279,7 @@ class WizardScreen(Screen[None]):
     def on_step_pane_settled(self, event: StepPane.Settled) -> None:
         event.stop()
         self._known()
+        self._say_what_is_known_now()
 
     def on_step_pane_changed(self, event: StepPane.Changed) -> None:
         event.stop()
@@ -330,8 +313,9 @@ class WizardScreen(Screen[None]):
         self.query_one(KeyBar).show(shown(self._step, self._seen, self.pane.keys(), ends, typing=typing))
 
     def _say(self, text: str, wrong: bool = False) -> None:
+        self._against = ""
         line = self.query_one("#message", Line)
-        line.show(Content(f"x {text}" if wrong else text))
+        line.show(squeeze(f"x {text}" if wrong else text, self.size.width - 2, _MESSAGE_ROWS))
         line.set_class(wrong, "-wrong")
 
     # The draft
