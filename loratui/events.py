@@ -74,6 +74,11 @@ class Step(Event, frozen=True, tag="step"):
     """L2 norm over all trained tensors before clipping."""
     elapsed: float | None = None
     """Seconds spent in this step, without saving and sampling."""
+    seconds_per_step: float | None = None
+    """The trainer's own measure of its speed: the mean ``elapsed`` of its last steps, at most 50, so without
+    loading, caching, saving and sampling."""
+    images_per_second: float | None = None
+    """Pictures shown in those steps, by all processes together, for each second of them."""
     finite: bool = True
     peak_memory: int | None = None
     """Bytes: the most the trainer has held so far, of the GPU's memory, or on a CPU of the machine's."""

@@ -85,6 +85,8 @@ def step_line(view: RunView) -> str:
         parts.append("loss nan")
     if view.seconds_per_step:
         parts.append(f"{view.seconds_per_step:.2f} s/step")
+    if view.images_per_second:
+        parts.append(f"{view.images_per_second:.3g} images/s")
     if view.seconds_left is not None and view.state not in ENDED:
         parts.append(f"{duration(view.seconds_left)} left")
     return "  ".join(parts)
@@ -110,5 +112,7 @@ def result(run: Run, view: RunView) -> dict[str, Any]:
         "final_file": view.final_file or None,
         "first_loss": view.losses.first_mean(),
         "last_loss": view.losses.last_mean(),
+        "seconds_per_step": view.seconds_per_step,
+        "images_per_second": view.images_per_second,
         "hints": [hint.key for hint in view.hints],
     }

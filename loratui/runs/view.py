@@ -52,7 +52,9 @@ class RunView:
     peak_memory: int | None = None
     """Bytes: the most the trainer says it has held."""
     seconds_per_step: float | None = None
-    """Of the steps alone, lately."""
+    """Of the steps alone, lately: the trainer's own measure, or else one of what it tells of each step."""
+    images_per_second: float | None = None
+    """The trainer's own measure, lately."""
     seconds_left: float | None = None
     """By what has passed from step to step so far, with saving and sampling, without loading and caching."""
     checkpoints: tuple[Checkpoint, ...] = ()
@@ -92,6 +94,7 @@ class RunFold:
         self._messages: list[Message] = []
         self._messages_seen = 0
         self._pace = Pace()
+        self._own_speed: float | None = None
 
     def feed(self, records: Iterable[Record]) -> None:
         """Take in more records."""
@@ -107,7 +110,7 @@ class RunFold:
             left = max(0, total - step) * overall
         return RunView(
             **self._values,  # type: ignore[arg-type]
-            seconds_per_step=self._pace.seconds_per_step,
+            seconds_per_step=self._own_speed or self._pace.seconds_per_step,
             seconds_left=left,
             checkpoints=tuple(self._checkpoints),
             states=tuple(self._states),
@@ -186,6 +189,8 @@ class RunFold:
         for group, rate in step.rates.items():
             self._add_to_curve(f"rate {group}", step.step, rate)
         self._pace.add(step.step, t_mono, step.elapsed)
+        self._own_speed = step.seconds_per_step
+        self._values["images_per_second"] = step.images_per_second
 
     def _take_loss(self, step: int, loss: float, epoch: int | None) -> None:
         """A step's own loss."""

@@ -6,7 +6,7 @@ import math
 import resource
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -30,6 +30,7 @@ from loratui.trainer.options import Options
 from loratui.trainer.randomness import seed_all
 from loratui.trainer.report import Reporter
 from loratui.trainer.schedule import Plan
+from loratui.trainer.speed import Speed
 from loratui.trainer.state import Progress
 from loratui.trainer.stepping import Fed, NotFiniteError, Stepper
 from loratui.trainer.stopping import StopRequest
@@ -67,6 +68,7 @@ class Training:
     """What the loss of validation is the mean of; shown alike each time."""
     validated: int = -1
     """The step it was last worked out for."""
+    speed: Speed = field(default_factory=Speed)
 
     def run(self) -> Outcome:
         """Train to the planned total. Raises ``UserError`` when something cannot be saved."""
@@ -156,6 +158,8 @@ class Training:
         self.schedule_offset -= done.skipped
         for number, loss in enumerate(done.losses):
             self.average.add(epoch, position + number, loss)
+        elapsed = time.monotonic() - begun
+        self.speed.add(elapsed, self.together.world * sum(len(batch.pictures) for batch in batches))
         self.report.emit(
             events.Step(
                 self.step,
@@ -164,7 +168,9 @@ class Training:
                 epoch + 1,
                 dict(zip(self.stepper.groups, done.rates_in_use, strict=True)),
                 done.norm if math.isfinite(done.norm) else None,
-                time.monotonic() - begun,
+                elapsed,
+                self.speed.seconds_per_step,
+                self.speed.images_per_second,
                 peak_memory=_peak_memory(device),
             )
         )

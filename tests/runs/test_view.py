@@ -60,6 +60,14 @@ def test_a_few_steps_stamped_together_do_not_look_infinitely_fast() -> None:
     assert fold.view().seconds_per_step == 0.7
 
 
+def test_the_trainers_own_measure_of_its_speed_wins() -> None:
+    told = [Step(n, loss=1, elapsed=0.7, seconds_per_step=0.5, images_per_second=8.0) for n in (1, 2)]
+    view = folded(PLANNED, *told, seconds_apart=2.0)
+    assert (view.seconds_per_step, view.images_per_second) == (0.5, 8.0)
+    # The time left counts what goes on between steps too.
+    assert view.seconds_left == 16.0
+
+
 def test_only_a_mean_is_shown_as_the_loss_when_there_is_no_other() -> None:
     assert folded(Step(1, average_loss=0.25)).loss == 0.25
 

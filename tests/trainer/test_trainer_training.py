@@ -136,6 +136,12 @@ def test_what_is_told_and_written(train: Any, tmp_path: Path) -> None:
     assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]
     assert [round(step.rates["unet"] / 1e-2, 4) for step in steps] == [0, 0.5, 1, 0.8536, 0.5, 0.1464]
     assert all(step.gradient_norm and step.elapsed and step.average_loss for step in steps)
+    # 8 square pictures a first step of two batches, and 4 tall ones the second: 12 in two steps of one epoch.
+    for step in steps[2:]:  # the first is no measure, once there is another
+        assert step.seconds_per_step
+        assert 4 <= step.images_per_second * step.seconds_per_step <= 8
+    spent = [step.elapsed for step in steps[1:]]
+    assert steps[-1].seconds_per_step == pytest.approx(sum(spent) / len(spent))
     assert all(step.peak_memory and step.peak_memory > 100 * 2**20 for step in steps)
     assert [epoch.epoch for epoch in told.of(events.Epoch)] == [1, 2, 3]
     out = tmp_path / "out"

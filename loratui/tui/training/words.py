@@ -98,6 +98,8 @@ def details(view: RunView) -> str:
         parts.append(f"validation {text.loss(view.validation_loss)}")
     rates = [(text.clip(text.plain(name), 16), rate) for name, rate in sorted(view.rates.items())]
     parts += [f"rate {name} {rate:.3g}" for name, rate in rates[:2]]
+    if view.images_per_second is not None:
+        parts.append(f"{view.images_per_second:.3g} images/s")
     if view.images:
         parts.append(f"{text.number(view.images, 'picture')} an epoch")
     return f" {glyphs().between} ".join(parts)
