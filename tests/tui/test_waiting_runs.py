@@ -12,10 +12,10 @@ from loratui import demo
 from loratui.engines.builtin import BuiltinEngine
 from loratui.recipe import Recipe
 from loratui.runs import gpu_locks, queue, queue_file, store
-from loratui.tui.app import LoratuiApp
+from loratui.tui.app import LoratuiApp, start_run
 from loratui.tui.wizard import draft
 from loratui.tui.wizard.pane import StepPane
-from loratui.tui.wizard.screen import WizardScreen
+from loratui.tui.wizard.screen import Start, WizardScreen
 from loratui.tui.wizard.steps import REVIEW
 from tests.support.still import settle
 
@@ -51,13 +51,8 @@ def wizard(pilot: Pilot[None]) -> WizardScreen:
     return screen
 
 
-async def to_review(pilot: Pilot[None]) -> None:
-    await settle(pilot)
-    for _ in range(8):
-        if wizard(pilot).step == REVIEW:
-            return
-        await pilot.press("enter")
-        await settle(pilot)
+def at_review(recipe: Recipe, start: Start) -> LoratuiApp:
+    return LoratuiApp(start=start, first=lambda: WizardScreen(recipe, start, step=REVIEW))
 
 
 @pytest.fixture
@@ -74,12 +69,12 @@ def test_review_puts_a_run_into_the_queue(
     alive(first)
 
     async def act(pilot: Pilot[None]) -> str:
-        await to_review(pilot)
+        await settle(pilot)
         await pilot.press("w")
         await settle(pilot)
         return str(screen_text(pilot.app))
 
-    text = drive(LoratuiApp(demo_recipe), act)
+    text = drive(at_review(demo_recipe, start_run), act)
     run = queue.run_of(queue.read().order[0])
     assert store.summary(run).name == "demo-2"
     assert store.summary(run).total_steps
@@ -102,7 +97,7 @@ def test_a_busy_gpu_is_said_and_the_queue_offered(
         return make_run(*training(1))  # type: ignore[no-any-return]
 
     async def act(pilot: Pilot[None]) -> str:
-        await to_review(pilot)
+        await settle(pilot)
         await pilot.press("enter")
         await settle(pilot)
         said = str(screen_text(pilot.app))
@@ -123,7 +118,7 @@ def test_a_busy_gpu_is_said_and_the_queue_offered(
         await settle(pilot)
         return said
 
-    said = drive(LoratuiApp(demo_recipe, start=start), act)
+    said = drive(at_review(demo_recipe, start), act)
     os.close(held[0])
     assert "No GPU is free: demo trains now" in said
     assert "demo   step 50 of 200, 38 s left" in said

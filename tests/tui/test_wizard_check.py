@@ -18,12 +18,7 @@ from loratui.tui.help import TextScreen
 from loratui.tui.wizard import draft
 from loratui.tui.wizard.screen import WizardScreen
 from loratui.tui.wizard.steps import REVIEW
-
-
-async def settle(pilot: Pilot[None]) -> None:
-    for _ in range(3):
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
+from tests.support.still import settle, until
 
 
 def step(pilot: Pilot[None]) -> int:
@@ -123,15 +118,10 @@ def test_an_error_found_after_going_on_is_said_before_the_start(
         begun.append(recipe)
         raise UserError("", Problem("", "begun"))
 
-    async def wait(pilot: Pilot[None]) -> None:
-        for _ in range(10):
-            await pilot.pause(0.05)
-
     async def act(pilot: Pilot[None]) -> None:
-        while step(pilot) < REVIEW:
-            await wait(pilot)
+        while (before := step(pilot)) < REVIEW:
             await pilot.press("enter")
-        await wait(pilot)
+            await until(pilot, lambda: step(pilot) > before)
         assert step(pilot) == REVIEW and not begun
         gate.set()
         await settle(pilot)
