@@ -100,6 +100,15 @@ def read_header(path: Path) -> Header:
         ) from None
 
 
+def header_of(file: BinaryIO, size: int, source: str) -> Header:
+    """The same from a stream, which need not hold more than the header: ``size`` is that of the whole file.
+    ``source`` names it in the sentence of a ``UserError``."""
+    try:
+        return _read(file, size)
+    except _UnsoundError as error:
+        raise UserError(source, Problem("", error.message, error.fix)) from None
+
+
 class _UnsoundError(Exception):
     def __init__(self, message: str, fix: str = _AGAIN) -> None:
         self.message, self.fix = message, fix

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +12,7 @@ from loratui.dataset import dataset_config
 from loratui.dataset.layout import read_layout
 from loratui.engines import config
 from loratui.families import FAMILIES
-from loratui.hub_id import is_hub_id
+from loratui.hub_id import cached_model, is_hub_id, is_offline
 from loratui.models.inspect import require_base
 from loratui.models.named import to_fetch
 from loratui.problems import Problem, UserError
@@ -63,12 +62,9 @@ def _hub_problems(recipe: Recipe) -> Iterator[Problem]:
     if recipe.launch.engine == "kohya" and recipe.base.family is None:
         message = f"{model} is not on this disk, so nothing tells its family, and each has its script."
         yield Problem("base.family", message, 'Write it down, for example family = "sdxl".')
-    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
-        home = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
-        cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
-        if not (cache / f"models--{model.replace('/', '--')}").is_dir():
-            message = f"no path is called {model}, and HF_HUB_OFFLINE keeps it from being fetched."
-            yield Problem("base.model", message, "Check the path; or unset HF_HUB_OFFLINE.")
+    if is_offline() and cached_model(model) is None:
+        message = f"no path is called {model}, and HF_HUB_OFFLINE keeps it from being fetched."
+        yield Problem("base.model", message, "Check the path; or unset HF_HUB_OFFLINE.")
 
 
 def _under(key: str, error: UserError) -> Iterator[Problem]:

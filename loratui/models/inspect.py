@@ -48,7 +48,12 @@ def inspect(path: Path) -> ModelFile:
             "this is a pickled checkpoint, which can run any code when opened.",
             "Use the .safetensors version of this model, or convert it on a machine you can lose.",
         )
-    header = read_header(path)
+    return of_header(path, read_header(path))
+
+
+def of_header(path: Path, header: Header) -> ModelFile:
+    """What a single file is by its header; little is read of ``path`` besides, and nothing where there is no
+    such file."""
     finding = classify(header.tensors)
     if finding.family is None and finding.kind in ("lora", "unknown"):
         finding = _with_metadata(finding, header)
@@ -64,7 +69,16 @@ def require_base(path: Path) -> ModelFile:
     if not path.exists():
         raise _error(path, "there is no such model.", "Check the path, or download the model first.")
     found = inspect(path)
-    reason = found.evidence[-1]
+    require(found)
+    if path.is_dir():
+        check_weights(path)
+    return found
+
+
+def require(found: ModelFile) -> None:
+    """Raises ``UserError`` with one sentence for everything that is no base model, or none that an engine
+    trains."""
+    path, reason = found.path, found.evidence[-1]
     if found.kind == "lora":
         raise _error(path, "this is a LoRA, not a base model.", "Choose the model it was made for.")
     if found.kind == "vae":
@@ -82,9 +96,6 @@ def require_base(path: Path) -> ModelFile:
         )
     if not found.trainable:
         raise _error(path, f"this is {reason}.", "Choose another base model.")
-    if path.is_dir():
-        check_weights(path)
-    return found
 
 
 def _model_file(path: Path, finding: Finding, guess: Guess) -> ModelFile:

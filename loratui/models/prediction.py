@@ -61,6 +61,8 @@ def of_file(path: Path, header: Header, family: str | None) -> Guess:
             f"spread {spread:.3f} of one norm, as Stable Diffusion 2's "
             f"{'768-v' if is_v else '512-base'} models",
         )
+    if family == "sd2" and not path.exists():
+        return Guess(None, zero_snr, "one norm of the file would tell, and it is not here: please choose")
     if zero_snr or _NAME_SAYS_V.search(path.stem):
         return Guess(
             None, zero_snr, "its name speaks of v-prediction, the file itself does not: please choose"
@@ -80,7 +82,7 @@ def _sidecar_says_v(path: Path) -> bool:
 def _spread(path: Path, header: Header, name: str) -> float | None:
     """The standard deviation of one small tensor."""
     tensor = header.tensors.get(name)
-    if tensor is None or not 0 < tensor.end - tensor.begin <= 65536:
+    if tensor is None or not 0 < tensor.end - tensor.begin <= 65536 or not path.exists():
         return None
     with path.open("rb") as file:
         file.seek(header.data_start + tensor.begin)

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from loratui.hub_files import wanted
+from loratui.hub_id import cached_model
 from loratui.problems import UserError, refusal
-
-_FOLDERS = frozenset(
-    {"unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler"}
-)
-_WORDS = (".json", ".txt")
-_WEIGHTS = re.compile(r"(?:diffusion_pytorch_)?model(?:-\d{5}-of-\d{5})?\.safetensors")
-"""Not those of a variant (``.fp16.``, ``.non_ema.``), nor pickles."""
-_INDEX = "model_index.json"
 
 Progress = Callable[[int, int, str], None]
 """Bytes that are here, bytes of all files, the file that is being fetched."""
@@ -58,31 +51,6 @@ def fetch(name: str, progress: Progress) -> Path:
     return Path(paths[0]) if len(paths) == 1 else Path(paths[0]).parent
 
 
-def wanted(name: str, files: Sequence[str]) -> list[str]:
-    """Those files of a repository that a training needs, the index of a folder first. Raises ``UserError``
-    when it holds no model that can be loaded."""
-    if _INDEX not in files:
-        single = [file for file in files if "/" not in file and file.endswith(".safetensors")]
-        if len(single) == 1:
-            return single
-        if single:
-            some = ", ".join(sorted(single)[:4])
-            raise refusal(name, f"it holds {len(single)} models: {some}.", "Download one, and name its file.")
-        raise refusal(name, "no Stable Diffusion model is in it.", "Choose another model.")
-    found = [_INDEX]
-    for file in sorted(files):
-        folder, _, rest = file.partition("/")
-        if folder in _FOLDERS and "/" not in rest and (rest.endswith(_WORDS) or _WEIGHTS.fullmatch(rest)):
-            found.append(file)
-    if not any(file.startswith("unet/") and file.endswith(".safetensors") for file in found):
-        raise refusal(
-            name,
-            "its U-Net is there as a pickle or a variant only, not as plain safetensors.",
-            "Choose another model, or download one and name its path.",
-        )
-    return found
-
-
 def _tell(progress: Progress, before: int, total: int, file: str, here: int) -> None:
     progress(before + here, total, file)
 
@@ -105,17 +73,11 @@ def _counting(here: Callable[[int], None]) -> Any:
 
 
 def _cached(name: str, why: str, fix: str) -> Path:
-    """Whether all of it is there, its loader says."""
-    from huggingface_hub import constants
-
-    cache = Path(constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}"
-    snapshots = sorted(cache.glob("snapshots/*"), key=lambda path: path.stat().st_mtime)
-    if not snapshots:
+    found = cached_model(name)
+    if found is None:
         message = f"no path here is called so, {why}, and the hub's cache holds no such model."
         raise refusal(name, message, fix)
-    folder = snapshots[-1]
-    single = list(folder.glob("*.safetensors"))
-    return single[0] if len(single) == 1 and not (folder / _INDEX).exists() else folder
+    return found
 
 
 def _instead(name: str, error: Exception) -> Path:

@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif name in self.server.gated and self.headers.get("Authorization") != "Bearer hf_let_me_in":
             self._send(403, b"{}", {"X-Error-Code": "GatedRepo"})
         else:
-            file = path.partition(f"/resolve/{COMMIT}/")[2]
+            file = path.replace("/resolve/main/", f"/resolve/{COMMIT}/").partition(f"/resolve/{COMMIT}/")[2]
             self.server.asked.append((self.command, file))
             content = (folder / file).read_bytes()
             tag = hashlib.sha256(content).hexdigest()

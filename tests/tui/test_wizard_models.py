@@ -13,11 +13,16 @@ from textual.pilot import Pilot
 from loratui import places
 from loratui.models import catalog, fetching
 from loratui.models.fetching import Progress
+from loratui.recipe import Recipe
 from loratui.tui.app import LoratuiApp
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.rows import RowList
+from loratui.tui.wizard import model_facts
 from loratui.tui.wizard.screen import WizardScreen
+from tests.support.fields import overwrite
+from tests.support.hub_models import serving_models
 from tests.support.still import settle
+from tests.tui.conftest import make_model
 
 SIZES = [(80, 24), (100, 30), (140, 45)]
 
@@ -65,3 +70,42 @@ def test_the_catalogue_is_offered_walked_and_fetched_by_keys(
     assert begun == ["pony"]
     assert "25 % fetched" in after
     assert "1.00 of 4.00 GB" in after
+
+
+def test_a_name_on_the_hub_is_understood_and_its_absence_said(
+    demo_recipe: Recipe, tmp_path: Path, drive: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HF_HUB_OFFLINE", "HF_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(model_facts, "_PAUSE", 0)
+
+    async def act(pilot: Pilot[None]) -> list[str]:
+        await settle(pilot)
+        field = pilot.app.screen.query_one("#base-model", Field)
+        notes = []
+        for typed in ("org/tiny", "org/none", "ponny", "https://civitai.com/models/1?modelVersionId=29"):
+            field.enter()
+            await overwrite(pilot, typed)
+            await pilot.press("enter")
+            await settle(pilot)
+            notes.append(field.note)
+            await pilot.press("escape")
+            await settle(pilot)
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        field.enter()
+        await overwrite(pilot, "org/other")
+        await pilot.press("enter")
+        await settle(pilot)
+        return [*notes, field.note]
+
+    with serving_models() as hub:
+        hub.repos["org/tiny"] = make_model(tmp_path / "repo")
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        there, missing, misspelt, address, offline = drive(LoratuiApp(demo_recipe), act)
+    assert there.endswith("Stable Diffusion 1.x; on the hub: 0.00 GB, fetched when training starts")
+    assert "the hub shows no such model" in missing
+    assert "Did you mean 'pony'?" in misspelt
+    assert "loratui download civitai:29" in address
+    assert "HF_HUB_OFFLINE keeps the hub from being asked" in offline

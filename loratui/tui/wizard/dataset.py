@@ -14,7 +14,7 @@ from loratui.tui.glyphs import glyphs
 from loratui.tui.text import clip, number, plain, sentence
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.line import Line
-from loratui.tui.wizard import doubt
+from loratui.tui.wizard import doubt, pasted
 from loratui.tui.wizard.arranging import Unarranged, arrange_links
 from loratui.tui.wizard.checking import Checking
 from loratui.tui.wizard.facts import (
@@ -199,7 +199,7 @@ class DatasetPane(StepPane):
 
     def take(self, field: Field, text: str) -> None:
         if field.key == "dataset.regularization":
-            self.state.set(field.key, text.strip() or None)
+            self.state.set(field.key, pasted.bare_path(text) or None)
         else:
             super().take(field, text)
 

@@ -12,6 +12,7 @@ from textual.timer import Timer
 
 from loratui import places
 from loratui.families import FAMILIES
+from loratui.hub_id import is_hub_id
 from loratui.problems import Problem
 from loratui.tui.glyphs import glyphs
 from loratui.tui.text import clip, clip_path, home_path, plain, size
@@ -34,8 +35,9 @@ class ModelPane(StepPane):
     HELP_TEXTS = {
         "": "A LoRA is made for one base model and its relatives. Choose the model you draw with.\n"
         "What a file is, is read from its header.",
-        "base-model": "A .safetensors file, a diffusers folder (the one with model_index.json), or a name\n"
-        "of the catalogue. ~ stands for your home folder; relative paths count from where loratui started.\n"
+        "base-model": "A .safetensors file, a diffusers folder (the one with model_index.json), a name of\n"
+        "the catalogue, or org/name on huggingface.co, which is fetched when training starts (HF_TOKEN).\n"
+        "~ stands for your home folder; relative paths count from where loratui started.\n"
         "Old .ckpt files can run any code when opened, and are refused.",
         "models": "First those on this disk: loratui's models folder and the folder loratui was started in.\n"
         "Then those that can be fetched: d fetches the one under the cursor, in the background, and goes on\n"
@@ -55,7 +57,7 @@ class ModelPane(StepPane):
             "base.model",
             "Model",
             self.state.text("base.model"),
-            placeholder="a .safetensors file, a diffusers folder, or a name from below",
+            placeholder="a .safetensors file, a diffusers folder, org/name on the hub, or a name from below",
         )
         yield Line("  looking around" + glyphs().more, id="models-head", classes="heading")
         yield RowList(id="models")
@@ -156,7 +158,8 @@ class ModelPane(StepPane):
     def note(self, field: Field) -> tuple[str, str]:
         model = self.state.model
         if self.state.wanted_model is not None:
-            return "reading its header", ""
+            on_hub = is_hub_id(self.state.recipe.base.model)
+            return ("asking the hub for it" if on_hub else "reading its header"), ""
         if model is None or isinstance(model, Problem):
             return "", ""
         family = FAMILIES.get(model.family or "")
@@ -165,6 +168,8 @@ class ModelPane(StepPane):
             return f"{words}: no engine here trains it", "wrong"
         prediction = {"v": ", v-prediction", "flow": ", flow matching"}.get(model.prediction or "", "")
         by = "" if family.builtin else ", trained by the kohya engine"
+        if is_hub_id(self.state.recipe.base.model):
+            by += f"; {model.evidence[-1]}"
         if model.prediction is None:
             return f"{words}; its name speaks of v-prediction: set Prediction on Review", "unusual"
         return f"{words}{prediction}{by}", "fine"

@@ -15,6 +15,7 @@ from loratui.tui.text import sentence
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.line import Line
 from loratui.tui.widgets.rows import RowList
+from loratui.tui.wizard import pasted
 from loratui.tui.wizard.state import WizardState
 
 
@@ -119,7 +120,8 @@ class StepPane(VerticalScroll, can_focus=False):
 
     def take(self, field: Field, text: str) -> None:
         """Put what was typed into the recipe."""
-        self.state.type(field.key, text, field.kind)
+        meant = pasted.bare_path(text) if field.key in pasted.KEYS else text
+        self.state.type(field.key, meant, field.kind)
 
     def on_descendant_blur(self, event: DescendantBlur) -> None:
         self.call_after_refresh(self.show_notes)

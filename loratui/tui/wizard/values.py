@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
 
 from loratui.problems import Problem, UserError
 
 Kind = Literal["text", "whole", "number", "flag", "size", "list"]
 
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
+"""Commas between thousands; a number that begins with 0 has none."""
 _YES = frozenset({"yes", "y", "true", "on", "1"})
 _NO = frozenset({"no", "n", "false", "off", "0"})
 _EXAMPLES: dict[Kind, str] = {
@@ -34,12 +37,11 @@ def typed_value(key: str, text: str, kind: Kind) -> Any:
 
 
 def _value(text: str, kind: Kind) -> Any:
-    bare = text.replace(",", "").replace("_", "")
     match kind:
         case "whole":
-            return int(bare)
+            return int(_without_commas(text, decimal=False))
         case "number":
-            number = float(bare)
+            number = float(_without_commas(text, decimal=True))
             if number != number or number in (float("inf"), float("-inf")):
                 raise ValueError
             return number
@@ -52,6 +54,20 @@ def _value(text: str, kind: Kind) -> Any:
             if len(sides) not in (1, 2):
                 raise ValueError
             return [sides[0], sides[-1]]
+
+
+def _without_commas(text: str, *, decimal: bool) -> str:
+    """With commas between thousands taken out and, where there may be one, a ``decimal`` comma made a point.
+    Raises ``ValueError`` where nobody can tell which is meant."""
+    bare = text.replace("_", "")
+    if "," not in bare:
+        return bare
+    grouped = _GROUPED.fullmatch(bare)
+    if grouped and (not decimal or bare.count(",") > 1 or "." in bare):
+        return bare.replace(",", "")
+    if decimal and not grouped and bare.count(",") == 1 and "." not in bare:
+        return bare.replace(",", ".")
+    raise ValueError
 
 
 def shown(value: Any) -> str:
