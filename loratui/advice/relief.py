@@ -76,8 +76,11 @@ def relief(
     if not taken:
         return Relief((), "No setting is left that would take less memory.", before * correction)
     if capacity_gib and peak > limit:
-        words = f"Even with every setting at its smallest about {peak:.0f} GiB are needed, and this GPU has"
-        return Relief((), f"{words} {capacity_gib:.0f}: take a larger GPU.", before * correction, peak)
+        words = (
+            f"Even with every setting at its smallest about {peak:.1f} of this GPU's {capacity_gib:.1f} GiB"
+            " would be taken, and the rest is too little to train in: take a larger GPU."
+        )
+        return Relief((), words, before * correction, peak)
     return Relief(tuple(_joined(taken)), "", before * correction, peak)
 
 

@@ -15,6 +15,7 @@ from loratui.problems import UserError
 from loratui.runs import deleting, fixing, store
 from loratui.runs import report as reports
 from loratui.runs.afterwards import after_all_lost
+from loratui.runs.equal_steps import at_last_common_step, standing, what_it_means
 from loratui.runs.follow import RunFollower
 from loratui.runs.machine_news import pending
 from loratui.runs.view import RunView
@@ -88,6 +89,9 @@ def compare(first: str, second: str, out: Path | None, as_json: bool) -> None:
         data(f"{run.id}  {line(store.summary(run).name, view)}")
     for key, old, new in changes:
         data(f"  {key}: {fixing.word(old)} -> {fixing.word(new)}")
+    stand = standing((views[0], views[1]), changes)
+    for words in filter(None, (at_last_common_step(stand), what_it_means(stand))):
+        data(plain(words))
     if not changes:
         say("Both were told the same.")
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from loratui.events import ENDED
 from loratui.runs import fixing, report, store
+from loratui.runs.equal_steps import Standing, standing
 from loratui.runs.fixes import Change
 from loratui.runs.follow import RunFollower
 from loratui.runs.sample_grid import SampleGrid, grid
@@ -26,23 +28,44 @@ class Comparison:
     """Dotted key, the first run's value, the second's."""
 
     @property
-    def common_step(self) -> int | None:
-        """The last step that both have been at; None where one has no loss."""
-        ends = []
-        for view in self.views:
-            if not view.losses:
-                return None
-            last = view.losses.spans[-1]
-            ends.append(last.first_step + last.count - 1)
-        return min(ends)
+    def standing(self) -> Standing:
+        """How they stand at the last step that both have been at."""
+        return standing(self.views, self.changes)
 
-    def at_common_step(self) -> tuple[float, float] | None:
-        """Both smoothed losses at the last step that both have been at."""
-        step = self.common_step
-        found = [view.losses.at(step) for view in self.views] if step is not None else []
-        if len(found) < 2 or found[0] is None or found[1] is None:
+    @property
+    def goes_on(self) -> bool:
+        """Whether one of them still trains or waits."""
+        return any(view.state not in ENDED for view in self.views)
+
+    @property
+    def total_steps(self) -> int | None:
+        """Where the longer one is to end; None when both are over."""
+        if not self.goes_on:
             return None
-        return found[0][1], found[1][1]
+        return max(view.total_steps or view.step for view in self.views)
+
+
+class PairWatch:
+    """Follows the files of two runs."""
+
+    def __init__(self, first: str, second: str) -> None:
+        """Two runs by their ids. Raises ``UserError`` when one is not there, or its recipe cannot be read."""
+        runs = store.find(first), store.find(second)
+        recipes = [fixing.read_recipe(run) for run in runs]
+        names = store.summary(runs[0]).name, store.summary(runs[1]).name
+        self._followers = RunFollower(runs[0]), RunFollower(runs[1])
+        changes = tuple(recipes[0].diff(recipes[1]))
+        self.found = Comparison(runs, names, self._views(), changes)
+        """Both as of the last look."""
+
+    def look(self) -> Comparison:
+        """Read what is new in those that go on."""
+        self.found = replace(self.found, views=self._views())
+        return self.found
+
+    def _views(self) -> tuple[RunView, RunView]:
+        one, other = self._followers
+        return one.poll(), other.poll()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +78,8 @@ class PicturePair:
 
 
 def compare(first: str, second: str) -> Comparison:
-    """Two runs by their ids. Raises ``UserError`` when one is not there, or its recipe cannot be read."""
-    one, other = store.find(first), store.find(second)
-    changes = fixing.read_recipe(one).diff(fixing.read_recipe(other))
-    views = (RunFollower(one).poll(), RunFollower(other).poll())
-    names = (store.summary(one).name, store.summary(other).name)
-    return Comparison((one, other), names, views, tuple(changes))
+    """Two runs as they are now, by their ids. Raises ``UserError`` as ``PairWatch`` does."""
+    return PairWatch(first, second).found
 
 
 def pictures(found: Comparison) -> list[PicturePair]:

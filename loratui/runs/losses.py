@@ -119,6 +119,14 @@ class LossHistory:
         return _mean(self._spans[::-1], steps)
 
 
+def steps_of(history: LossHistory) -> tuple[int, int] | None:
+    """The first and the last step there is a loss of; None where there is none."""
+    if not history.spans:
+        return None
+    last = history.spans[-1]
+    return history.spans[0].first_step, last.first_step + last.count - 1
+
+
 def _mean(spans: Sequence[Span], steps: int) -> float | None:
     count, total = 0, 0.0
     for span in spans:

@@ -40,6 +40,10 @@ _CHUNKS_PER_TURN = 2
 _STOP_HINTS = frozenset({"sig_term", "user_stop"})
 
 
+_INTERRUPTED = "user_stop"
+"""Nothing that is wrong, and yet what ended the trainer."""
+
+
 class Progress:
     """Folds the trainer's output into events.jsonl and status.json. Nothing here ends a run: what cannot be
     written or read is reported and tried again."""
@@ -141,7 +145,8 @@ class Progress:
 
     def _note_hint(self, hint: Hint) -> None:
         row = hints.rule_for(hint)
-        if hint.severity == "fatal" and not self.fatal_hint:
+        ends = hint.severity == "fatal" or hint.key == _INTERRUPTED
+        if ends and not self.fatal_hint:
             self.fatal_hint = f"{row.cause} {row.fix}" if row else hint.line
 
     def read_output(self) -> bool:

@@ -12,8 +12,10 @@ from loratui import demo
 from loratui.events import Checkpoint, Sample, StateChanged
 from loratui.recipe import change
 from loratui.runs import deleting, store
+from loratui.runs.comparison import PairWatch
 from loratui.runs.losses import LossHistory
 from loratui.tui.app import LoratuiApp
+from loratui.tui.compare.screen import CompareScreen
 from loratui.tui.widgets import pair_grid
 from tests.support.still import settle
 
@@ -42,15 +44,42 @@ def test_two_runs_are_compared_by_keys(
     marked, compared, written, listed, drawn, logarithmic, left = drive(LoratuiApp(), act, size)
     assert "*x FAILED" in marked and "Go to another run: c compares the two" in marked
     assert "A ─── second" in compared and "B ─ ─ demo" in compared
-    assert "At step 90, where both have been" in compared and "as good as the same" in compared
+    assert "At step 90, where both have been" in compared and "No better, no worse" in compared
     assert next(line.split() for line in compared.split("\n") if "network.rank" in line)[-2:] == ["4", "16"]
     assert "Written:" in written
     page = two.folder / f"compare-{one.id}.html"
     assert "network.rank" in page.read_text() and page.stat().st_mode & 0o77 == 0
     assert "> A step 80     B step 100    a cat" in listed
     assert "A second step 80" in drawn and "B demo step 100" in drawn and "▀" in drawn
-    assert "differences" in logarithmic
+    assert "log scale" in logarithmic
     assert "FINISHED" in left and "*" not in left
+
+
+def test_a_comparison_follows_a_run_that_trains_and_tells_both_values(
+    make_run: Any, training: Any, alive: Any, add: Any, drive: Any, screen_text: Any
+) -> None:
+    happened = training(120)
+    one = make_run(*training(200), StateChanged("finished"))
+    two = make_run(*happened[:42])
+    alive(two)
+
+    async def act(pilot: Pilot[None]) -> list[str]:
+        pilot.app.push_screen(CompareScreen(PairWatch(one.id, two.id)))
+        await settle(pilot)
+        seen = [str(screen_text(pilot.app))]
+        add(two, happened[42:], first=43)
+        pilot.app.screen._tick()  # type: ignore[attr-defined]
+        for keys in ([], ["left"], ["plus", "home"]):
+            await pilot.press(*keys)
+            await settle(pilot)
+            seen.append(str(screen_text(pilot.app)))
+        return seen
+
+    before, after, pointed, zoomed = drive(LoratuiApp(), act)
+    assert "40/200 steps" in before and "At step 40" in before
+    assert "120/200 steps" in after and "At step 120" in after
+    assert "step 198   A 0." in pointed and "B has not been there" in pointed and "│" in pointed
+    assert "step 1   A 0." in zoomed and "B 0." in zoomed and "zoomed to 1-100" in zoomed
 
 
 def history(*losses: float) -> LossHistory:

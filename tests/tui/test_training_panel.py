@@ -114,7 +114,7 @@ def test_loading_is_told_before_the_first_step(
         return str(screen_text(pilot.app))
 
     text = drive(LoratuiApp(run_id=run.id), act)
-    assert "encoding the pictures 12/80 latents" in text
+    assert "encoding the pictures 12/80  █" in text and "15%" in text
     assert "no loss yet" in text
 
 

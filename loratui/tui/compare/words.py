@@ -5,16 +5,20 @@ from __future__ import annotations
 from textual.content import Content
 
 from loratui.runs.comparison import Comparison
+from loratui.runs.equal_steps import at_last_common_step, what_it_means
 from loratui.runs.fixing import word
+from loratui.runs.losses import steps_of
 from loratui.runs.view import RunView
 from loratui.tui import text
 from loratui.tui.glyphs import glyphs
 from loratui.tui.training.words import STYLES, sign
+from loratui.tui.widgets.chart_scale import Look, short
 from loratui.tui.widgets.rows import Row
 
 
-def head(found: Comparison, width: int) -> Content:
-    """A line for each run, and both losses where both have been."""
+def head(found: Comparison, width: int, look: Look | None = None) -> Content:
+    """A line for each run; how both stand where both have been, or the values under the cursor; and what that
+    means."""
     through, dashed = ("───", "─ ─") if glyphs().unicode else ("AAA", "BBB")
     parts: list[tuple[str, str]] = []
     longest = min(max(map(len, found.names)), max(12, width - 56))
@@ -27,7 +31,9 @@ def head(found: Comparison, width: int) -> Content:
         parts.append((f"{sign(view.state)} {view.state.upper():<8} ", STYLES.get(view.state, "")))
         used = 6 + longest + 1 + 11
         parts.append((f"{text.clip(f'{progress(view)}   {run.id}', width - used)}\n", ""))
-    parts.append((text.clip(both(found), width), "$text-muted"))
+    standing = found.standing
+    parts.append((text.clip(at_cursor(found, look or Look()), width) + "\n", "$text-muted"))
+    parts.append((text.clip(text.plain(what_it_means(standing)), width), ""))
     return Content.assemble(*parts)
 
 
@@ -39,23 +45,31 @@ def progress(view: RunView) -> str:
     return f"{steps} steps{fell}"
 
 
-def both(found: Comparison) -> str:
-    """Their smoothed losses at the last step both have been at."""
-    values, step = found.at_common_step(), found.common_step
-    if values is None or step is None:
-        return "Their losses cannot be compared: one has none."
-    one, other = values
-    if abs(one - other) <= 0.01 * max(abs(one), abs(other)):
-        verdict = "as good as the same"
+def at_cursor(found: Comparison, look: Look) -> str:
+    """How both stand, or both values under the cursor in the words of the panel's chart."""
+    parts = []
+    if look.cursor is None:
+        parts.append(at_last_common_step(found.standing))
     else:
-        lower, share = ("A", 1 - one / other) if one < other else ("B", 1 - other / one)
-        verdict = f"{lower} is {share:.0%} lower"
-    return f"At step {step:,}, where both have been: A {text.loss(one)}, B {text.loss(other)}, {verdict}"
+        parts.append(f"step {look.cursor:,}")
+        for letter, view in zip("AB", found.views, strict=True):
+            steps = steps_of(view.losses)
+            at = view.losses.at(look.cursor)
+            if at is None or steps is None or look.cursor > steps[1]:
+                parts.append(f"{letter} has not been there")
+                continue
+            span, smooth = at
+            parts.append(f"{letter} {short(span.mean)} smoothed {short(smooth)}")
+    if look.window is not None:
+        parts.append(f"zoomed to {look.window[0]:,}-{look.window[1]:,}")
+    if look.logarithmic:
+        parts.append("log scale")
+    return "   ".join(parts)
 
 
 def _widths(found: Comparison, width: int) -> tuple[int, int]:
     """Columns of the key, and of each value."""
-    key = min(max(14, *(len(key) for key, _, _ in found.changes)), max(16, width // 3))
+    key = min(max((14, *(len(key) for key, _, _ in found.changes))), max(16, width // 3))
     return key, max(8, (width - key - 6) // 2)
 
 

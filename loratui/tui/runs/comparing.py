@@ -23,11 +23,11 @@ def marked_words(marked: Sequence[str], summaries: Sequence[RunSummary], at: str
 
 def compare(app: App[None], marked: Sequence[str], refuse: Callable[[UserError], None]) -> None:
     """Open the comparison of two runs."""
-    from loratui.runs.comparison import compare as compared
+    from loratui.runs.comparison import PairWatch
     from loratui.tui.compare.screen import CompareScreen
 
     try:
-        found = compared(*marked)
+        found = PairWatch(*marked)
     except UserError as error:
         refuse(error)
         return

@@ -125,7 +125,10 @@ def body(offer: Offer, width: int, runs_on: bool) -> Content:
         parts.append((f"\n{'Or install' if fix.changes else 'Install'} (i)\n", "bold"))
         parts.append((f"  {plain(str(fix.install))}\n", ""))
     if not fix.can_do:
-        parts.append((f"\nNo setting mends this.\n{fill(fix.rule.fix, width)}\n", ""))
+        own = "This is yours to do" if not fix.refusal else "Else"
+        parts.append((f"\n{own}\n", "bold"))
+        parts.append((f"{fill(fix.rule.fix, width)}\n", ""))
+        parts.append(("\nesc, then r, opens the recipe again.\n", "$text-muted"))
     else:
         end = "The run that goes on is ended first. " if runs_on else ""
         parts.append((f"\n{fill(end + offer.plan.words, width)}\n", ""))

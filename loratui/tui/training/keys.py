@@ -60,8 +60,9 @@ BINDINGS: list[BindingType] = [
 ]
 
 
-def shown(view: RunView, mode: Mode, resumable: bool) -> list[tuple[str, str]]:
-    """Key and words, the most useful first: what does not fit is left out."""
+def shown(view: RunView, mode: Mode, resumable: bool, listens: bool) -> list[tuple[str, str]]:
+    """Key and words, the most useful first: what does not fit is left out. ``listens`` says that the trainer
+    saves and draws when asked."""
     if mode == "log":
         return [("l", "panel"), *LOG_KEYS, ("?", "help")]
     if mode == "chart":
@@ -82,4 +83,4 @@ def shown(view: RunView, mode: Mode, resumable: bool) -> list[tuple[str, str]]:
     if view.samples:
         keys.append(("i", "pictures"))
     keys.append(("n", "notes"))
-    return keys if ended else [*keys, ("w", "save now"), ("d", "draw now")]
+    return [*keys, ("w", "save now"), ("d", "draw now")] if listens and not ended else keys

@@ -37,6 +37,9 @@ class LogPane(Vertical):
     class Closed(Message):
         """A person wants the panel back."""
 
+    _said = ""
+    """What was said last of a search."""
+
     def compose(self) -> ComposeResult:
         yield LogLines(id="log-lines")
         yield Line(id="log-words")
@@ -47,8 +50,10 @@ class LogPane(Vertical):
         return self.query_one(LogLines)
 
     def write_lines(self, lines: Iterable[str]) -> None:
-        """Append lines."""
+        """Append lines; those beyond the last thousands are forgotten."""
         self.lines.write_lines(lines)
+        if self.query_one("#log-words").display:
+            self._say(self._said)
 
     def open(self) -> None:
         """Take the keys: the pane has the whole screen now."""
@@ -73,6 +78,7 @@ class LogPane(Vertical):
         self.call_after_refresh(self.lines.follow)
 
     def _say(self, words: str) -> None:
+        self._said = words
         about = "warnings and errors only" if self.lines.grave_only else "everything"
         shown = f"{about}: {number(len(self.lines.lines), 'line')}"
         text = "   ".join(filter(None, (shown, words)))

@@ -120,7 +120,7 @@ class TrainingScreen(Screen[None]):
             self.query_one("#tiny", Line).show(words.tiny(view))
             return
         self.query_one("#head", Line).show(words.head(view, width - 2))
-        doing = f"{self._run_name}: {words.details(view)}"
+        doing = ": ".join(filter(None, (self._run_name, words.details(view))))
         self.query_one("#details", Line).show(text.clip(doing, width - 2))
         self._show_curve()
         self.query_one("#strip", Line).show(
@@ -155,12 +155,13 @@ class TrainingScreen(Screen[None]):
         view, chart = self.view, self.query_one(CurveChart)
         is_loss = self._curve == curve_words.LOSS
         means = view.epoch_means if is_loss and self.has_class("-chart") else ()
-        chart.show(curve_words.curve(view, self._curve), view.total_steps, means)
+        curve = curve_words.curve(view, self._curve)
+        chart.show(curve, view.total_steps, means, words.nothing_drawn(view))
         if self.has_class("-chart"):
             words_at = curve_words.line(view, self._curve, chart.look)
             self.query_one("#curve", Line).show(text.clip(words_at, self.size.width - 2))
 
-    def on_curve_chart_looked(self) -> None:
+    def on_looked_at_looked(self) -> None:
         self._show_curve()
 
     def on_log_pane_closed(self) -> None:
@@ -174,7 +175,9 @@ class TrainingScreen(Screen[None]):
             self.query_one(LogPane).follow()
 
     def _show_keys(self) -> None:
-        self.query_one(KeyBar).show(keys.shown(self.view, self._mode, self._watch.resumable))
+        self.query_one(KeyBar).show(
+            keys.shown(self.view, self._mode, self._watch.resumable, self._engine == "builtin")
+        )
 
     @property
     def _mode(self) -> keys.Mode:

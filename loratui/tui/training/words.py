@@ -25,6 +25,16 @@ _PHASES = {
     "saving": "saving",
 }
 
+_OWN_WORDS = {
+    ("caching", "latents"): "encoding the pictures",
+    ("caching", "captions"): "encoding the captions",
+    ("dataset", "captions"): "reading the captions",
+    ("saving", "checkpoint"): "saving a checkpoint",
+    ("saving", "state"): "saving the state to resume from",
+    ("saving", "upload"): "sending it to the hub",
+}
+"""By phase and detail, where both together read better."""
+
 STYLES: dict[str, str] = {
     "running": "$success",
     "finished": "$success",
@@ -53,6 +63,9 @@ def head(view: RunView, width: int) -> Content:
     state = f"{sign(view.state)} {view.state.upper()}"
     steps = f"step {view.step:,}/{view.total_steps:,}" if view.total_steps else f"step {view.step:,}"
     share = min(1.0, view.step / view.total_steps) if view.total_steps else None
+    part = _share_of_phase(view)
+    if part is not None:
+        steps, share = phase(view), part
     after = [f"{share:.0%}"] if share is not None else []
     if view.seconds_per_step is not None and view.state not in ("lost", "failed"):
         after.append(text.speed(view.seconds_per_step))
@@ -72,6 +85,14 @@ def head(view: RunView, width: int) -> Content:
     return Content.assemble(*parts)
 
 
+def _share_of_phase(view: RunView) -> float | None:
+    """How much of what comes before the first step is done, where that is counted."""
+    done, total = view.phase.done, view.phase.total
+    if view.step or view.state in ENDED or done is None or not total or view.phase.name == "training":
+        return None
+    return min(1.0, done / total)
+
+
 def tiny(view: RunView) -> str:
     """One line for a terminal that has room for nothing else."""
     left = "-" if view.seconds_left is None or view.state in ENDED else text.duration(view.seconds_left)
@@ -85,7 +106,7 @@ def details(view: RunView) -> str:
     """What it is doing besides steps, epoch, loss and rates."""
     parts = []
     busy = phase(view)
-    if busy:
+    if busy and _share_of_phase(view) is None:  # the head has it, with a bar
         parts.append(busy)
     if view.epochs:
         parts.append(f"epoch {view.epoch or 0}/{view.epochs}")
@@ -116,10 +137,22 @@ def phase(view: RunView) -> str:
         return ""
     if not words:
         return "" if view.step else "waiting for the first step"
-    detail = text.clip(text.plain(view.phase.detail), 40)
+    if (view.phase.name, view.phase.detail) in _OWN_WORDS:
+        words, detail = _OWN_WORDS[view.phase.name, view.phase.detail], ""
+    else:
+        detail = text.clip(text.plain(view.phase.detail), 40)
     if view.phase.done is not None and view.phase.total:
         return f"{words} {view.phase.done:,}/{view.phase.total:,} {detail}".rstrip()
     return f"{words}: {detail}" if detail else words
+
+
+def nothing_drawn(view: RunView) -> str:
+    """What stands in the chart's place before there is a loss."""
+    if not view.finite:
+        return "the loss is not a number (NaN): there is nothing to draw"
+    if view.state in ENDED:
+        return "it ended before its first step" if not view.step else "no loss was told"
+    return "no loss yet"
 
 
 def files(view: RunView) -> str:
@@ -208,10 +241,10 @@ def way_on(view: RunView, trigger: str, resumable: bool) -> str:
         return "f mends what stopped it; r resumes from the last saved state as it was; l shows the log."
     if resumable:
         return "r resumes from the last saved state; l shows the log."
-    if view.state == "failed" and view.hints:
-        return "f shows what can be done about it and does it; l shows the log; r opens its recipe again."
+    if view.state == "failed" and any(hint.severity != "info" for hint in view.hints):
+        return "f shows what can be done about it; l shows the log; r opens its recipe again."
     if view.state == "failed":
-        return "h says what known troubles look like; l shows the log; r opens its recipe again to change it."
+        return "l shows the log; h says what known troubles look like; r opens its recipe again to change it."
     return "No state was saved. r opens its recipe again."
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loratui.runs.losses import LossHistory, Span
+from loratui.runs.losses import LossHistory, Span, steps_of
 
 LABEL_WIDTH = 7
 _FEWEST_STEPS = 8
@@ -49,7 +49,7 @@ def scale(losses: LossHistory, total_steps: int | None, look: Look | None = None
     """Round limits that change seldom, since each change repaints everything: the value axis covers all
     values shown; the step axis doubles as the run goes on, and ends at the planned total."""
     look = look or Look()
-    first, last = look.window or (1, _last_step(losses, total_steps))
+    first, last = look.window or (1, axis_end(steps_of(losses), total_steps))
     shown = [span for span in losses.spans if span.first_step <= last and _end(span) >= first]
     values = [value for span in shown for value in (span.low, span.high)]
     return fitted(values or (0.0, 1.0), last, first, logarithmic=look.logarithmic)
@@ -91,8 +91,10 @@ def _end(span: Span) -> int:
     return span.first_step + span.count - 1
 
 
-def _last_step(losses: LossHistory, total_steps: int | None) -> int:
-    reached = _end(losses.spans[-1]) if losses.spans else 1
+def axis_end(steps: tuple[int, int] | None, total_steps: int | None) -> int:
+    """The last step of the axis for a run that goes on: a planned total halved often enough, or a power of
+    two times 25."""
+    reached = steps[1] if steps else 1
     if total_steps is not None and total_steps >= reached:
         last = total_steps
         while last // 2 >= max(reached, 25):
@@ -123,7 +125,8 @@ def value_labels(edges: Scale, rows: int) -> dict[int, str]:
 def _multiples(edges: Scale) -> list[tuple[float, str]]:
     step = unit(edges.high - edges.low)
     digits = max(0, -math.floor(math.log10(step))) if step < 1 else 0
-    values = (edges.low + index * step for index in range(round((edges.high - edges.low) / step) + 1))
+    first, last = math.ceil(edges.low / step - 1e-6), math.floor(edges.high / step + 1e-6)
+    values = (index * step for index in range(first, last + 1))
     return [(value, f"{value:.{digits}f}") for value in values]
 
 
@@ -164,3 +167,12 @@ def step_labels(edges: Scale, columns: int) -> str:
 def row_of(height: float, rows: int) -> int:
     """The row of a height between 0 and 1; 0 is the top."""
     return min(rows - 1, max(0, int((1 - height) * rows)))
+
+
+def mark_column(plot: list[list[tuple[str, int]]], x: int, kind: int, braille: bool) -> None:
+    """The cursor's column in a plot: an upright line that leaves what is drawn in it."""
+    if not 0 <= x < len(plot[0]):
+        return
+    for row in plot:
+        character = row[x][0]
+        row[x] = (("│" if braille else "|") if character == " " else character, kind)

@@ -9,11 +9,13 @@ from loratui.tui.widgets.chart_scale import (
     LABEL_WIDTH,
     Look,
     Scale,
+    mark_column,
     row_of,
     scale,
     step_labels,
     value_labels,
 )
+from loratui.tui.widgets.trace import traced
 
 BLANK, RAW, SMOOTH, AXIS, EPOCH, CURSOR = range(6)
 Cell = tuple[str, int]
@@ -48,7 +50,7 @@ def draw(
     plot = _plot(losses, edges, columns, rows, braille)
     _mark_epochs(plot, edges, epoch_means, braille)
     if look.cursor is not None:
-        _mark_cursor(plot, edges.column(look.cursor, columns), braille)
+        mark_column(plot, edges.column(look.cursor, columns), CURSOR, braille)
     labels = value_labels(edges, rows)
     upright, corner, flat = ("│", "└", "─") if braille else ("|", "+", "-")
     lines = [[*_text(labels.get(y, "").rjust(LABEL_WIDTH) + upright), *plot[y]] for y in range(rows)]
@@ -75,16 +77,13 @@ def _plot(losses: LossHistory, edges: Scale, columns: int, rows: int, braille: b
             line[x] = smooth
     cloud = [[0] * columns for _ in range(rows)]
     curve = [[0] * columns for _ in range(rows)]
-    before: int | None = None
-    for x, (extent, value) in enumerate(zip(raw, line, strict=True)):
-        if extent is None or value is None:
-            continue
-        top, bottom = (row_of(edges.height(end), dots_high) for end in (extent[1], extent[0]))
-        _fill(cloud, x, top, bottom, across, down)
-        y = row_of(edges.height(value), dots_high)
-        joined = y if before is None else before + (y > before) - (y < before)
-        _fill(curve, x, min(y, joined), max(y, joined), across, down)
-        before = y
+    for x, extent in enumerate(raw):
+        if extent is not None:
+            top, bottom = (row_of(edges.height(end), dots_high) for end in (extent[1], extent[0]))
+            _fill(cloud, x, top, bottom, across, down)
+    heights = {x: row_of(edges.height(value), dots_high) for x, value in enumerate(line) if value is not None}
+    for x, top, bottom in traced(heights):
+        _fill(curve, x, top, bottom, across, down)
     return [[_cell(cloud[y][x], curve[y][x], braille) for x in range(columns)] for y in range(rows)]
 
 
@@ -110,11 +109,3 @@ def _mark_epochs(plot: list[list[Cell]], edges: Scale, means: Sequence[EpochMean
         for x in range(max(0, first), min(columns - 1, last) + 1):
             if plot[y][x][1] != SMOOTH:
                 plot[y][x] = ("━" if braille else "=", EPOCH)
-
-
-def _mark_cursor(plot: list[list[Cell]], x: int, braille: bool) -> None:
-    if not 0 <= x < len(plot[0]):
-        return
-    for row in plot:
-        character, kind = row[x]
-        row[x] = (("│" if braille else "|") if kind == BLANK else character, CURSOR)

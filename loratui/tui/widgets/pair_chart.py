@@ -1,28 +1,27 @@
-"""Two loss curves over each other."""
+"""Two loss curves over each other, live."""
 
 from __future__ import annotations
 
-from itertools import groupby
-
-from rich.segment import Segment
-from textual.strip import Strip
-from textual.widget import Widget
-
-from loratui.runs.losses import LossHistory
+from loratui.runs.losses import LossHistory, steps_of
 from loratui.tui.glyphs import glyphs
 from loratui.tui.widgets import pair_grid
+from loratui.tui.widgets.chart_scale import Look, Scale
+from loratui.tui.widgets.looking import Cell, LookedAt
+
+Pair = tuple[LossHistory, LossHistory]
 
 
-class PairChart(Widget):
+class PairChart(LookedAt):
     """Draws the smoothed lines of two runs: A through, B dashed, both with their letters."""
 
-    COMPONENT_CLASSES = {"pair--axis", "pair--first", "pair--second"}
+    COMPONENT_CLASSES = {"pair--axis", "pair--first", "pair--second", "pair--cursor"}
     """
     | Class | What |
     | :- | :- |
     | `pair--axis` | Axes and labels. |
     | `pair--first` | The first run's line. |
     | `pair--second` | The second run's line. |
+    | `pair--cursor` | The column of the cursor. |
     """
 
     DEFAULT_CSS = """
@@ -30,41 +29,41 @@ class PairChart(Widget):
     PairChart > .pair--first { text-style: bold; }
     """
 
-    def __init__(self, first: LossHistory, second: LossHistory, *, id: str | None = None) -> None:
+    STYLES = {
+        pair_grid.AXIS: "pair--axis",
+        pair_grid.FIRST: "pair--first",
+        pair_grid.SECOND: "pair--second",
+        pair_grid.CURSOR: "pair--cursor",
+    }
+
+    def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._pair = (first, second)
-        self._cells: list[list[pair_grid.Cell]] = []
-        self.logarithmic = False
-        """Whether the value axis is."""
+        self.can_focus = True
+        self._pair: Pair = (LossHistory(), LossHistory())
+        self._total_steps: int | None = None
 
-    def turn_scale(self) -> None:
-        """Logarithmic, and back."""
-        self.logarithmic = not self.logarithmic
-        self._redraw()
+    def show(self, pair: Pair, total_steps: int | None) -> None:
+        """Draw two histories as they are now. ``total_steps`` is where the longer one is to end while it goes
+        on; None when both are over."""
+        self._pair, self._total_steps = pair, total_steps
+        self.redraw()
 
-    def on_resize(self) -> None:
-        self._redraw()
+    def on_focus(self) -> None:
+        """No cursor before a key asks for one: the lines are looked at first."""
 
-    def _redraw(self) -> None:
-        self._cells = pair_grid.draw(
+    def extent(self) -> tuple[int, int] | None:
+        found = [steps for steps in map(steps_of, self._pair) if steps is not None]
+        return (min(first for first, _ in found), max(last for _, last in found)) if found else None
+
+    def scaled(self, look: Look) -> Scale:
+        return pair_grid.scaled(self._pair, self._total_steps, look)
+
+    def drawn(self) -> list[list[Cell]]:
+        return pair_grid.draw(
             *self._pair,
             self.size.width,
             self.size.height,
             braille=glyphs().unicode,
-            logarithmic=self.logarithmic,
+            look=self.look,
+            total_steps=self._total_steps,
         )
-        self.refresh()
-
-    def render_line(self, y: int) -> Strip:
-        base = self.rich_style
-        if y >= len(self._cells):
-            return Strip.blank(self.size.width, base)
-        names = {pair_grid.AXIS: "axis", pair_grid.FIRST: "first", pair_grid.SECOND: "second"}
-        segments = [
-            Segment(
-                "".join(character for character, _ in cells),
-                self.get_component_rich_style(f"pair--{names[kind]}"),
-            )
-            for kind, cells in groupby(self._cells[y], key=lambda cell: cell[1])
-        ]
-        return Strip(segments).adjust_cell_length(self.size.width, base)

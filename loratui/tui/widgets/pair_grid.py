@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from loratui.runs.losses import LossHistory
-from loratui.tui.widgets.chart_scale import LABEL_WIDTH, Scale, fitted, row_of, step_labels, value_labels
+from loratui.runs.losses import LossHistory, steps_of
+from loratui.tui.widgets.chart_scale import (
+    LABEL_WIDTH,
+    Look,
+    Scale,
+    axis_end,
+    fitted,
+    mark_column,
+    row_of,
+    step_labels,
+    value_labels,
+)
+from loratui.tui.widgets.trace import traced
 
-AXIS, FIRST, SECOND = range(3)
+AXIS, FIRST, SECOND, CURSOR = range(4)
 Cell = tuple[str, int]
 """A character and what it belongs to."""
 
@@ -23,7 +34,8 @@ def draw(
     height: int,
     *,
     braille: bool = True,
-    logarithmic: bool = False,
+    look: Look | None = None,
+    total_steps: int | None = None,
 ) -> list[list[Cell]]:
     """``height`` rows of ``width`` cells. The smoothed lines alone: the first one drawn through, the second
     one dashed, each with its letter (A, B) on it; without braille the letters are the lines."""
@@ -34,7 +46,8 @@ def draw(
             _text((" " * (LABEL_WIDTH + 1) + words if y == height // 2 else "")[:width].ljust(width))
             for y in range(height)
         ]
-    edges = _edges(first, second, logarithmic)
+    look = look or Look()
+    edges = scaled((first, second), total_steps, look)
     across, down = (2, 4) if braille else (1, 1)
     dots: list[list[list[int]]] = [[[0, 0] for _ in range(columns)] for _ in range(rows)]
     letters: dict[tuple[int, int], int] = {}
@@ -54,6 +67,8 @@ def draw(
     plot = [[_cell(dots[y][x], braille) for x in range(columns)] for y in range(rows)]
     for (y, x), number in letters.items():
         plot[y][x] = ("AB"[number], FIRST + number)
+    if look.cursor is not None:
+        mark_column(plot, edges.column(look.cursor, columns), CURSOR, braille)
     labels = value_labels(edges, rows)
     upright, corner, flat = ("│", "└", "─") if braille else ("|", "+", "-")
     lines = [[*_text(labels.get(y, "").rjust(LABEL_WIDTH) + upright), *plot[y]] for y in range(rows)]
@@ -66,12 +81,20 @@ def _text(text: str) -> list[Cell]:
     return [(character, AXIS) for character in text]
 
 
-def _edges(first: LossHistory, second: LossHistory, logarithmic: bool) -> Scale:
-    values = [value for history in (first, second) for value in history.smoothed()]
-    last = max(
-        history.spans[-1].first_step + history.spans[-1].count - 1 for history in (first, second) if history
-    )
-    return fitted(values, max(2, last), logarithmic=logarithmic)
+def scaled(pair: tuple[LossHistory, LossHistory], total_steps: int | None, look: Look) -> Scale:
+    """Limits around both smoothed lines; the step axis ends where the longer one does, or grows by doubling
+    towards ``total_steps`` while one goes on."""
+    ends = [steps for steps in map(steps_of, pair) if steps is not None]
+    reached = max((last for _, last in ends), default=1)
+    whole = axis_end((1, reached), total_steps) if total_steps is not None else max(2, reached)
+    first, last = look.window or (1, whole)
+    values = [
+        value
+        for history in pair
+        for span, value in zip(history.spans, history.smoothed(), strict=True)
+        if span.first_step <= last and span.first_step + span.count > first
+    ]
+    return fitted(values or (0.0, 1.0), last, first, logarithmic=look.logarithmic)
 
 
 def _trace(history: LossHistory, edges: Scale, dots_wide: int, dots_high: int) -> list[tuple[int, int, int]]:
@@ -82,18 +105,7 @@ def _trace(history: LossHistory, edges: Scale, dots_wide: int, dots_high: int) -
         end = edges.column(span.first_step + span.count - 1, dots_wide)
         for x in range(max(0, begin), min(dots_wide - 1, end) + 1):
             heights[x] = row_of(edges.height(value), dots_high)
-    trace: list[tuple[int, int, int]] = []
-    before: tuple[int, int] | None = None
-    for x in sorted(heights):
-        y = heights[x]
-        if before is not None:
-            for between in range(before[0] + 1, x):  # few steps over many columns: a straight line
-                level = before[1] + round((y - before[1]) * (between - before[0]) / (x - before[0]))
-                trace.append((between, level, level))
-        joined = y if before is None or x > before[0] + 1 else before[1] + (y > before[1]) - (y < before[1])
-        trace.append((x, min(y, joined), max(y, joined)))
-        before = (x, y)
-    return trace
+    return traced(heights)
 
 
 def _cell(bits: list[int], braille: bool) -> Cell:
