@@ -110,6 +110,7 @@ def _get(name: str, url: str, most: int) -> bytes:
             raise _refused(name, one, error) from None
     except (OSError, HTTPException) as error:
         reason: Any = getattr(error, "reason", None) or error
+        reason = getattr(reason, "strerror", None) or reason
         message = f"no path here is called so, and the hub cannot be reached ({reason})."
         raise refusal(name, message, "Check the network, or choose a model on this disk.") from None
 

@@ -15,9 +15,12 @@ from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe, change
 from loratui.tui.app import LoratuiApp
 from loratui.tui.help import TextScreen
+from loratui.tui.widgets.field import Field
 from loratui.tui.wizard import draft
+from loratui.tui.wizard.facts import read_dataset
 from loratui.tui.wizard.screen import WizardScreen
 from loratui.tui.wizard.steps import REVIEW
+from tests.support.fields import overwrite
 from tests.support.still import settle, until
 
 
@@ -159,3 +162,71 @@ def test_a_leaf_folder_and_an_archive_are_taken_by_one_key(
     assert sorted(path.name for path in (unpacked / "10_ohwx").iterdir()) == sorted(
         path.name for path in (root / "10_ohwx").iterdir()
     )
+
+
+def test_enter_twice_on_a_plain_folder_makes_the_links_once(
+    demo_recipe: Recipe, tmp_path: Path, drive: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from loratui.tui.wizard import dataset
+
+    gate, made, real = threading.Event(), [], dataset.arrange_links
+
+    def slow(folder: str, words: str) -> Any:
+        made.append(folder)
+        gate.wait(20)
+        return real(folder, words)
+
+    monkeypatch.setattr(dataset, "arrange_links", slow)
+    plain = tmp_path / "plain"
+    (Path(demo_recipe.dataset.folder) / "10_ohwx").rename(plain)
+    recipe = change(demo_recipe, {"dataset.folder": str(plain)})
+
+    async def act(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        await pilot.press("enter")
+        await until(pilot, lambda: made)
+        note = pilot.app.screen.query_one("#dataset-folder", Field).note
+        assert note.startswith("making the links")
+        await pilot.press("enter")
+        gate.set()
+        await settle(pilot)
+        assert step(pilot) == 3
+
+    drive(LoratuiApp(recipe), act)
+    assert made == [str(plain)]
+
+
+def test_another_folder_leaves_nothing_of_the_check_before(
+    demo_recipe: Recipe, tmp_path: Path, drive: Any, screen_text: Any
+) -> None:
+    """Also when a line below grows or goes, and the page is laid out anew."""
+    nested = tmp_path / "nested" / "a" / "b"
+    nested.mkdir(parents=True)
+    picture = next(Path(demo_recipe.dataset.folder).rglob("*.png"))
+    (nested / "a.png").write_bytes(picture.read_bytes())
+
+    async def act(pilot: Pilot[None]) -> str:
+        await pilot.press("enter")
+        await settle(pilot)
+        assert "enough pictures" in screen_text(pilot.app)
+        pilot.app.screen.query_one("#dataset-folder", Field).enter()
+        await overwrite(pilot, str(tmp_path / "nested"))
+        await pilot.press("enter")
+        await settle(pilot)
+        await pilot.resize_terminal(90, 26)
+        await settle(pilot)
+        return str(screen_text(pilot.app))
+
+    text = " ".join(drive(LoratuiApp(demo_recipe), act, (80, 24)).split())
+    assert "enough pictures" not in text
+    assert "the pictures lie in a/b" in text.lower() and "ctrl+t, then n" in text
+
+
+def test_pictures_that_links_would_leave_out_are_named(demo_recipe: Recipe, tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    (tmp_path / "b.gif").touch()
+    found = read_dataset(str(tmp_path), None, ".txt")
+    assert isinstance(found, Problem)
+    assert found.message.startswith("1 picture lies") and "passes over b.gif: ctrl+t, then f" in found.message

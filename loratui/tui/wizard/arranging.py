@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from loratui import places
 from loratui.problems import Problem, UserError
+from loratui.tui.text import clip, number, plain
 from loratui.tui.wizard.trouble import as_problem
 
 if TYPE_CHECKING:
@@ -39,9 +40,49 @@ def unarranged(folder: str) -> Unarranged | None:
         return None
     return Unarranged(
         "dataset.folder",
-        f"{arrangement.pictures} pictures lie directly in this folder; the trainer wants them in one named"
-        " like 10_name (10 = how often each is shown in an epoch).",
+        f"{number(arrangement.pictures, 'picture')} {'lies' if arrangement.pictures == 1 else 'lie'} directly"
+        " in this folder; the trainer wants them in one named like 10_name (10 = how often each is shown in"
+        f" an epoch).{_left_out(path)}",
         "Enter makes one out of links, in loratui's own folder, and leaves yours as it is.",
+    )
+
+
+def _left_out(folder: Path) -> str:
+    """What the links would not hold though it is meant as a picture; nobody would say so afterwards."""
+    from loratui.dataset import history
+    from loratui.dataset.tree import read_tree
+
+    try:
+        found = read_tree(history.current(folder))
+    except UserError:
+        return ""
+    if not found.ignored:
+        return ""
+    names = ", ".join(clip(plain(path.name), 24) for path in found.ignored[:2])
+    more = f" and {len(found.ignored) - 2} more" if len(found.ignored) > 2 else ""
+    return f" It passes over {names}{more}: ctrl+t, then f, makes PNGs of them first."
+
+
+def misplaced(folder: str) -> Problem | None:
+    """Pictures in folders that the trainer passes over, and the keys that arrange them; None where that is
+    not what is wrong."""
+    from loratui.dataset import history
+    from loratui.dataset.tree import read_tree
+
+    try:
+        found = read_tree(history.current(Path(folder).expanduser()))
+    except UserError:
+        return None
+    there = (*found.unnumbered, *found.nested)
+    if found.pictures or not there:
+        return None
+    named = clip(plain(str(there[0].relative_to(found.root))), 40)
+    more = f" and {number(len(there) - 1, 'more folder')}" if len(there) > 1 else ""
+    return Problem(
+        "dataset.folder",
+        f"the pictures lie in {named}{more}, and the trainer looks only into folders right here, named like"
+        " 10_name (10 = how often each is shown in an epoch).",
+        "Press ctrl+t, then n: they are arranged so in a copy of links. Or name the folder they lie in.",
     )
 
 

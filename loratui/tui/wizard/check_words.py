@@ -43,6 +43,9 @@ def _verdict(report: Report, progress: Progress | None, stopped: bool) -> list[P
     if stopped:
         return [(f"  {glyphs().unusual} Stopped half way; ctrl+g goes on. {words}", "$warning")]
     if progress is not None and progress.total:
+        if progress.done == progress.total:
+            words = f"Comparing {number(progress.total, 'picture')} with each other; ctrl+g stops."
+            return [(f"  {words}", "$accent")]
         what = "Reading files" if progress.stage == "files" else "Looking at pictures"
         return [(f"  {what}: {progress.done:,} of {progress.total:,}; ctrl+g stops.", "$accent")]
     colour = "$error" if report.has_errors else "$success"

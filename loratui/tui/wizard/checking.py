@@ -54,6 +54,11 @@ class Checking:
         self.stopped = self.progress is not None
         self.progress = None
 
+    def forget(self) -> None:
+        """End it; what it said was about another folder."""
+        self.stop()
+        self._key, self.report, self.problem, self.stopped = None, None, "", False
+
     @property
     def has_spoken(self) -> bool:
         """Whether there is a first answer about the folder asked last, or none will come."""
@@ -77,7 +82,7 @@ class Checking:
 
         def on_progress(progress: Progress) -> None:
             nonlocal told
-            if time.monotonic() - told >= _EVERY:
+            if time.monotonic() - told >= _EVERY or progress.done == progress.total:
                 told = time.monotonic()
                 self._tell(stop, lambda: setattr(self, "progress", progress))
 

@@ -58,6 +58,7 @@ class DatasetPane(StepPane):
         ),
     ]
 
+    _is_arranging = False
     _mendings = 0
     """How often the set was mended: the folder may have kept its name."""
 
@@ -99,7 +100,7 @@ class DatasetPane(StepPane):
         if not known or not dataset.folder or not self.is_attached:
             return
         if isinstance(self.state.dataset, Problem) and not isinstance(self.state.dataset, Unarranged):
-            self._checking.stop()
+            self._checking.forget()
             self.query_one("#dataset-check", Line).show("")
             return
         folder, reg = folders_to_check(dataset.folder, dataset.regularization)
@@ -220,15 +221,22 @@ class DatasetPane(StepPane):
     def solve(self) -> None:
         self.action_arrange()
 
-    @work(thread=True, exclusive=True, group="arrange")
     def action_arrange(self) -> None:
         """Give the trainer a layout of links in place of the plain folder."""
-        if isinstance(self.state.dataset, Unarranged):
+        if isinstance(self.state.dataset, Unarranged) and not self._is_arranging:
+            self._is_arranging = True
             dataset = self.state.recipe.dataset
-            made = arrange_links(dataset.folder, dataset.trigger)
-            self.app.call_from_thread(self._arranged, made)
+            self.query_one("#dataset-folder", Field).show_note("making the links" + glyphs().more)
+            self._arrange(dataset.folder, dataset.trigger)
 
-    def _arranged(self, made: str | Problem) -> None:
+    @work(thread=True, group="arrange")
+    def _arrange(self, folder: str, words: str) -> None:
+        self.app.call_from_thread(self._arranged, folder, arrange_links(folder, words))
+
+    def _arranged(self, folder: str, made: str | Problem) -> None:
+        self._is_arranging = False
+        if folder != self.state.recipe.dataset.folder:
+            return  # another was named meanwhile
         field = self.query_one("#dataset-folder", Field)
         if isinstance(made, Problem):
             field.show_note(sentence(made), "wrong")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe
-from loratui.tui.wizard.arranging import unarranged
+from loratui.tui.wizard.arranging import misplaced, unarranged
 from loratui.tui.wizard.trouble import as_problem, reason
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def read_dataset(folder: str, regularization: str | None, extension: str) -> Dat
         other = history.current(Path(regularization).expanduser()) if regularization else None
         found = scan(given, other, extension)
     except UserError as error:
-        return unarranged(folder) or as_problem("dataset.folder", error)
+        return unarranged(folder) or misplaced(folder) or as_problem("dataset.folder", error)
     except (OSError, ValueError) as error:
         return Problem("dataset.folder", f"{folder}: it cannot be read: {reason(error)}.", "Check the path.")
     paths = [picture.caption_path for picture in found.captioned]
