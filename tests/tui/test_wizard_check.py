@@ -16,7 +16,7 @@ from loratui.recipe import Recipe, change
 from loratui.tui.app import LoratuiApp
 from loratui.tui.help import TextScreen
 from loratui.tui.widgets.field import Field
-from loratui.tui.wizard import draft
+from loratui.tui.wizard import arranging, draft
 from loratui.tui.wizard.facts import read_dataset
 from loratui.tui.wizard.screen import WizardScreen
 from loratui.tui.wizard.steps import REVIEW
@@ -167,16 +167,14 @@ def test_a_leaf_folder_and_an_archive_are_taken_by_one_key(
 def test_enter_twice_on_a_plain_folder_makes_the_links_once(
     demo_recipe: Recipe, tmp_path: Path, drive: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from loratui.tui.wizard import dataset
-
-    gate, made, real = threading.Event(), [], dataset.arrange_links
+    gate, made, real = threading.Event(), list[str](), arranging.arrange_links
 
     def slow(folder: str, words: str) -> Any:
         made.append(folder)
         gate.wait(20)
         return real(folder, words)
 
-    monkeypatch.setattr(dataset, "arrange_links", slow)
+    monkeypatch.setattr("loratui.tui.wizard.dataset.arrange_links", slow)
     plain = tmp_path / "plain"
     (Path(demo_recipe.dataset.folder) / "10_ohwx").rename(plain)
     recipe = change(demo_recipe, {"dataset.folder": str(plain)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import pytest
@@ -14,9 +15,11 @@ from loratui.tui.app import LoratuiApp, start_run
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.rows import RowList
 from loratui.tui.wizard import draft
+from loratui.tui.wizard.meanings import MEANINGS
 from loratui.tui.wizard.review import ReviewPane
 from loratui.tui.wizard.screen import WizardScreen
 from loratui.tui.wizard.settings import all_settings
+from loratui.tui.wizard.state import WizardState
 from loratui.tui.wizard.steps import REVIEW
 from tests.support.fields import overwrite
 from tests.support.still import settle
@@ -118,6 +121,8 @@ def test_every_setting_can_be_walked_to_and_says_why(demo_recipe: Recipe, drive:
     count, seen = drive(at_review(demo_recipe), act, SIZES[0])
     assert len(seen) == count + 2  # with preset and price
     assert all(seen.values())
+    assert [key for key, words in seen.items() if "handed to the trainer" in words] == []
+    assert [key for key, words in seen.items() if len(wrap(words, 74)) > 3] == []
     assert "8 to" in seen["network.rank"] or "Usual" in seen["network.rank"]
 
 
@@ -271,3 +276,11 @@ def test_the_command_and_config_are_shown_and_copied(
     assert copied in text
     assert "pretrained_model_name_or_path" in text
     assert flatten(loads(draft.path().read_text()))["network.rank"] == 16
+
+
+def test_every_setting_has_a_label_and_a_meaning_that_fit() -> None:
+    settings = all_settings(WizardState())
+    assert [one.key for one in settings if one.label == one.key.partition(".")[2]] == []
+    assert all(len(one.label) < 20 for one in settings)
+    assert [key for key in MEANINGS if key not in flatten(Recipe())] == []
+    assert [key for key, words in MEANINGS.items() if len(wrap(words, 74)) > 3] == []

@@ -5,9 +5,11 @@ from __future__ import annotations
 from textual.content import Content
 
 from loratui.advice.presets import presets
+from loratui.models.inspect import ModelFile
 from loratui.tui.glyphs import glyphs
 from loratui.tui.text import plain, sentence
 from loratui.tui.wizard import mending, outlook
+from loratui.tui.wizard.meanings import MEANINGS
 from loratui.tui.wizard.settings import PRESET, PRICE, Setting, standing
 from loratui.tui.wizard.state import WizardState
 from loratui.tui.wizard.steps import REVIEW
@@ -29,7 +31,11 @@ def why(state: WizardState, one: Setting) -> Content:
         return Content.assemble((f"{glyphs().wrong} {sentence(state.typed[one.key][1])}", "$error"))
     advised = state.reason(one.key)
     if advised is None:
-        return Content(f"{one.key}: your choice, or sd-scripts' own default.")
+        words = MEANINGS.get(one.key, f"{one.key.removeprefix('kohya.')}: handed to the trainer as it is.")
+        if one.key == "base.model" and isinstance(state.model, ModelFile):
+            told = plain(state.model.evidence[-1])
+            words = f"{told[:1].upper()}{told[1:]}. {words}"
+        return Content(words)
     usual = ""
     if advised.low is not None and advised.high is not None and advised.low < advised.high:
         usual = f" Usual: {advised.low:g} to {advised.high:g}."

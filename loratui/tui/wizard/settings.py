@@ -58,6 +58,7 @@ _LABELS = {
     "dataset.shuffle_captions": "Shuffle captions",
     "dataset.keep_tokens": "Keep tokens",
     "dataset.flip": "Flip",
+    "dataset.skip_damaged": "Skip damaged",
     "dataset.regularization": "Regularization",
     "dataset.caption_extension": "Caption files",
     "training.buckets": "Buckets",
@@ -78,6 +79,14 @@ _LABELS = {
     "output.folder": "Output folder",
     "output.keep_last": "Keep last",
     "output.save_state": "Save states",
+    "output.state_minutes": "Minutes to a state",
+    "launch.stop_machine": "Stop the machine",
+    "launch.num_processes": "GPUs",
+    "launch.num_machines": "Machines",
+    "launch.machine_rank": "This machine's rank",
+    "launch.main_process_ip": "Machine 0's address",
+    "launch.main_process_port": "Machine 0's port",
+    "launch.as_sd_scripts": "As sd-scripts does",
 }
 """In the order of Review: what people change first comes first. Settings that are not named here follow."""
 
