@@ -100,6 +100,8 @@ class RunFile(msgspec.Struct, frozen=True):
     """The base model's file or folder name, or hub id."""
     summary: str
     """The recipe in one line."""
+    family: str = ""
+    """Of the base model; empty where the recipe does not say, and in runs of earlier versions."""
 
 
 class Status(msgspec.Struct, frozen=True):

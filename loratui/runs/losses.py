@@ -110,6 +110,14 @@ class LossHistory:
             result.append(average)
         return result
 
+    def ends(self) -> tuple[float | None, float | None]:
+        """The means of about the first and the last 25 losses; of a quarter each where there are fewer than
+        100, none where there are fewer than two."""
+        if len(self._spans) < 2:
+            return None, None
+        steps = _fewest(self._spans)
+        return self.first_mean(steps), self.last_mean(steps)
+
     def first_mean(self, steps: int = 25) -> float | None:
         """The mean of about the first ``steps`` losses."""
         return _mean(self._spans, steps)
@@ -117,6 +125,10 @@ class LossHistory:
     def last_mean(self, steps: int = 25) -> float | None:
         """The mean of about the last ``steps`` losses."""
         return _mean(self._spans[::-1], steps)
+
+
+def _fewest(spans: Sequence[Span]) -> int:
+    return min(25, max(1, sum(span.count for span in spans) // 4))
 
 
 def steps_of(history: LossHistory) -> tuple[int, int] | None:

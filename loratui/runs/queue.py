@@ -149,6 +149,7 @@ def change_recipe(run: Run, recipe: Recipe, engine: Engine, total_steps: int | N
             engine=engine.name,
             model=Path(recipe.base.model).name or recipe.base.model,
             summary=store.summarize(recipe),
+            family=recipe.base.family or "",
             total_steps=planned,
         )
         replace_file(run.run_file, msgspec.json.format(msgspec.json.encode(about)))

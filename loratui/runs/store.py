@@ -58,6 +58,8 @@ class RunSummary:
     """ISO 8601, UTC: when the run was created."""
     folder: Path
     final_file: str
+    family: str = ""
+    """Of the base model, where run.json says."""
 
 
 def create(
@@ -86,6 +88,7 @@ def create(
             total_steps=planned,
             model=Path(recipe.base.model).name or recipe.base.model,
             summary=summarize(recipe),
+            family=recipe.base.family or "",
         )
         replace_file(run.run_file, msgspec.json.format(msgspec.json.encode(about)))
     except OSError as error:
@@ -156,6 +159,7 @@ def _summary(run: Run, about: RunFile) -> RunSummary:
         started=about.created,
         folder=run.folder,
         final_file=status.final_file,
+        family=about.family,
     )
 
 

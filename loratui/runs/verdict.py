@@ -73,7 +73,7 @@ def ending_signal(exit_code: int) -> int:
 
 
 def _stopped(facts: Facts) -> str:
-    text = f"Stopped as asked, at {_where(facts)}."
+    text = f"Stopped as asked, {_where(facts)}."
     if facts.grace_ran_out:
         text += " The trainer did not end by itself and was killed."
     if facts.state_saved:
@@ -85,18 +85,18 @@ def _failure(facts: Facts) -> str:
     """Why this is not a finished run; empty when it is one."""
     why = f" {facts.hint or facts.error}".rstrip()
     if facts.exit_code:
-        return f"The trainer {_ending(facts)} at {_where(facts)}.{why}"
+        return f"The trainer {_ending(facts)} {_where(facts)}.{why}"
     if not facts.finite:
         default = " Start again with a learning rate ten times lower, or with bf16."
         return f"The loss is not a number (NaN), so the LoRA is dead.{why or default}"
     if facts.written_elsewhere:
         return ""
     if not facts.final_file:
-        return f"The trainer ended at {_where(facts)} without writing a LoRA.{why}"
+        return f"The trainer ended {_where(facts)} without writing a LoRA.{why}"
     if facts.file_problem:
         return f"The LoRA file {facts.final_file} is not good: {facts.file_problem}{why}"
     if facts.total_steps is not None and facts.step < facts.total_steps:
-        return f"The trainer ended early, at {_where(facts)}.{why}"
+        return f"The trainer ended early, {_where(facts)}.{why}"
     return ""
 
 
@@ -113,6 +113,7 @@ def _ending(facts: Facts) -> str:
 
 
 def _where(facts: Facts) -> str:
-    if facts.total_steps is None:
-        return f"step {facts.step}"
-    return f"step {facts.step} of {facts.total_steps}"
+    if not facts.step:
+        return "before its first step"
+    of = "" if facts.total_steps is None else f" of {facts.total_steps}"
+    return f"at step {facts.step}{of}"

@@ -99,16 +99,18 @@ class LoratuiApp(App[None]):
 
             return self._panel(store.find(self._run_id))
         if self._recipe is None and places.runs_folder().is_dir():
-            from loratui.runs import store
+            from loratui.runs.layout import Run
+            from loratui.runs.listing import Listing
 
-            runs = store.all_runs()
-            running = [run for run in runs if store.state(run)[0] in _RUNNING]
+            listing = Listing()
+            runs = listing.look()
+            running = [row for row in runs if row.state in _RUNNING]
             if len(running) == 1:
-                return self._panel(running[0])
+                return self._panel(Run(running[0].id, running[0].folder))
             if runs:
                 from loratui.tui.runs.screen import RunsScreen
 
-                return RunsScreen()
+                return RunsScreen(listing=listing)
         from loratui.tui.wizard.screen import WizardScreen
 
         return WizardScreen(self._recipe, self._start, note=self._note)

@@ -40,7 +40,7 @@ def head(found: Comparison, width: int, look: Look | None = None) -> Content:
 def progress(view: RunView) -> str:
     """``400/400 steps   loss 0.31 to 0.29``: means over the first and last 25 steps."""
     steps = f"{view.step:,}/{view.total_steps:,}" if view.total_steps else f"{view.step:,}"
-    first, last = view.losses.first_mean(), view.losses.last_mean()
+    first, last = view.losses.ends()
     fell = f"   loss {text.loss(first)} to {text.loss(last)}" if first and last else ""
     return f"{steps} steps{fell}"
 

@@ -35,17 +35,27 @@ BINDINGS: list[BindingType] = [
         id="runs.failure",
         tooltip="Whether the queue goes on or stops when a run of it has failed",
     ),
-    Binding("escape", "unmark", "unmark", id="runs.unmark", tooltip="Take the marks away"),
+    Binding("slash", "filter", "filter", id="runs.filter", tooltip="Only runs that hold a word"),
+    Binding(
+        "escape", "unmark", "unmark", id="runs.unmark", tooltip="Show all runs again; take the marks away"
+    ),
     Binding("question_mark,f1", "help", "help", id="runs.help", tooltip="This help"),
     Binding("q", "leave", "quit", id="runs.quit", tooltip="Quit; runs go on"),
 ]
 
 
-def shown(chosen: RunSummary | None, held: bool, marked: int) -> list[tuple[str, str]]:
+TYPING = [("enter", "to the list"), ("esc", "show all")]
+"""While a filter is typed."""
+MANY = 10
+"""Runs from which on a filter is worth a place on the key bar."""
+
+
+def shown(chosen: RunSummary | None, held: bool, marked: int, filters: bool) -> list[tuple[str, str]]:
     """Key and words, the most useful first: what does not fit is left out."""
-    end = [("?", "help"), ("q", "quit")]
+    end = [("/", "filter")] if filters else []
+    end += [("?", "help"), ("q", "quit")]
     if chosen is None:
-        return [("n", "new run"), *end]
+        return [("esc", "all"), *end] if filters else [("n", "new run"), *end]
     if marked:
         return [("c", "compare"), ("space", "mark"), ("esc", "unmark"), ("enter", "open"), *end]
     if chosen.state == "queued":

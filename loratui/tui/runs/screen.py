@@ -7,13 +7,16 @@ from pathlib import Path
 
 from textual.app import ComposeResult
 from textual.screen import Screen
+from textual.widgets import Input
 
 from loratui.events import ENDED
 from loratui.problems import UserError
 from loratui.runs import machine_news, queue_file, store
+from loratui.runs.listing import Listing
 from loratui.runs.store import RunSummary
 from loratui.tui import link, text
-from loratui.tui.runs import keys, rows
+from loratui.tui.runs import filtering, keys, rows
+from loratui.tui.runs.filtering import FilterEntry
 from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line
 from loratui.tui.widgets.rows import RowList
@@ -32,14 +35,20 @@ class RunsScreen(Screen[None]):
 
     BINDINGS = keys.BINDINGS
 
-    def __init__(self, chosen: str = "", note: str = "") -> None:
-        """``chosen`` is the run to begin at, ``note`` what is said of it until the cursor moves."""
+    def __init__(self, chosen: str = "", note: str = "", listing: Listing | None = None) -> None:
+        """``chosen`` is the run to begin at, ``note`` what is said of it until the cursor moves; ``listing``
+        has looked already."""
         super().__init__()
+        self._listing = listing or Listing()
         self._wanted = chosen
         self._note = note
         self._noted: tuple[str, str] | None = None
         """The run that the note speaks of, and its state then: another state makes it old."""
+        self._all: list[RunSummary] = []
         self._summaries: list[RunSummary] = []
+        """Those that are listed."""
+        self._typed = ""
+        """What every run listed holds."""
         self._queue = queue_file.Queue()
         self._marked: list[str] = []
 
@@ -47,6 +56,7 @@ class RunsScreen(Screen[None]):
         yield Line("loratui   runs", id="title")
         yield Line(id="runs-head")
         yield RowList(id="runs")
+        yield FilterEntry()
         yield Line(id="runs-about")
         yield KeyBar()
 
@@ -64,6 +74,7 @@ class RunsScreen(Screen[None]):
     def look_at(self, chosen: str, note: str = "") -> None:
         """Go to a run and say something of it."""
         self._wanted, self._note, self._noted = chosen, note, None
+        self._typed = self.query_one(FilterEntry).value = ""
         self._look()
 
     def _tick(self) -> None:
@@ -71,24 +82,24 @@ class RunsScreen(Screen[None]):
             self._look()
 
     def _look(self) -> None:
-        summaries = []
-        for run in store.all_runs():
-            try:
-                summaries.append(store.summary(run))
-            except UserError:
-                continue
         chosen = self._chosen()
         wanted = self._wanted or (chosen.id if chosen else "")
         self._queue = queue_file.read()
-        self._summaries = rows.in_order(summaries, self._queue)
+        self._all = rows.in_order(self._listing.look(), self._queue)
+        self._list(wanted)
+
+    def _list(self, wanted: str) -> None:
+        """Those of all runs that hold what was typed, with the cursor on this one where it is among them."""
+        self._summaries = filtering.matching(self._all, self._typed, self._queue)
         ids = [row.id for row in self._summaries]
-        self._marked = [run_id for run_id in self._marked if run_id in ids]
+        known = {row.id for row in self._all}
+        self._marked = [run_id for run_id in self._marked if run_id in known]
         self._forget_old_note(wanted)
         self._wanted = ""
         self._show(ids.index(wanted) if wanted in ids else None)
 
     def _forget_old_note(self, about: str) -> None:
-        states = {row.id: row.state for row in self._summaries}
+        states = {row.id: row.state for row in self._all}
         if not self._note or about not in states:
             return
         self._noted = self._noted or (about, states[about])
@@ -106,22 +117,28 @@ class RunsScreen(Screen[None]):
         self._show_about()
 
         stop = machine_news.pending()
-        soon = f"   {machine_news.words(stop)} Any key keeps it on." if stop else ""
-        self.query_one("#title", Line).show(text.clip(f"loratui   runs{soon}", width - 2))
+        soon = f"{machine_news.words(stop)} Any key keeps it on." if stop else ""
+        few = filtering.title(self._typed, len(self._summaries), len(self._all))
+        title = "   ".join(filter(None, ("loratui   runs", soon, few)))
+        self.query_one("#title", Line).show(text.clip(title, width - 2))
 
     def _show_about(self) -> None:
         chosen = self._chosen()
         self.query_one("#runs-about", Line).show(self._note or self._about(chosen))
         held = chosen is not None and chosen.id in self._queue.held
-        self.query_one(KeyBar).show(keys.shown(chosen, held, len(self._marked)))
+        if self.query_one(FilterEntry).display:
+            self.query_one(KeyBar).show(keys.TYPING)
+        else:
+            filters = bool(self._typed) or len(self._all) > keys.MANY
+            self.query_one(KeyBar).show(keys.shown(chosen, held, len(self._marked), filters))
 
     def _about(self, chosen: RunSummary | None) -> str:
         if chosen is None:
-            return "No runs yet. n starts one."
+            return "No run holds that. esc shows all." if self._typed else "No runs yet. n starts one."
         if self._marked:
             from loratui.tui.runs.comparing import marked_words
 
-            return marked_words(self._marked, self._summaries, chosen.id)
+            return marked_words(self._marked, self._all, chosen.id)
         if chosen.state == "queued":
             from loratui.tui.runs import waiting
 
@@ -216,8 +233,41 @@ class RunsScreen(Screen[None]):
         self._show()
 
     def action_unmark(self) -> None:
+        """What was done last is undone first: the filter, then the marks."""
+        entry = self.query_one(FilterEntry)
+        if self._typed or entry.display:
+            entry.value = ""
+            self.action_filtered()
+            self._filter("")
+            return
         self._marked, self._note = [], ""
         self._show()
+
+    def action_filter(self) -> None:
+        entry = self.query_one(FilterEntry)
+        entry.display = True
+        entry.focus()
+        self._show_about()
+
+    def action_filtered(self) -> None:
+        """Back to the list, with the filter as it is."""
+        self.query_one(RowList).focus()
+        self.query_one(FilterEntry).display = False
+        self._show_about()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        if event.value.strip() != self._typed:
+            self._filter(event.value.strip())
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.action_filtered()
+
+    def _filter(self, typed: str) -> None:
+        chosen = self._chosen()
+        self._typed, self._note = typed, ""
+        self._list(chosen.id if chosen else "")
 
     def action_compare(self) -> None:
         chosen = self._chosen()

@@ -128,7 +128,7 @@ def body(offer: Offer, width: int, runs_on: bool) -> Content:
         own = "This is yours to do" if not fix.refusal else "Else"
         parts.append((f"\n{own}\n", "bold"))
         parts.append((f"{fill(fix.rule.fix, width)}\n", ""))
-        parts.append(("\nesc, then r, opens the recipe again.\n", "$text-muted"))
+        parts.append(("\nesc, then r, resumes it or opens its recipe again.\n", "$text-muted"))
     else:
         end = "The run that goes on is ended first. " if runs_on else ""
         parts.append((f"\n{fill(end + offer.plan.words, width)}\n", ""))

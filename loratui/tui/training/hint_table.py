@@ -50,7 +50,8 @@ def table(view: RunView, width: int, rows: int, decided: Mapping[str, Decision] 
     """A head and ``rows`` rows in three columns; what was decided on stands behind the new ones."""
     see, likely = max(20, width * 30 // 100), max(20, width * 35 // 100)
     rest = max(10, width - see - likely - 6)
-    parts = [(f"  {'IF YOU SEE':<{see}}  {'LIKELY':<{likely}}  TRY", "$text-muted")]
+    title = "IF YOU SEE" if view.hints else "NONE SO FAR. IF YOU SEE"
+    parts = [(f"  {title:<{see}}  {'LIKELY':<{likely}}  TRY", "$text-muted")]
     for row, hint in _rows(view)[:rows]:
         sign, style = (" ", "$text-muted") if hint is None else _sign(_state(hint, view, decided or {}))
         cells = f"{clip(row.title, see):<{see}}  {clip(row.cause, likely):<{likely}}  {clip(row.fix, rest)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from textual.content import Content
@@ -25,6 +26,8 @@ _PHASES = {
     "saving": "saving",
 }
 
+_WHERE = re.compile(r"\b(?:at step \d|before its first step)")
+"""A reason that says how far it came."""
 _OWN_WORDS = {
     ("caching", "latents"): "encoding the pictures",
     ("caching", "captions"): "encoding the captions",
@@ -205,9 +208,11 @@ def verdict(view: RunView) -> str:
     """How it ended, in one sentence."""
     reached = f"{view.step:,} of {view.total_steps:,} steps" if view.total_steps else f"{view.step:,} steps"
     reason = text.clip(text.plain(view.reason), 300)
+    if view.state in ("stopped", "failed") and _WHERE.search(reason):
+        return f"{sign(view.state)} {reason}"
     match view.state:
         case "finished":
-            first, last = view.losses.first_mean(), view.losses.last_mean()
+            first, last = view.losses.ends()
             fell = (
                 f"; loss {text.loss(first)} at first, {text.loss(last)} at the end" if first and last else ""
             )

@@ -156,9 +156,13 @@ def step_labels(edges: Scale, columns: int) -> str:
     cells = [" "] * columns
     shares = (0.0, 0.25, 0.5, 0.75, 1.0) if columns >= 48 else (0.0, 0.5, 1.0) if columns >= 16 else (1.0,)
     first = edges.first_step if edges.first_step > 1 else 0
+    before = ""
     for share in shares:
         text = f"{round(first + (edges.last_step - first) * share):,}"
         at = min(columns - len(text), max(0, round(share * columns) - len(text) // 2))
+        if text == before:
+            continue
+        before = text
         if at >= 0 and all(cell == " " for cell in cells[max(0, at - 1) : at + len(text) + 1]):
             cells[at : at + len(text)] = text
     return "".join(cells)
