@@ -20,7 +20,7 @@ class OptimizerFact:
     path: str
     """``module.Class``."""
     package: str = ""
-    """What pip knows it by; empty where torch or transformers bring it."""
+    """What pip knows it by; empty where torch brings it."""
     always: Mapping[str, Any] = field(default_factory=dict)
     """Arguments it always gets."""
     unless_given: Mapping[str, Any] = field(default_factory=dict)
@@ -54,7 +54,7 @@ _TABLE = (
     OptimizerFact("Lion", "lion_pytorch.Lion", "lion-pytorch"),
     OptimizerFact("Lion8bit", "bitsandbytes.optim.Lion8bit", "bitsandbytes"),
     OptimizerFact("PagedLion8bit", "bitsandbytes.optim.PagedLion8bit", "bitsandbytes"),
-    OptimizerFact("Adafactor", "transformers.optimization.Adafactor"),
+    OptimizerFact("Adafactor", "transformers.optimization.Adafactor", "transformers"),
     OptimizerFact("DAdaptation", "dadaptation.experimental.DAdaptAdamPreprint", "dadaptation"),
     OptimizerFact("DAdaptAdamPreprint", "dadaptation.experimental.DAdaptAdamPreprint", "dadaptation"),
     OptimizerFact("DAdaptAdaGrad", "dadaptation.DAdaptAdaGrad", "dadaptation"),

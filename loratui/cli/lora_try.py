@@ -34,6 +34,7 @@ from loratui.runs.follow import RunFollower
 from loratui.tensorfile import read_header
 
 _Some = TypeVar("_Some")
+_PROOF_PACKAGES = ("diffusers", "transformers", "peft")
 _PATH = click.Path(path_type=Path)
 _STRENGTHS = (0.0, 0.5, 1.0)
 _STEPS, _SCALE, _SEED = 20, 7.0, 42
@@ -164,13 +165,12 @@ def proof(file: Path, base: Path, as_json: bool) -> None:
     """
     placed, found = _placed([file], base)
     require_trainer()
-    if importlib.util.find_spec("peft") is None:
-        raise UserError(
-            "",
-            Problem(
-                "", "diffusers loads LoRA files through peft, which is not installed.", "pip install peft"
-            ),
+    missing = [name for name in _PROOF_PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        message = (
+            f"this asks diffusers itself, which loads LoRA files through peft; missing: {', '.join(missing)}."
         )
+        raise UserError("", Problem("", message, 'pip install "loratui[proof]"'))
     answer = ask(
         "proof",
         lambda path: lora_request.ProofRequest(str(base.absolute()), found.family or "", placed[0], path),

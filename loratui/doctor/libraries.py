@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from loratui.doctor import torch_builds
@@ -12,7 +13,7 @@ from loratui.doctor.probing import Libraries, Torch
 from loratui.doctor.requirements import missing
 from loratui.kohya_checkout import TESTED_COMMIT, Checkout
 
-BUILTIN_LIBRARIES = ("torch", "diffusers", "transformers", "accelerate", "safetensors")
+BUILTIN_LIBRARIES = ("torch", "accelerate", "safetensors", "tokenizers", "ftfy", "numpy")
 _SETUP = "loratui setup kohya"
 
 
@@ -27,11 +28,14 @@ def builtin(found: Libraries, gpus: Gpus) -> Iterator[Check]:
         )
         return
     yield from _torch("builtin", found, gpus)
-    if "torchvision" in found.errors and "torchvision" in found.versions:
+    # Training does without; Adafactor, `lora proof` and captions of sentences do not.
+    if "transformers" not in found.versions:
+        pass
+    elif "torchvision" in found.errors and "torchvision" in found.versions:
         # not needed, and yet transformers imports it wherever it is installed
-        yield _torchvision("builtin", found)
+        yield replace(_torchvision("builtin", found), needed=False)
     elif "timm" in found.versions and "torchvision" not in found.versions:
-        yield wrong(
+        yield note(
             "builtin.torchvision",
             "timm is installed and torchvision, which it needs, is not: transformers and peft fail to import",
             f"{found.python} -m pip uninstall timm",

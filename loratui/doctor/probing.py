@@ -21,6 +21,8 @@ PACKAGES = (
     "transformers",
     "accelerate",
     "safetensors",
+    "tokenizers",
+    "ftfy",
     "huggingface-hub",
     "numpy",
     "bitsandbytes",

@@ -24,7 +24,7 @@ from loratui.recipe.document import Optimizer
 ASKED_FOLDER = "control/trainer"
 """Below a run's folder: where the trainer looks for what it is asked to do at once."""
 
-_REQUIRED = ("torch", "diffusers", "transformers", "accelerate", "safetensors")
+_REQUIRED = ("torch", "accelerate", "safetensors", "tokenizers", "ftfy", "numpy")
 
 
 class BuiltinEngine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,7 @@ ASSETS = Path(__file__).parent / "assets"
 LENGTH = 77
 """Tokens that a text encoder takes at once, with one for the start and at least one for the end."""
 WORDS = LENGTH - 2
+_PLAIN = re.compile(r"[ -%'-~\t\n\f\r]*")
 _WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
 
@@ -67,7 +69,7 @@ class Tokenizer:
 
     def tokens(self, text: str) -> list[int]:
         """The words' tokens alone, however many."""
-        numbers: list[int] = self._backend.encode(text, add_special_tokens=False).ids
+        numbers: list[int] = self._backend.encode(mended(text), add_special_tokens=False).ids
         return numbers
 
     def with_pad(self, token: str) -> Tokenizer:
@@ -79,6 +81,20 @@ class Tokenizer:
         if number is None:
             raise ValueError(f"the vocabulary has no {token}")
         return int(number)
+
+
+def mended(text: str) -> str:
+    """The text as CLIP was taught to read it: curly quotes straight, full-width letters plain, ligatures
+    apart, ``&amp;`` one character, control characters and byte order marks gone, and all in lower case.
+
+    By ftfy, as in openai/CLIP (clip/simple_tokenizer.py, ``basic_clean``) and, where ftfy is installed, in
+    transformers' CLIPTokenizer; sd-scripts requires it. Plain English is left as it is without loading it.
+    """
+    if _PLAIN.fullmatch(text):
+        return text
+    from ftfy import fix_text
+
+    return fix_text(text).lower()
 
 
 def build(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> Backend:

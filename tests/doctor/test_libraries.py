@@ -9,7 +9,7 @@ import pytest
 
 from loratui.doctor.check import Check
 from loratui.doctor.gpus import Gpu, Gpus
-from loratui.doctor.libraries import builtin, kohya
+from loratui.doctor.libraries import BUILTIN_LIBRARIES, builtin, kohya
 from loratui.doctor.probing import Libraries, Torch
 from loratui.kohya_checkout import Checkout
 
@@ -20,7 +20,7 @@ CPU_TORCH = Torch("2.13.0+cpu", None, Path("/v/lib/torch"), available=False)
 GPU_TORCH = Torch(
     "2.8.0+cu128", "12.8", Path("/v/lib/torch"), True, (("RTX 5090", (12, 0)),), ("sm_90", "sm_120")
 )
-ALL = dict.fromkeys(("torch", "diffusers", "transformers", "accelerate", "safetensors"), "1")
+ALL = dict.fromkeys((*BUILTIN_LIBRARIES, "transformers"), "1")
 
 
 def found(torch: Torch | None, **more: object) -> Libraries:
@@ -70,7 +70,10 @@ def test_no_trainer_is_no_fault() -> None:
 
 def test_a_half_installed_timm() -> None:
     libraries = found(CPU_TORCH, versions={**ALL, "timm": "1.0"})
-    assert "uninstall timm" in wrong([*builtin(libraries, NONE)])["builtin.torchvision"].fix
+    check = wrong([*builtin(libraries, NONE)])["builtin.torchvision"]
+    assert "uninstall timm" in check.fix and not check.needed
+    without = replace(libraries, versions={key: "1" for key in libraries.versions if key != "transformers"})
+    assert wrong([*builtin(without, NONE)]) == {}
 
 
 @pytest.fixture
