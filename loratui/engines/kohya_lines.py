@@ -45,6 +45,8 @@ class Bar:
     done: int
     total: int
     postfix: str
+    of_bytes: bool = False
+    """Counts bytes: something is downloaded. ``done`` is then of 100."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +110,9 @@ class Parts:
 
 
 def _bar(found: re.Match[str]) -> Bar:
-    if found["done_unit"] or found["total_unit"] or "." in found["done"] + found["total"]:
-        done, total = int(found["percent"]), 100  # a download, counted in bytes
-    else:
-        done, total = int(found["done"]), int(found["total"])
-    return Bar(found["label"] or "", done, total, (found["postfix"] or "").strip())
+    of_bytes = bool(found["done_unit"] or found["total_unit"] or "." in found["done"] + found["total"])
+    done, total = (int(found["percent"]), 100) if of_bytes else (int(found["done"]), int(found["total"]))
+    return Bar(found["label"] or "", done, total, (found["postfix"] or "").strip(), of_bytes)
 
 
 def _split(rest: str) -> tuple[str, int]:

@@ -118,6 +118,9 @@ class KohyaReader:
         elif bar.label in _LABELS:
             name, detail = _LABELS[bar.label]
             yield from self._count(name, detail, bar)
+        elif bar.of_bytes and not self._bar_begun:
+            name = self._phase.name if self._phase.name in _COUNTED else "libraries"
+            yield from self._count(name, f"downloading {bar.label}".rstrip(), bar)
         elif self._phase.name in _COUNTED:
             yield from self._count(self._phase.name, bar.label or self._phase.detail, bar)
 

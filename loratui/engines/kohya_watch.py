@@ -39,9 +39,13 @@ class KohyaWatcher:
         logs = flat.get("logging_dir")
         self._numbers = EventFolder(Path(logs), ledger.counter) if logs else None
         self._step = 0
+        self._accumulation = flat.get("gradient_accumulation_steps") or 1
+        self._per_epoch = 0
 
     def note(self, event: Event) -> None:
         """What the log has told meanwhile."""
+        if isinstance(event, Planned):
+            self._per_epoch = -(-event.batches_per_epoch // self._accumulation)
         match event:
             case Planned(first_step=step) | Step(step=step):
                 self._step = step
@@ -51,7 +55,7 @@ class KohyaWatcher:
         if self._numbers is not None:
             yield from self._numbers.poll(self._offset, self._step)
         if self._samples is not None:
-            yield from self._samples.poll(self._offset, self._step)
+            yield from self._samples.poll(self._offset, self._step, self._per_epoch)
 
 
 class SampleFolder:
@@ -71,8 +75,9 @@ class SampleFolder:
         except OSError:
             return []
 
-    def poll(self, offset: int, step: int) -> Iterator[Sample]:
-        """New pictures that are whole on disk."""
+    def poll(self, offset: int, step: int, per_epoch: int) -> Iterator[Sample]:
+        """New pictures that are whole on disk. One named by its epoch was drawn at that epoch's end: its bar
+        is drawn anew only after the pictures, so ``step`` may be the step before."""
         for name in self._names():
             if name in self._known:
                 continue
@@ -85,7 +90,9 @@ class SampleFolder:
             self._known.add(name)
             index = int(found[3])
             prompt = self._prompts[index] if index < len(self._prompts) else ""
-            yield Sample(self._shown(name), step if found[1] else int(found[2]) + offset, prompt)
+            number = int(found[2])
+            at = (number * per_epoch or step) if found[1] else number + offset
+            yield Sample(self._shown(name), at, prompt)
 
     def _shown(self, name: str) -> str:
         path = self._folder / name

@@ -21,7 +21,8 @@ from loratui.runs.packages import Installation, installation
 Change = tuple[str, Any, Any]
 """Dotted key, old value, new value."""
 
-_MEMORY = frozenset({"oom_cuda", "oom_cublas"})
+MEMORY = frozenset({"oom_cuda", "oom_cublas"})
+"""Hints the memory model answers: where it offers nothing, the words of the table promise too much."""
 _FAMILY = frozenset({"v2_flag", "wrong_arch"})
 _LATENTS = frozenset({"nan_latents"})
 _NUMBERS = frozenset({"loss_nan", "black_samples"})
@@ -112,7 +113,7 @@ _Wanted = tuple[dict[str, Any], list[str], str]
 
 def _wanted(row: HintRule, hint: Hint, recipe: Recipe, situation: Situation) -> _Wanted:
     own: dict[frozenset[str], Callable[[], _Wanted]] = {
-        _MEMORY: lambda: _less_memory(hint, recipe, situation),
+        MEMORY: lambda: _less_memory(hint, recipe, situation),
         _FAMILY: lambda: _family(recipe),
         _NUMBERS: lambda: _calmer(row, recipe),
         _LATENTS: lambda: _whole_vae(row, recipe, situation),

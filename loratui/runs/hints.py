@@ -141,7 +141,11 @@ def from_message(message: Message) -> Hint | None:
         return None
     row = rule(message.key)
     by_level: dict[str, Severity] = {"error": "fatal", "warning": "warning", "info": "info"}
-    return Hint(message.key, row.severity if row else by_level[message.level], message.text[:_LINE_KEPT])
+    return Hint(message.key, row.severity if row else by_level[message.level], _kept(message.text))
+
+
+def _kept(line: str) -> str:
+    return line if len(line) <= _LINE_KEPT else f"{line[: _LINE_KEPT - 1]}…"
 
 
 class _Row(NamedTuple):
@@ -260,7 +264,7 @@ class HintMatcher:
             key = row.rule.key
             if key not in self._seen and self._seen.isdisjoint(row.rule.unless):
                 self._seen.add(key)
-                yield Hint(key, row.rule.severity, line[:_LINE_KEPT])
+                yield Hint(key, row.rule.severity, _kept(line))
             return
 
     def _was_met(self, row: _Row) -> bool:

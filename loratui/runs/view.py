@@ -55,6 +55,8 @@ class RunView:
     """Of the steps alone, lately: the trainer's own measure, or else one of what it tells of each step."""
     images_per_second: float | None = None
     """The trainer's own measure, lately."""
+    stepped_at: float | None = None
+    """When the last step was told of; wall clock, seconds since 1970."""
     seconds_left: float | None = None
     """By what has passed from step to step so far, with saving and sampling, without loading and caching."""
     checkpoints: tuple[Checkpoint, ...] = ()
@@ -128,6 +130,7 @@ class RunFold:
         match record.event:
             case Step() as step:
                 self._take_step(step, record.t_mono)
+                self._values["stepped_at"] = record.t
             case Measured() as measured:
                 self._take_measured(measured)
             case Phase() as phase:
@@ -141,6 +144,7 @@ class RunFold:
                     "step": planned.first_step,
                 }
                 self._pace.restart()
+                self._values["stepped_at"] = None
             case Epoch() as epoch:
                 self._values |= {"epoch": epoch.epoch, "epochs": epoch.epochs}
             case Checkpoint() as checkpoint:

@@ -124,6 +124,14 @@ def test_progress_within_a_phase_is_named_by_the_line_before() -> None:
     }
 
 
+def test_a_download_before_the_first_step_is_no_silence() -> None:
+    bar = "model.safetensors:  {0}%|####      | {1}G/6.94G [00:24<00:26, 139MB/s]\r"
+    log = "".join(bar.format(percent, percent * 0.0694) for percent in range(0, 101, 10))
+    phases = [event for event in KohyaReader().feed(log.encode()) if isinstance(event, Phase)]
+    assert phases[0] == Phase("libraries", "downloading model.safetensors", 0, 100)
+    assert [phase.done for phase in phases] == list(range(0, 101, 10))
+
+
 def test_small_steps_of_accumulation_are_no_steps() -> None:
     found = of("samples_validation_accumulation")
     assert [(step.step, step.average_loss) for step in only(Step, found)] == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from loratui import demo
 from loratui.events import Checkpoint, Hint, Message, Phase, Sample, StateChanged
 from loratui.recipe import change
 from loratui.runs import layout, store
+from loratui.runs.view import RunView
 from loratui.tui.app import LoratuiApp
 from loratui.tui.runs.screen import RunsScreen
+from loratui.tui.training import words
 from loratui.tui.training.log_pane import LogPane
 from loratui.tui.training.screen import TrainingScreen
 from loratui.tui.wizard.screen import WizardScreen
@@ -177,8 +180,8 @@ def test_hostile_text_is_text(make_run: Any, alive: Any, drive: Any, screen_text
         return str(screen_text(pilot.app))
 
     text = drive(LoratuiApp(run_id=run.id), act, (140, 45))
-    for words in ("[bold red]evil[/]", "[link=x]here[/link] next", "[blink]x", "[red]log[/red] coloured"):
-        assert words in text
+    for shown in ("[bold red]evil[/]", "[link=x]here[/link] next", "[blink]x", "[red]log[/red] coloured"):
+        assert shown in text
     assert "\x1b" not in text
     assert "noise" not in text
 
@@ -348,3 +351,24 @@ def test_the_only_running_run_opens_by_itself(make_run: Any, training: Any, aliv
         return pilot.app.screen.run_shown
 
     assert drive(LoratuiApp(), act).id == running.id
+
+
+def test_a_run_that_says_nothing_has_no_speed_and_no_time_left() -> None:
+    view = RunView(
+        state="running", phase=Phase("training"), step=30, total_steps=200, seconds_per_step=0.2,
+        stepped_at=1000.0, seconds_left=33.0,
+    )  # fmt: skip
+    assert [words.silence(view, 1000.0 + later) for later in (5, 19, 27, 75, 640, -9)] == [
+        0,
+        0,
+        20,
+        60,
+        600,
+        0,
+    ]
+    assert "no step for 1 min" in str(words.head(view, 78, 60)) and "left" not in str(
+        words.head(view, 78, 60)
+    )
+    assert "33 s left" in str(words.head(view, 78))
+    assert words.silence(replace(view, phase=Phase("sampling")), 1100.0) == 0
+    assert words.silence(replace(view, seconds_per_step=20.0), 1100.0) == 0  # five steps: nothing unusual

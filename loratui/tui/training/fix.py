@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 
 from loratui.runs import fixing
-from loratui.runs.fixes import Fix
+from loratui.runs.fixes import MEMORY, Fix
 from loratui.runs.fixing import Plan
 from loratui.runs.hint_states import HintState
 from loratui.tui.glyphs import glyphs
@@ -125,9 +125,9 @@ def body(offer: Offer, width: int, runs_on: bool) -> Content:
         parts.append((f"\n{'Or install' if fix.changes else 'Install'} (i)\n", "bold"))
         parts.append((f"  {plain(str(fix.install))}\n", ""))
     if not fix.can_do:
-        own = "This is yours to do" if not fix.refusal else "Else"
-        parts.append((f"\n{own}\n", "bold"))
-        parts.append((f"{fill(fix.rule.fix, width)}\n", ""))
+        if not (fix.refusal and fix.rule.key in MEMORY):
+            parts.append(("\nThis is yours to do\n" if not fix.refusal else "\nElse\n", "bold"))
+            parts.append((f"{fill(fix.rule.fix, width)}\n", ""))
         parts.append(("\nesc, then r, resumes it or opens its recipe again.\n", "$text-muted"))
     else:
         end = "The run that goes on is ended first. " if runs_on else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Literal
 
 from textual import work
@@ -119,7 +120,7 @@ class TrainingScreen(Screen[None]):
         if self.has_class("-tiny"):
             self.query_one("#tiny", Line).show(words.tiny(view))
             return
-        self.query_one("#head", Line).show(words.head(view, width - 2))
+        self.query_one("#head", Line).show(words.head(view, width - 2, words.silence(view, time.time())))
         doing = ": ".join(filter(None, (self._run_name, words.details(view))))
         self.query_one("#details", Line).show(text.clip(doing, width - 2))
         self._show_curve()

@@ -28,6 +28,8 @@ _PHASES = {
 
 _WHERE = re.compile(r"\b(?:at step \d|before its first step)")
 """A reason that says how far it came."""
+_QUIET = 20.0
+"""Seconds without a step before anything is said of it; ten times a step's time where that is more."""
 _OWN_WORDS = {
     ("caching", "latents"): "encoding the pictures",
     ("caching", "captions"): "encoding the captions",
@@ -61,8 +63,21 @@ def sign(state: RunState) -> str:
     }.get(state, signs.between)
 
 
-def head(view: RunView, width: int) -> Content:
-    """State, step, bar, percentage, speed, time left: as much as fits, in this order of importance."""
+def silence(view: RunView, now: float) -> int:
+    """For how many seconds a run that trains has told of no step, where that is unusual; coarse, since every
+    change is painted. ``now``: wall clock, seconds since 1970."""
+    if view.state != "running" or view.phase.name != "training" or view.stepped_at is None:
+        return 0
+    quiet, usual = now - view.stepped_at, view.seconds_per_step or 0.0
+    if quiet < max(_QUIET, 10 * usual):
+        return 0
+    part = next((part for most, part in ((60, 10), (600, 60)) if quiet < most), 300)
+    return int(quiet // part * part)
+
+
+def head(view: RunView, width: int, silent: int = 0) -> Content:
+    """State, step, bar, percentage, speed, time left: as much as fits, in this order of importance. A run
+    that is ``silent`` for so many seconds has no speed and no time left."""
     state = f"{sign(view.state)} {view.state.upper()}"
     steps = f"step {view.step:,}/{view.total_steps:,}" if view.total_steps else f"step {view.step:,}"
     share = min(1.0, view.step / view.total_steps) if view.total_steps else None
@@ -70,7 +85,9 @@ def head(view: RunView, width: int) -> Content:
     if part is not None:
         steps, share = phase(view), part
     after = [f"{share:.0%}"] if share is not None else []
-    if view.seconds_per_step is not None and view.state not in ("lost", "failed"):
+    if silent:
+        after.append(f"no step for {text.duration(silent)}")
+    elif view.seconds_per_step is not None and view.state not in ("lost", "failed"):
         after.append(text.speed(view.seconds_per_step))
         if view.seconds_left is not None and view.state not in ENDED:
             after.append(f"{text.duration(view.seconds_left)} left")
@@ -112,7 +129,7 @@ def details(view: RunView) -> str:
     if busy and _share_of_phase(view) is None:  # the head has it, with a bar
         parts.append(busy)
     if view.epochs:
-        parts.append(f"epoch {view.epoch or 0}/{view.epochs}")
+        parts.append(f"epoch {view.epoch}/{view.epochs}" if view.epoch else text.number(view.epochs, "epoch"))
     if view.loss is not None or not view.finite:
         parts.append(f"loss {text.loss(view.loss, view.finite)}")
         mean = view.losses.last_mean(50)
@@ -142,6 +159,9 @@ def phase(view: RunView) -> str:
         return "" if view.step else "waiting for the first step"
     if (view.phase.name, view.phase.detail) in _OWN_WORDS:
         words, detail = _OWN_WORDS[view.phase.name, view.phase.detail], ""
+    elif view.phase.detail.startswith("downloading "):
+        done = f" {view.phase.done}%" if view.phase.done is not None else ""
+        return f"{text.clip(text.plain(view.phase.detail), 50)}{done}"
     else:
         detail = text.clip(text.plain(view.phase.detail), 40)
     if view.phase.done is not None and view.phase.total:
@@ -169,7 +189,7 @@ def news(old: RunView, new: RunView) -> list[str]:
     """What has happened between two views besides steps, as lines of the log."""
     lines = []
     if new.epoch and new.epoch != old.epoch and new.epochs:
-        lines.append(f"epoch {new.epoch}/{new.epochs} at step {new.step:,}")
+        lines.append(f"epoch {new.epoch}/{new.epochs}")
     drawn, saved = new.samples[len(old.samples) :], new.checkpoints[len(old.checkpoints) :]
     lines += [f"sample at step {item.step:,}: {text.plain(Path(item.path).name)}" for item in drawn]
     lines += [f"saved at step {item.step:,}: {text.plain(Path(item.path).name)}" for item in saved]
@@ -189,7 +209,8 @@ def notice(view: RunView, folder: Path, note: str, trigger: str, resumable: bool
     if view.state in ENDED:
         parts.append((f"{verdict(view)}\n", f"bold {STYLES.get(view.state, '')}"))
         if view.final_file:
-            parts.append((f"LoRA: {text.home_path(absolute(view.final_file, folder))}\n", ""))
+            kind = "File" if view.state == "failed" else "LoRA"
+            parts.append((f"{kind}: {text.home_path(absolute(view.final_file, folder))}\n", ""))
         parts.append((way_on(view, trigger, resumable), ""))
     elif view.state == "stopping":
         parts.append(("It stops after this step and saves first.", ""))
