@@ -108,7 +108,7 @@ def diagnose(streams: Iterable[Iterable[bytes]], engine: EngineName | None = Non
             log.begin_stream()
         for data in decoded(stream):
             log.feed(data)
-    log.feed(b"\n")
+    log.close()
     return log.result()
 
 
@@ -178,6 +178,11 @@ class _Log:
     def feed(self, data: bytes) -> None:
         for piece in data.splitlines(keepends=True) if b"\n" in data else [data]:
             self._piece(piece)
+
+    def close(self) -> None:
+        """The log is over."""
+        self.feed(b"\n")
+        self._found += [(hint, self._last_step) for hint in self._matcher.close()]
 
     def _piece(self, piece: bytes) -> None:
         planned = False
@@ -258,6 +263,9 @@ def _root_cause_first(found: list[Hint]) -> list[Hint]:
     """Without those that another one explains; the worst first, then in the order of the log."""
     keys = {hint.key for hint in found}
     explained = {row.key for row in hints.rules() if not keys.isdisjoint(row.unless)}
+    general = {row.key for row in hints.rules() if row.is_general}
+    if any(hint.severity == "fatal" for hint in found if hint.key not in general | explained):
+        explained |= general
     kept = [hint for hint in found if hint.key not in explained]
     return sorted(kept or found, key=lambda hint: _ORDER[hint.severity])
 

@@ -15,7 +15,8 @@ from loratui import places
 from loratui.events import PREFIX, Hint, Message
 from loratui.recipe import Recipe, flatten
 from loratui.runs.cleaning import Segments
-from loratui.runs.hint_patterns import compiled, prefilter, union
+from loratui.runs.hint_patterns import compiled, frame_filter, one, prefilter
+from loratui.runs.tracebacks import Frames, Raised
 
 Severity = Literal["fatal", "warning", "quality", "info"]
 
@@ -38,18 +39,21 @@ _HEAD = re.compile(
 _SOURCE = re.compile(r"\s{2,}\w+\.py:\d+\s*$")
 _CONTINUATION = re.compile(r"^ {18,}\S")
 # A progress bar ends in no line break, so what is printed next stands behind it
-_BAR = re.compile(r"(?:[^|]{0,80}\|[^|]{0,40}\| *\d+/\d+ |\d+it )\[[^\]]{0,200}\](?=.)")
+_BAR_ALONE = re.compile(r"(?:[^|]{0,80}\|[^|]{0,400}\| *\d+/\d+ |\d+it )\[[^\]]{0,200}\]")
+_BAR = re.compile(f"{_BAR_ALONE.pattern}(?=.)")
 # accelerate repeats a failure together with the whole command line
 _ECHO = re.compile(r"CalledProcessError: Command\b")
 _ECHO_END = re.compile(r"(?:returned non-zero exit status|died with <Signals\.)")
 
 
 # An exception's last line; what follows it may belong to its message, which a terminal may have wrapped
-_EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Invalid|Died)\b(?:: |:?$)")
+_EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*\w*(?:[Ee]rror|Exception|Invalid|Died)\b(?:: |:?$)")
 _AFTER_MESSAGE = re.compile(r"Traceback |  File |During handling|The above exception|\S+:\d+: \w*Warning")
 _MESSAGE_LINES = 12
 # A line as long as a terminal is wide was cut there; what follows is its rest
 _TERMINAL_WIDTHS = frozenset({80, 100, 120, 132, 160, 200})
+# An exception of another process, whose own traceback follows
+_RETOLD = re.compile(r"\w+: Caught \w+ in ")
 # The statement that raised, as a traceback shows it: all there is of a message when the log was cut
 _RAISE = re.compile(r"^\s{4,}raise (?:\w+\.)*(\w+)\(f?[\"'](.*)$")
 _ASSERT = re.compile(r"^\s{4,}assert .+, f?[\"](.*)$")
@@ -69,6 +73,17 @@ class After(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How many lines earlier at most; 0 for any number."""
 
 
+class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where an exception tells what it is about when its message does not."""
+
+    frame: str
+    """A regular expression, searched in a frame of the traceback: ``path|function|statement``."""
+    errors: str = ""
+    """One that the exception's class must match, without its module; empty for any."""
+    message: str = ""
+    """One that is searched in the exception's last line; empty for any."""
+
+
 class HintRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One row of the table."""
 
@@ -80,6 +95,8 @@ class HintRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     patterns: tuple[str, ...] = ()
     """Regular expressions, searched in one unwrapped line without its logger's head."""
     after: tuple[After, ...] = ()
+    raised: tuple[Place, ...] = ()
+    """For an exception that no pattern knows: the row of the innermost frame that any row knows is given."""
     unless: tuple[str, ...] = ()
     """Keys that explain this one: after any of them it is not given."""
     change: dict[str, Any] = {}
@@ -87,6 +104,11 @@ class HintRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     install: tuple[str, ...] = ()
     """What ``pip install`` would mend it with, where a package is the trouble. ``{install}`` in ``fix``
     stands for that command."""
+
+    @property
+    def is_general(self) -> bool:
+        """It knows where something failed, not what: any other fatal one says more."""
+        return bool(self.raised) and not (self.patterns or self.after)
 
 
 @cache
@@ -148,12 +170,31 @@ def _kept(line: str) -> str:
     return line if len(line) <= _LINE_KEPT else f"{line[: _LINE_KEPT - 1]}…"
 
 
+def _is_plain_bar(text: str) -> bool:
+    """A progress bar that tells of nothing but progress: most of a log."""
+    return (
+        text[-1] == "]" and "nan" not in text and "inf" not in text and _BAR_ALONE.fullmatch(text) is not None
+    )
+
+
 class _Row(NamedTuple):
     rule: HintRule
     pattern: re.Pattern[str]
     earlier: int
     """Which of the matcher's earlier lines it wants; -1 for none."""
     within: int
+
+
+class _Where(NamedTuple):
+    rule: HintRule
+    frame: re.Pattern[str]
+    errors: re.Pattern[str]
+    message: re.Pattern[str]
+
+    def fits(self, frame: str, raised: Raised) -> bool:
+        return bool(
+            self.frame.search(frame) and self.errors.match(raised.error) and self.message.search(raised.line)
+        )
 
 
 class HintMatcher:
@@ -164,7 +205,11 @@ class HintMatcher:
         self._rows: list[_Row] = []
         earlier: list[str] = []
         patterns: list[str] = []
+        self._places: list[_Where] = []
         for row in rules() if table is None else table:
+            for place in row.raised:
+                parts = (place.frame, place.errors, place.message)
+                self._places.append(_Where(row, *map(one, parts)))
             for after in row.after:
                 self._rows.append(_Row(row, compiled(after.patterns), len(earlier), after.within))
                 earlier.append(after.line)
@@ -172,9 +217,9 @@ class HintMatcher:
             if row.patterns:
                 self._rows.append(_Row(row, compiled(row.patterns), -1, 0))
                 patterns += row.patterns
-        self._earlier = [re.compile(pattern) for pattern in earlier]
+        self._earlier = [one(pattern) for pattern in earlier]
         self._may_match = prefilter((*patterns, *(line for line in earlier if line.startswith("^"))))
-        self._may_be_frame = union(line for line in earlier if not line.startswith("^"))
+        self._may_be_frame = frame_filter(tuple(line for line in earlier if not line.startswith("^")))
         self._met_at: dict[int, int] = {}
         self._seen = set(seen)
         self._segments = Segments()
@@ -182,6 +227,11 @@ class HintMatcher:
         self._kind: Literal["", "logger", "exception"] = ""
         self._joined = 0
         self._was_cut = False
+        self._frames = Frames()
+        self._raised: Raised | None = None
+        """An exception whose message may go on, and that no row has known yet."""
+        self._unknown: Raised | None = None
+        """One whose message is over."""
         self._echo_left = 0
         self._number = 0
 
@@ -194,12 +244,18 @@ class HintMatcher:
                 text = text[bar.end() :]
             yield from self._line(text)
 
+    def close(self) -> Iterator[Hint]:
+        """The hints that waited for more: the log is over."""
+        yield from self.feed(b"\n")
+        self._settle()
+        yield from self._by_place()
+
     def forget(self, keys: Iterable[str]) -> None:
         """Give these again when they are met again: a new attempt begins."""
         self._seen.difference_update(keys)
 
     def _line(self, text: str) -> Iterator[Hint]:
-        if not text or text.isspace():
+        if not text or text.isspace() or _is_plain_bar(text):
             return
         self._number += 1
         if self._in_echo(text):
@@ -207,7 +263,9 @@ class HintMatcher:
             if not text:
                 return
         for line in self._readings(text):
-            if self._may_match(line) or (line[:1] == " " and self._may_be_frame.search(line)):
+            if self._unknown is not None:
+                yield from self._by_place()
+            if self._may_match(line) or (line[:1] == " " and self._may_be_frame(line)):
                 yield from self._match(line)
 
     def _in_echo(self, text: str) -> bool:
@@ -226,6 +284,7 @@ class HintMatcher:
             text = text[prefix.end() :]
         if text.startswith("File ") and _BARE_FRAME.match(text):
             text = f"  {text}"
+        self._frames.note(text)
         bare = _SOURCE.sub("", text) if text.rstrip()[-1:].isdigit() else text
         head = _HEAD.match(bare)
         if self._kind == "logger" and head is None and _CONTINUATION.match(text):
@@ -247,6 +306,10 @@ class HintMatcher:
                 return
         else:
             self._logical, self._joined = line, 0
+            self._settle()
+        if is_exception:
+            self._settle()
+            self._raised = self._frames.raised(line)
         self._kind = "logger" if head else "exception" if is_exception else ""
         yield line
         if raised := _RAISE.match(line):
@@ -261,11 +324,29 @@ class HintMatcher:
         for row in self._rows:
             if not row.pattern.search(line) or not self._was_met(row):
                 continue
-            key = row.rule.key
-            if key not in self._seen and self._seen.isdisjoint(row.rule.unless):
-                self._seen.add(key)
-                yield Hint(key, row.rule.severity, _kept(line))
+            self._raised = None
+            yield from self._give(row.rule, line)
             return
+
+    def _give(self, rule: HintRule, line: str) -> Iterator[Hint]:
+        if rule.key not in self._seen and self._seen.isdisjoint(rule.unless):
+            self._seen.add(rule.key)
+            yield Hint(rule.key, rule.severity, _kept(line))
+
+    def _settle(self) -> None:
+        if self._raised is not None:
+            self._unknown, self._raised = self._raised, None
+
+    def _by_place(self) -> Iterator[Hint]:
+        """The row of the innermost frame that any row knows."""
+        raised, self._unknown = self._unknown, None
+        if raised is None or _RETOLD.match(raised.line):
+            return
+        for frame in reversed(raised.frames):
+            for place in self._places:
+                if place.fits(frame, raised):
+                    yield from self._give(place.rule, raised.line)
+                    return
 
     def _was_met(self, row: _Row) -> bool:
         if row.earlier < 0:

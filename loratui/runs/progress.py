@@ -63,6 +63,8 @@ class Progress:
         self.state_saved = False
         self.last_error = ""
         self.fatal_hint = ""
+        self._is_general = False
+        """The fatal hint says where something failed, and another would say more."""
         self.rates: dict[str, float] = {}
         self.pulse = Pulse(run.folder)
         self.stop_asked = False
@@ -141,13 +143,19 @@ class Progress:
 
     def _is_explained(self, hint: Hint) -> bool:
         row = hints.rule(hint.key)
-        return row is not None and not self._hinted.isdisjoint(row.unless)
+        if row is None:
+            return False
+        return not self._hinted.isdisjoint(row.unless) or (
+            row.is_general and bool(self.fatal_hint) and not self._is_general
+        )
 
     def _note_hint(self, hint: Hint) -> None:
         row = hints.rule_for(hint)
         ends = hint.severity == "fatal" or hint.key == _INTERRUPTED
-        if ends and not self.fatal_hint:
+        is_general = row is not None and row.is_general
+        if ends and (not self.fatal_hint or (self._is_general and not is_general)):
             self.fatal_hint = f"{row.cause} {row.fix}" if row else hint.line
+            self._is_general = is_general
 
     def read_output(self) -> bool:
         """Take in what the trainer has printed since. Returns whether there may be more to take."""
@@ -181,6 +189,9 @@ class Progress:
         while self.read_output():
             self._log.flush()
         self._take(b"\n")
+        if self._matcher is not None:
+            for hint in self._matcher.close():
+                self.add(hint)
 
     def _take(self, data: bytes) -> None:
         if not data:

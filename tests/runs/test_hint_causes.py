@@ -137,6 +137,31 @@ FileNotFoundError: No such file or directory: "/out/hero-000003.safetensors\""""
     "sample_zero": "    if epoch % args.sample_every_n_epochs != 0:\nZeroDivisionError: integer modulo by zero",
     "nothing_trains": "RuntimeError: element 0 of tensors does not require grad and does not have a grad_fn",
     "device_split": "RuntimeError: Expected all tensors to be on the same device, but found at least two devices",
+    "drive_gone": "OSError: [Errno 107] Transport endpoint is not connected: '/content/drive/out'",
+    "file_in_use": "PermissionError: [WinError 32] The process cannot access the file because it is being used",
+    "path_bad": "OSError: [Errno 36] File name too long: '/out/a.safetensors'",
+    "program_missing": "sh: 1: git: not found",
+    "submodule_missing": "Error during Git operation: Command '['git', 'submodule', 'update']' returned 128",
+    "python_old": "TypeError: unsupported operand type(s) for |: 'type' and 'NoneType'",
+    "pip_build": "ERROR: Could not build wheels for dadaptation, which is required to install",
+    "mac_dialog": "*** Terminating app due to uncaught exception 'NSInternalInconsistencyException', reason: 'NS'",
+    "gui_check": "LoRA type must be set to 'Flux1' or 'Flux1 OFT' if Flux1 checkbox is checked.",
+    "notebook_cell": "NameError: name 'sample_every_n_type' is not defined",
+    "mps_op": "NotImplementedError: The operator 'aten::linalg_svd' is not currently implemented for the MPS",
+    "no_nccl": "RuntimeError: Distributed package doesn't have NCCL built in",
+    "ddp_unused": "RuntimeError: Expected to have finished reduction in the prior iteration before starting",
+    "data_missing": """  File "/opt/sd/library/train_util.py", line 1502, in load_dreambooth_dir
+    img_paths = glob_images(subset.image_dir)
+FileNotFoundError: [Errno 2] No such file or directory: '/data/10_cat'""",
+    "control_pairs": "AssertionError: missing conditioning data for 3 images / x: ['1', '2', '3']",
+    "image_size": "AssertionError: image too large, but cropping and bucketing are disabled / x",
+    "encoding_read": "UnicodeDecodeError: 'gbk' codec can't decode byte 0x80 in position 7: illegal multibyte",
+    "setting_type": "TypeError: '<=' not supported between instances of 'float' and 'str'",
+    "setting_missing": "TypeError: expected str, bytes or os.PathLike object, not NoneType",
+    "sample_size": "ValueError: `height` and `width` have to be divisible by 8 but are 500 and 333.",
+    "model_fp8": "ValueError: Unsupported fp8 model dtype: torch.float32",
+    "model_inpaint": "RuntimeError: Given groups=1, weight of size [320, 9, 3, 3], expected input[1, 4, 64, 64] to have"
+    " 9 channels, but got 4 channels instead",
     "version_skew": "TypeError: Accelerator.__init__() got an unexpected keyword argument 'project_dir'",
 }
 BY_NUMBERS = {"no_effect", "no_progress", "disk_low", "gpu_shared", "log_large"}
@@ -180,7 +205,8 @@ def keys_of(text: str) -> list[str]:
 
 def test_every_row_has_its_text() -> None:
     assert set(CAUSES) == {row.key for row in hints.rules() if row.patterns or row.after}
-    assert {row.key for row in hints.rules()} - set(CAUSES) == BY_NUMBERS
+    general = {row.key for row in hints.rules() if row.is_general}
+    assert {row.key for row in hints.rules()} - set(CAUSES) - general == BY_NUMBERS
 
 
 @pytest.mark.parametrize("seen_as", SEEN_AS)

@@ -1,0 +1,66 @@
+"""The frames of the traceback that is being printed, as Python prints them and as rich draws them."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from typing import NamedTuple
+
+_KEPT = 60
+"""Innermost frames kept: enough for the trainer's own, which lie outside of torch's."""
+_LONGEST = 300
+
+_FRAME = re.compile(r'^\s*(?:File "([^"]+)", line \d+, in (\S+)|\W*(\S+\.py):\d+ in (\S+))')
+_HEAD = re.compile(r"Traceback \(most recent call last\)")
+# Where a program, a thread or a loader's worker begins: nobody caught an exception that is seen from there
+_OUTERMOST = re.compile(
+    r"(?:<module>|_run_module_as_main|_run_code|_worker_loop|_bootstrap(?:_inner)?|spawn_main)\|"
+)
+
+
+class Raised(NamedTuple):
+    """An exception that ended a traceback."""
+
+    error: str
+    """Its class, without the module."""
+    line: str
+    frames: tuple[str, ...]
+    """``path|function|statement``, with forward slashes, the innermost last."""
+
+
+class Frames:
+    """Follows a log line by line. Bounded memory."""
+
+    def __init__(self) -> None:
+        self._frames: deque[str] = deque(maxlen=_KEPT)
+        self._first = ""
+        self._has_head = False
+
+    def note(self, line: str) -> None:
+        """Take in a line of the log, indented as it was printed."""
+        if "Traceback (" in line and _HEAD.search(line):
+            self._forget()
+            self._has_head = True
+        elif line[:1] != " " and not line.startswith("File "):
+            return
+        elif (", line " in line or ".py:" in line) and (frame := _FRAME.match(line)):
+            path, function = (frame[1], frame[2]) if frame[1] else (frame[3], frame[4])
+            self._frames.append(f"{path}|{function}|".replace("\\", "/")[-_LONGEST:])
+            self._first = self._first or self._frames[-1]
+        elif self._frames and self._frames[-1].endswith("|") and (statement := line.strip()):
+            self._frames[-1] += statement[:_LONGEST]
+
+    def raised(self, line: str) -> Raised | None:
+        """What ended here, when ``line`` is the last line of an exception; None where no traceback led to it,
+        or where the program caught it itself and printed it."""
+        caught = self._has_head and _OUTERMOST.search(self._first) is None
+        found = None
+        if self._frames and not caught:
+            error = line.partition(":")[0].rpartition(".")[2].strip()
+            found = Raised(error, line, tuple(self._frames))
+        self._forget()
+        return found
+
+    def _forget(self) -> None:
+        self._frames.clear()
+        self._first, self._has_head = "", False
