@@ -156,6 +156,7 @@ class _Log:
         self._lines = 0
         self._traceback_at: int | None = None
         self._child_failed = False
+        self._has_plan = False
         self._in_order = True
         """One stream: what stands later came later."""
 
@@ -191,12 +192,17 @@ class _Log:
                 if name == "kohya" and isinstance(event, Message):
                     continue  # the matcher reads the same line, and knows user text from a message
                 self._progress[name].add(event, self._in_order)
-                planned = planned or isinstance(event, Planned)
+                planned = planned or (isinstance(event, Planned) and self._is_new_attempt(event, name))
         if planned and self._in_order:
             self._start_again()
         self._note(piece)
         for hint in self._matcher.feed(piece):
             self._found.append((hint, self._last_step))
+
+    def _is_new_attempt(self, planned: Planned, reader: EngineName) -> bool:
+        """The first bar of a log that begins late tells of a plan too, and ends no attempt."""
+        first, self._has_plan = not self._has_plan, True
+        return reader == "builtin" or planned.images > 0 or not first or self._child_failed
 
     def _note(self, piece: bytes) -> None:
         self._lines += piece.count(b"\n")
