@@ -85,6 +85,10 @@ class Run:
         return self.folder / "samples"
 
 
+EDITED = "edited.toml"
+"""In the folder of a run that waits: its recipe as somebody is changing it, not saved yet."""
+
+
 class RunFile(msgspec.Struct, frozen=True):
     """run.json: what a run is. Written once."""
 

@@ -10,8 +10,9 @@ from textual.pilot import Pilot
 
 from loratui import demo
 from loratui.engines.builtin import BuiltinEngine
-from loratui.recipe import Recipe
+from loratui.recipe import Recipe, loads
 from loratui.runs import gpu_locks, queue, queue_file, store
+from loratui.runs.layout import EDITED
 from loratui.tui.app import LoratuiApp, start_run
 from loratui.tui.wizard import draft
 from loratui.tui.wizard.pane import StepPane
@@ -168,3 +169,48 @@ def test_a_waiting_run_is_changed_in_the_wizard_and_removed(
     assert queue.read().order == (first.id,) and queue.read().after_failure == "stop"
     assert not second.folder.exists()
     assert not draft.path().exists()
+
+
+def test_changes_to_a_waiting_run_outlive_the_terminal(
+    willing: None, demo_recipe: Recipe, drive: Any, screen_text: Any
+) -> None:
+    run = queue.add(demo_recipe, BuiltinEngine())
+    kept = run.folder / EDITED
+
+    async def dropped(pilot: Pilot[None]) -> None:
+        await pilot.press("e")
+        await settle(pilot)
+        wizard(pilot).state.set("network.rank", 24)
+        wizard(pilot).pane.post_message(StepPane.Changed())
+        await pilot.pause(0.5)
+        assert kept.stat().st_mode & 0o777 == 0o600
+
+    drive(LoratuiApp(), dropped)  # the screens end without a key
+    assert loads(kept.read_text()).network.rank == 24
+    assert loads(run.recipe.read_text()).network.rank == 16
+
+    async def taken_back(pilot: Pilot[None]) -> list[str]:
+        seen = [str(screen_text(pilot.app))]
+        for key in ("e", "ctrl+n"):
+            await pilot.press(key)
+            await settle(pilot)
+            seen.append(str(screen_text(pilot.app)))
+        assert not kept.exists()
+        return seen
+
+    listed, offered, back = drive(LoratuiApp(), taken_back)
+    assert "Changes to it were not saved: e shows them." in listed
+    assert "You changed this run and did not save it" in offered and "16 -> 24" in offered
+    assert "your changes are taken back" in back and "16 -> 24" not in back
+
+    drive(LoratuiApp(), dropped)
+
+    async def saved(pilot: Pilot[None]) -> None:
+        await pilot.press("e")
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+
+    drive(LoratuiApp(), saved)
+    assert loads(run.recipe.read_text()).network.rank == 24
+    assert not kept.exists()

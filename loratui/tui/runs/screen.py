@@ -142,7 +142,8 @@ class RunsScreen(Screen[None]):
         if chosen.state == "queued":
             from loratui.tui.runs import waiting
 
-            return "\n".join(filter(None, (waiting.words(chosen.id), waiting.about_queue())))
+            kept = waiting.unsaved(chosen.folder)
+            return "\n".join(filter(None, (waiting.words(chosen.id), kept, waiting.about_queue())))
         about = text.home_path(chosen.folder)
         if chosen.state == "lost":
             about += f"\nLOST: {text.plain(chosen.reason)} r goes on with it."

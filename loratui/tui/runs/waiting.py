@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from loratui.runs import queue, store, turn
+from loratui.runs.layout import EDITED
 from loratui.runs.store import Run
 from loratui.tui.text import clip, duration, plain
 
@@ -51,6 +53,11 @@ def placed(run: Run, wanted_name: str) -> str:
     if name != wanted_name:
         said = f"{said}\nIt is named {plain(name)}: {plain(wanted_name)} is taken."
     return said
+
+
+def unsaved(folder: Path) -> str:
+    """That somebody changed it and did not save that; it lies beside its recipe."""
+    return "Changes to it were not saved: e shows them." if (folder / EDITED).is_file() else ""
 
 
 def about_queue() -> str:

@@ -15,6 +15,7 @@ import msgspec
 from loratui import places
 from loratui.recipe import Recipe, dumps, loads
 from loratui.runs.files import PRIVATE_FOLDER, replace_file
+from loratui.runs.layout import EDITED
 from loratui.tui.wizard.decided import Decided
 from loratui.tui.wizard.state import WizardState
 
@@ -34,17 +35,22 @@ class Place(msgspec.Struct, frozen=True):
     """TOML."""
 
 
-def path() -> Path:
-    """Where the draft lies: a recipe that can be trained as it is."""
-    return places.home() / "draft.toml"
+def path(waiting: Path | None = None) -> Path:
+    """Where the draft lies: a recipe that can be trained as it is. ``waiting`` is the folder of a run in the
+    queue that is changed: the draft of that lies with it, and goes with it."""
+    return waiting / EDITED if waiting else places.home() / "draft.toml"
 
 
-def _place_path() -> Path:
-    return places.home() / "draft.json"
+def _place_path(waiting: Path | None) -> Path:
+    return path(waiting).with_suffix(".json")
 
 
-def save(state: WizardState, step: int, reached: int) -> bool:
-    """Keep a recipe, finished or not; False when the disk does not let us, which is no reason to stop."""
+def save(state: WizardState, step: int, reached: int, waiting: Path | None = None) -> bool:
+    """Keep a recipe, finished or not; False when the disk does not let us, which is no reason to stop. Of a
+    waiting run nothing is kept where nothing was changed."""
+    if waiting is not None and not (waiting.is_dir() and state.differences()):
+        discard(waiting)
+        return True
     name, parent = state.parent or ("", None)
     place = Place(
         step,
@@ -57,23 +63,23 @@ def save(state: WizardState, step: int, reached: int) -> bool:
         dumps(parent) if parent else "",
     )
     try:
-        path().parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-        replace_file(path(), dumps(state.recipe).encode())
-        replace_file(_place_path(), msgspec.json.encode(place))
+        path(waiting).parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        replace_file(path(waiting), dumps(state.recipe).encode())
+        replace_file(_place_path(waiting), msgspec.json.encode(place))
     except OSError:
         return False
     return True
 
 
-def load() -> tuple[WizardState, Place] | None:
+def load(waiting: Path | None = None) -> tuple[WizardState, Place] | None:
     """The draft as it was left; None when there is none, or none that can be read."""
     try:
-        document = tomllib.loads(path().read_text(encoding="utf-8"))
+        document = tomllib.loads(path(waiting).read_text(encoding="utf-8"))
         recipe = msgspec.convert(document, Recipe)
     except (OSError, ValueError):
         return None
     try:
-        place = msgspec.json.decode(_place_path().read_bytes(), type=Place)
+        place = msgspec.json.decode(_place_path(waiting).read_bytes(), type=Place)
         parent = (place.parent, loads(place.parent_recipe)) if place.parent else None
     except Exception:  # what it says is a convenience: without it the recipe is still there
         return WizardState(recipe), Place()
@@ -82,8 +88,16 @@ def load() -> tuple[WizardState, Place] | None:
     return state, place
 
 
-def discard() -> None:
-    """Its run has been started, or it is no longer wanted."""
-    for each in (path(), _place_path()):
+def unsaved(state: WizardState, now: tuple[str, Recipe] | None) -> str:
+    """What is said of the draft of a waiting run: ``now`` is the run as it waits."""
+    words = "You changed this run and did not save it: Enter saves it now, ctrl+n takes your changes back."
+    if now is not None and state.parent is not None and state.parent[1] != now[1]:
+        words += " Meanwhile it was changed elsewhere too: look at the differences."
+    return words
+
+
+def discard(waiting: Path | None = None) -> None:
+    """Its run has been started or saved, or it is no longer wanted."""
+    for each in (path(waiting), _place_path(waiting)):
         with contextlib.suppress(OSError):
             each.unlink(missing_ok=True)

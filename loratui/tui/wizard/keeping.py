@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 from loratui.tui.wizard import draft
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from textual.screen import Screen
     from textual.timer import Timer
 
     from loratui.tui.wizard.state import WizardState
 
-Now = Callable[[], tuple["WizardState", int, int] | None]
-"""The state, the step shown and the furthest reached; None while there is nothing to be kept."""
+Now = Callable[[], tuple["WizardState", int, int, "Path | None"] | None]
+"""The state, the step shown, the furthest reached, and the folder of the waiting run it changes; None while
+there is nothing to be kept."""
 
 _AFTER = 0.3
 """Seconds of quiet before the draft is written."""

@@ -25,6 +25,8 @@ from loratui.tui.wizard.steps import REVIEW
 from loratui.tui.wizard.verdict import Sight
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from loratui.runs.store import Run
 
 __all__ = ["Start", "WizardScreen"]
@@ -40,6 +42,7 @@ _PANES = (
 """By step, below this package."""
 _MESSAGE_ROWS = 3
 """As the stylesheet has it."""
+_EMPTY = "An empty run. The draft is gone."
 START_WORDS = "[ Enter: Start training ]  [ w: Queue it ]"
 
 
@@ -60,11 +63,14 @@ class WizardScreen(Screen[None]):
         waiting: Run | None = None,
     ) -> None:
         super().__init__()
-        kept = draft.load() if recipe is None else None
+        kept = draft.load(waiting.folder if waiting else None) if recipe is None or waiting else None
         if kept is not None:
             self.state, place = kept
             step, self._seen = place.step, max(place.step, place.reached)
             note = "Your unfinished run, where you left it. ctrl+n starts with an empty one."
+            if waiting is not None:
+                note = draft.unsaved(self.state, parent)
+                self.state.parent = parent
         else:
             self.state = WizardState(recipe, parent=parent)
             self._seen = step
@@ -74,6 +80,8 @@ class WizardScreen(Screen[None]):
         self._starter = Starter(self, start, self._say, waiting)
         self._warned = False
         """Whether it was said that leaving loses what was changed in a waiting run."""
+        self._is_left = False
+        """Whether a waiting run is left as it was: nothing is to be kept."""
         self._keeper = Keeper(self, self._to_keep)
         self._attend()
         self._looked_again = False
@@ -220,8 +228,12 @@ class WizardScreen(Screen[None]):
             self._say("This is the first step. q or ctrl+c quits; what you typed is kept.")
 
     def _may_leave(self) -> bool:
-        """Whether nothing is lost, or the person was told what is."""
-        if self._starter.waiting is None or self._warned or not self.state.differences():
+        """Whether nothing is lost, or the person was told what is, and it is."""
+        if self._starter.waiting is None:
+            return True
+        if self._warned or not self.state.differences():
+            self._is_left = True
+            draft.discard(self._starter.waiting.folder)
             return True
         self._warned = True
         self._say("Not saved yet: Enter saves it. The same key again leaves the run as it was.", wrong=True)
@@ -320,28 +332,29 @@ class WizardScreen(Screen[None]):
 
     # The draft
 
-    def _to_keep(self) -> tuple[WizardState, int, int] | None:
-        recipe = self.state.recipe
-        if self._starter.busy or self._starter.waiting or not (recipe.base.model or recipe.dataset.folder):
+    def _to_keep(self) -> tuple[WizardState, int, int, Path | None] | None:
+        recipe, waiting = self.state.recipe, self._starter.waiting
+        if self._starter.busy or self._is_left or not (recipe.base.model or recipe.dataset.folder):
             return None
-        return self.state, self._step, self._seen
+        return self.state, self._step, self._seen, waiting.folder if waiting else None
 
     def on_unmount(self) -> None:
         self._keeper.last()
 
     async def action_fresh(self) -> None:
-        if self._starter.waiting is not None:
+        waiting, parent = self._starter.waiting, self.state.parent
+        if waiting is not None and (parent is None or not self.state.differences()):
             self._say("This run waits in the queue. esc goes back to the list; n there begins a new one.")
             return
-        draft.discard()
+        draft.discard(waiting.folder if waiting else None)
         await self.query(StepPane).remove()
-        self.state = WizardState()
+        self.state = WizardState(parent[1], parent=parent) if waiting and parent else WizardState()
         self._lookups.close()
         self._arrival.close()
         self._attend()
-        self._seen = 1
-        self._say("An empty run. The draft is gone.")
-        await self._go(1)
+        self._seen = REVIEW if waiting else 1
+        self._say("As it waits in the queue: your changes are taken back." if waiting else _EMPTY)
+        await self._go(self._seen)
 
     # Keys
 

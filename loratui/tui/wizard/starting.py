@@ -117,6 +117,5 @@ class Starter:
     def _queued(self, run: Run, wanted_name: str) -> None:
         from loratui.tui.runs.waiting import placed
 
-        if self.waiting is None:
-            draft.discard()
+        draft.discard(self.waiting.folder if self.waiting else None)
         self._screen.app.show_runs(run.id, placed(run, wanted_name))  # type: ignore[attr-defined]
