@@ -42,6 +42,11 @@ def folder() -> Path:
     return places.home() / "demo"
 
 
+def is_model(model: str) -> bool:
+    """Whether a base model is the demo's, which is next to nothing in memory and on the disk."""
+    return bool(model) and Path(model).parent == folder()
+
+
 def recipe() -> Recipe:
     """The demo's recipe. Its files may not exist yet: ``make_pictures`` and ``make_model``."""
     return Recipe(

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from loratui.hub_files import INDEX
+from loratui.places import expanded
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 _FILES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
@@ -29,7 +30,7 @@ def cached_in(name: str) -> Path:
     """Where huggingface_hub keeps a model (its constants.py: HF_HUB_CACHE, else below HF_HOME)."""
     home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
     cache = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or Path(home) / "hub"
-    return Path(cache).expanduser() / f"models--{name.replace('/', '--')}"
+    return expanded(cache) / f"models--{name.replace('/', '--')}"
 
 
 def cached_model(name: str) -> Path | None:

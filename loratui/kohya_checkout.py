@@ -57,7 +57,7 @@ def find() -> Checkout:
     --adopt``, else loratui's own, made by ``loratui setup kohya``."""
     chosen = os.environ.get(FOLDER_VARIABLE)
     if chosen:
-        return at(Path(chosen).expanduser().absolute(), "variable")
+        return at(places.expanded(chosen).absolute(), "variable")
     record = read_record()
     if record.get("adopted"):
         return at(Path(record["adopted"]), "adopted", record.get("python"))
@@ -68,7 +68,7 @@ def at(folder: Path, source: str, python: str | None = None) -> Checkout:
     """The checkout in ``folder``. ``python`` is the one it was adopted with;
     ``LORATUI_KOHYA_PYTHON`` goes before it."""
     named = os.environ.get(PYTHON_VARIABLE) or python
-    found = Path(named).expanduser().absolute() if named else find_python(folder)
+    found = places.expanded(named).absolute() if named else find_python(folder)
     return Checkout(folder, found if found and os.access(str(found), os.X_OK) else None, source)
 
 

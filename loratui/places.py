@@ -8,6 +8,12 @@ from pathlib import Path
 _WORKSPACE = Path("/workspace")
 
 
+def expanded(path: str | Path) -> Path:
+    """A path with ``~`` for a home folder, as it stands where there is no such user: ``Path.expanduser``
+    raises ``RuntimeError`` then, also for a name that is only half typed."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
 def home() -> Path:
     """The folder that holds runs, models and the demo.
 
@@ -17,11 +23,11 @@ def home() -> Path:
     """
     chosen = os.environ.get("LORATUI_HOME")
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        return expanded(chosen).absolute()
     if os.access(_WORKSPACE, os.W_OK | os.X_OK) and _WORKSPACE.is_dir():
         return _WORKSPACE / "loratui"
     data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(data).expanduser().absolute() / "loratui"
+    return expanded(data).absolute() / "loratui"
 
 
 def runs_folder() -> Path:

@@ -22,6 +22,7 @@ from loratui.dataset.finding import Finding, number
 from loratui.dataset.folder_checks import printable
 from loratui.dataset.probing import Progress
 from loratui.families import FAMILIES
+from loratui.places import expanded
 from loratui.recipe.document import FamilyName, Purpose
 from loratui.tui.glyphs import glyphs
 
@@ -60,8 +61,8 @@ def check(
     """Look for everything that would spoil training on DIR: a folder of N_name folders, a plain folder of
     pictures, or a .zip or .tar of either. Nothing is changed. Ends with 1 when something must be mended."""
     wishes = Wishes(trigger, purpose, family, batch)
-    other = reg.expanduser() if reg is not None else None
-    report = run_check(current_step(folder.expanduser()), wishes, other, on_progress=_progress)
+    other = expanded(reg) if reg is not None else None
+    report = run_check(current_step(expanded(folder)), wishes, other, on_progress=_progress)
     _end_progress()
     if as_json:
         print_json(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from loratui import __version__
 from loratui.cli.lazy import LazyGroup
+from loratui.places import expanded
 from loratui.problems import nearest
 
 _COMMANDS: dict[str, tuple[str, str]] = {
@@ -57,7 +56,7 @@ class Door(LazyGroup):
         if not args:
             args = ["open"]
         elif args[0] not in _COMMANDS and not args[0].startswith("-"):
-            if not Path(args[0]).expanduser().exists():
+            if not expanded(args[0]).exists():
                 word = nearest(args[0], _COMMANDS)
                 raise click.UsageError(f"{args[0]!r} is neither a command nor a folder. {word}".rstrip())
             args = ["open", *args]

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from loratui.cli.options import slow_option
+from loratui.places import expanded
 from loratui.recipe import Dataset, Recipe
 from loratui.recipe import Steps as StepsSection
 
@@ -22,6 +23,6 @@ def open(folder: Path | None, mouse: bool) -> None:
     recipe = None
     if folder is not None:
         recipe = Recipe(
-            dataset=Dataset(folder=str(folder.expanduser().absolute())), steps=StepsSection(epochs=10)
+            dataset=Dataset(folder=str(expanded(folder).absolute())), steps=StepsSection(epochs=10)
         )
     raise click.exceptions.Exit(run_app(recipe=recipe, mouse=mouse))

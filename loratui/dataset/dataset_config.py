@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from loratui.places import expanded
 from loratui.problems import Problem, UserError, nearest, refusal
 from loratui.tomlfile import read_toml
 
@@ -86,7 +87,7 @@ def folders(path: Path) -> Iterator[Path]:
     for dataset in tables(_document(path).get("datasets")):
         for subset in tables(dataset.get("subsets")):
             if isinstance(subset.get("image_dir"), str):
-                yield Path(subset["image_dir"]).expanduser()
+                yield expanded(subset["image_dir"])
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -138,7 +139,7 @@ def _subset(subset: Mapping[str, Any], where: str) -> Iterator[Problem]:
     if "image_dir" not in subset and "metadata_file" not in subset:
         yield _problem(f"{where} names no image_dir.", 'Write image_dir = "path/to/the/pictures".')
     folder = subset.get("image_dir")
-    if isinstance(folder, str) and not Path(folder).expanduser().is_dir():
+    if isinstance(folder, str) and not expanded(folder).is_dir():
         yield _problem(f"{where}: there is no folder {folder}.", "Write its whole path.")
 
 

@@ -14,6 +14,7 @@ import msgspec
 from loratui.dataset import decoding
 from loratui.dataset.headers import Header
 from loratui.dataset.pixels import RECIPE, Pixels
+from loratui.places import expanded
 
 
 class Probe(msgspec.Struct, frozen=True, array_like=True):
@@ -50,8 +51,8 @@ def cache_folder() -> Path:
     """Below ``LORATUI_HOME`` where that is set, else the user's cache folder by the XDG rules."""
     chosen = os.environ.get("LORATUI_HOME")
     if chosen:
-        return Path(chosen).expanduser().absolute() / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().absolute() / "loratui"
+        return expanded(chosen).absolute() / "cache"
+    return expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache").absolute() / "loratui"
 
 
 class ProbeCache:

@@ -18,6 +18,7 @@ from loratui.dataset.buckets import Bucketing, Size
 from loratui.dataset.captions import CaptionRules
 from loratui.dataset.layout import read_layout
 from loratui.dataset.scan import Source
+from loratui.places import expanded
 from loratui.problems import Problem, UserError
 
 KEYS = frozenset(
@@ -119,7 +120,7 @@ def outline(values: Mapping[str, Any]) -> tuple[Dataset, ...]:
     """The same without a look into ``train_data_dir``: one subset stands for all of its folders. Raises
     ``UserError`` as ``read`` does."""
     if values["dataset_config"]:
-        path = Path(values["dataset_config"]).expanduser()
+        path = expanded(values["dataset_config"])
         return _read(path, dataset_config.read(path), values)
     folder = values["train_data_dir"]
     return _read(Path(folder), {"datasets": [{"subsets": [{"image_dir": folder}]}]}, values)
@@ -160,7 +161,7 @@ def _read(path: Path, document: Mapping[str, Any], values: Mapping[str, Any]) ->
 def _folders(values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for key in ("train_data_dir", "reg_data_dir"):
         if values[key]:
-            for folder in read_layout(Path(values[key]).expanduser()).subsets:
+            for folder in read_layout(expanded(values[key])).subsets:
                 yield {
                     "image_dir": str(folder.folder),
                     "num_repeats": folder.repeats,
@@ -187,7 +188,7 @@ def _subset(levels: tuple[Mapping[str, Any], ...]) -> Subset:
         extension = f".{extension}"  # library/train_util.py:536
     return Subset(
         Source(
-            Path(levels[0]["image_dir"]).expanduser(),
+            expanded(levels[0]["image_dir"]),
             value("num_repeats"),
             value("class_tokens") or "",
             bool(levels[0].get("is_reg")),
@@ -214,7 +215,7 @@ def _subset(levels: tuple[Mapping[str, Any], ...]) -> Subset:
         value("alpha_mask"),
         _range(value("face_crop_aug_range")),
         value("resize_interpolation"),
-        Path(masks).expanduser() if masks else None,
+        expanded(masks) if masks else None,
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from loratui import places
+from loratui.places import expanded
 from loratui.problems import refusal
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def locate(model: str) -> Path:
 
     Raises ``UserError``.
     """
-    folder = Path(model).expanduser()
+    folder = expanded(model)
     if folder.is_dir():
         return folder
     if folder.is_absolute() or model.count("/") != 1:

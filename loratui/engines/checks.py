@@ -15,6 +15,7 @@ from loratui.families import FAMILIES
 from loratui.hub_id import cached_model, is_hub_id, is_offline
 from loratui.models.inspect import require_base
 from loratui.models.named import to_fetch
+from loratui.places import expanded
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe, change
 
@@ -88,7 +89,7 @@ def dataset_config_problems(recipe: Recipe) -> Iterator[Problem]:
     named = recipe.kohya.get("dataset_config")
     if not isinstance(named, str) or not named:
         return
-    path, relative = Path(named).expanduser(), []
+    path, relative = expanded(named), []
     for problem in dataset_config.problems(path):
         yield Problem(f"kohya.{problem.key}", problem.message, problem.fix)
     with suppress(UserError):

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from loratui.places import expanded
 from loratui.problems import Problem
 from loratui.recipe import Recipe
 
@@ -102,7 +103,7 @@ def problems(recipe: Recipe) -> Iterator[Problem]:
             )
     for key in FILE_KEYS:
         path = said.get(key)
-        if isinstance(path, str) and path and not Path(path).expanduser().exists():
+        if isinstance(path, str) and path and not expanded(path).exists():
             yield Problem(f"kohya.{key}", f"there is no {path}.", "Check the path.")
     if said.get("model_type") == "chroma" and said.get("apply_t5_attn_mask") is False:
         yield Problem("kohya.apply_t5_attn_mask", "Chroma needs it.", "Remove the line.")

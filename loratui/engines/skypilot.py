@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loratui.places import expanded
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe, change, dumps, flatten
 
@@ -67,7 +68,7 @@ def carried(recipe: Recipe) -> tuple[Recipe, dict[str, str]]:
     for key, value in flatten(recipe).items():
         if not isinstance(value, str) or not value or key == "output.folder":
             continue
-        path = Path(value).expanduser()
+        path = expanded(value)
         if path.is_absolute() and path.exists():
             name = re.sub(r"[^A-Za-z0-9._-]+", "_", path.name)
             remote = f"{FOLDER}/{key.rpartition('.')[2]}/{name}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from loratui.models import catalog
 from loratui.models.catalog import Entry
+from loratui.places import expanded
 from loratui.problems import Problem
 from loratui.recipe import Recipe, change
 
@@ -17,7 +18,7 @@ def entry_of(model: str) -> Entry | None:
         return None
     if "/" not in model and model in catalog.catalogue():
         return None if Path(model).exists() else catalog.catalogue()[model]
-    path = Path(model).expanduser().absolute()
+    path = expanded(model).absolute()
     return next((entry for entry in catalog.catalogue().values() if catalog.path_of(entry) == path), None)
 
 

@@ -21,6 +21,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from loratui import __version__
 from loratui.models.catalog import Entry, place_of
+from loratui.places import expanded
 from loratui.problems import Problem, UserError
 
 Host = Literal["huggingface", "civitai"]
@@ -113,7 +114,7 @@ def token(host: Host, environment: Mapping[str, str] | None = None) -> str:
     if found:
         return found.strip()
     home = environment.get("HF_HOME", "") or "~/.cache/huggingface"
-    path = Path(environment.get("HF_TOKEN_PATH", "") or f"{home}/token").expanduser()
+    path = expanded(environment.get("HF_TOKEN_PATH", "") or f"{home}/token")
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):

@@ -12,6 +12,7 @@ import msgspec
 import tomli_w
 
 from loratui.hub_id import is_hub_id
+from loratui.places import expanded
 from loratui.problems import Problem, UserError, nearest
 from loratui.recipe.document import SECTIONS, Recipe, Section, flatten
 from loratui.recipe.rules import check
@@ -99,7 +100,7 @@ def resolve_paths(recipe: Recipe, folder: Path) -> Recipe:
             return value
         if is_hub_id(value, folder):
             return value
-        path = folder / Path(value).expanduser()
+        path = folder / expanded(value)
         looks_local = value.startswith((".", "~", "/")) or path.exists() or path.suffix != ""
         return str(path.absolute()) if looks_local else value
 
@@ -110,7 +111,7 @@ def resolve_paths(recipe: Recipe, folder: Path) -> Recipe:
         ),
         dataset=msgspec.structs.replace(
             recipe.dataset,
-            folder=str((folder / Path(recipe.dataset.folder).expanduser()).absolute())
+            folder=str((folder / expanded(recipe.dataset.folder)).absolute())
             if recipe.dataset.folder
             else "",
             regularization=resolved(recipe.dataset.regularization),

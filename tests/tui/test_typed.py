@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loratui.places import expanded
 from loratui.problems import UserError
 from loratui.tui.wizard.pasted import bare_path
 from loratui.tui.wizard.values import Kind, shown, typed_value
@@ -68,3 +69,8 @@ def test_paths_come_out_of_quotes_backslashes_and_addresses(tmp_path: Path) -> N
 @given(st.text(max_size=60))
 def test_any_text_is_some_path(text: str) -> None:
     assert isinstance(bare_path(text), str)
+
+
+def test_a_home_that_nobody_has_is_a_path_like_another() -> None:
+    assert expanded("~no-such-user-here/x") == Path("~no-such-user-here/x")
+    assert expanded("~/x") == Path.home() / "x"

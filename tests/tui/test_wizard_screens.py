@@ -16,7 +16,7 @@ from loratui import demo
 from loratui.problems import Problem, UserError
 from loratui.recipe import Dataset, Recipe, Steps, change, loads
 from loratui.runs import store
-from loratui.tui.app import LoratuiApp
+from loratui.tui.app import LoratuiApp, start_run
 from loratui.tui.training.screen import TrainingScreen
 from loratui.tui.widgets.field import Field
 from loratui.tui.wizard import draft
@@ -111,11 +111,17 @@ WRONG = [
     (1, "base.model", "", ("safetensors",)),
     (1, "base.model", "/nowhere/pony.safetensors", ("/nowhere/pony.safetensors", "no such model")),
     (1, "base.model", "/tmp/old.ckpt", ("pickled",)),
+    (1, "base.model", "~no-such-user/pony.safetensors", ("no such model",)),
+    (1, "base.model", "a" * 5000, ("it cannot be read", "Check the path.")),
     (2, "dataset.folder", "", ("10_name",)),
     (2, "dataset.folder", "/nowhere/pictures", ("/nowhere/pictures", "no such folder")),
+    (2, "dataset.folder", "~no-such-user", ("no such folder",)),
+    (2, "dataset.regularization", "/nowhere/others", ("/nowhere/others", "no such folder")),
     (5, "steps.epochs", "ten", ("'ten'", "whole number")),
     (5, "steps.epochs", "0", ("0",)),
     (5, "steps.batch_size", "-1", ("-1",)),
+    (5, "steps.batch_size", "9" * 30, ("whole number",)),
+    (5, "output.save_every_epochs", "often", ("'often'", "whole number")),
 ]
 
 
@@ -135,6 +141,7 @@ def test_wrong_input_gets_one_sentence_below_its_field_and_stops_enter(
             for word in words:
                 assert word in shown.note
             assert shown.text == typed and shown.has_focus_within
+            assert shown.size.height <= 6
             await replace(pilot, key, right)
 
     drive(LoratuiApp(demo_recipe, start=started), act, (80, 24))
@@ -170,6 +177,28 @@ def test_the_steps_follow_the_batch_size_at_once(demo_recipe: Recipe, drive: Any
     text = drive(LoratuiApp(demo_recipe), act)
     assert "400 steps exactly" in text
     assert "seen 100 times" in text
+
+
+def test_a_wrong_number_is_counted_with_nothing_and_an_absurd_one_is_asked_about(
+    demo_recipe: Recipe, drive: Any, screen_text: Any
+) -> None:
+    async def act(pilot: Pilot[None]) -> tuple[str, str, int]:
+        await settle(pilot)
+        await replace(pilot, "steps.epochs", "1e9")
+        wrong = str(screen_text(pilot.app))
+        await replace(pilot, "steps.epochs", "1000000000")
+        await pilot.press("enter")
+        await settle(pilot)
+        asked = str(screen_text(pilot.app))
+        await pilot.press("ctrl+y")
+        await settle(pilot)
+        return wrong, asked, wizard(pilot).step
+
+    first = LoratuiApp(first=lambda: WizardScreen(demo_recipe, start_run, step=5))
+    wrong, asked, step = drive(first, act)
+    assert "steps exactly" not in wrong
+    assert "20,000,000,000 steps take days on any GPU" in asked and "ctrl+y" in asked
+    assert step == 6
 
 
 def test_digits_jump_outside_of_text_and_are_text_inside(demo_recipe: Recipe, drive: Any) -> None:

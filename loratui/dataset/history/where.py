@@ -9,6 +9,7 @@ from pathlib import Path
 
 from loratui import places
 from loratui.dataset.arrange import mark
+from loratui.places import expanded
 from loratui.problems import refusal
 
 MARKER = ".loratui-history.json"
@@ -34,7 +35,7 @@ def locate(path: Path) -> Whereabouts:
     Beside the person's folder; below ``LORATUI_HOME`` where that cannot be: no right to write there, another
     device, or something else of that name.
     """
-    real = Path(os.path.realpath(path.expanduser()))
+    real = Path(os.path.realpath(expanded(path)))
     if (real / MARKER).is_file():
         return Whereabouts(_source_of(real), real)
     if (real.parent / MARKER).is_file():

@@ -15,6 +15,7 @@ from loratui.engines.kohya_setup import record, source_code, torch_source
 from loratui.engines.kohya_setup.commands import Runner, Say, log_path, pip_cache
 from loratui.engines.kohya_setup.steps import OPTIMIZERS, Step, fingerprint_of, steps
 from loratui.engines.kohya_setup.torch_source import TorchSource
+from loratui.places import expanded
 from loratui.problems import Problem, UserError, refusal
 
 GIB = 1 << 30
@@ -116,7 +117,7 @@ def rollback(wishes: Wishes, say: Say) -> Outcome:
 def adopt(folder: Path, python: Path | None) -> Outcome:
     """Use a checkout that is there, as it is. Nothing in it is changed. Raises ``UserError``."""
     _require_no_variable()
-    folder = Path(os.path.normpath(folder.expanduser().absolute()))
+    folder = Path(os.path.normpath(expanded(folder).absolute()))
     if not (folder / kohya_checkout.MAIN_SCRIPT).is_file():
         inner = folder / "sd-scripts"
         if not (inner / kohya_checkout.MAIN_SCRIPT).is_file():
@@ -125,7 +126,7 @@ def adopt(folder: Path, python: Path | None) -> Outcome:
             )
         folder = inner
     if python is not None:
-        python = python.expanduser().absolute()
+        python = expanded(python).absolute()
         if not os.access(python, os.X_OK):
             raise refusal(
                 python, "it is no program that can be run.", "Name a Python, as conda's bin/python."

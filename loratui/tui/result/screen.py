@@ -12,6 +12,7 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.worker import get_current_worker
 
+from loratui.places import expanded
 from loratui.runs.store import Run, read_run_file
 from loratui.runs.view import RunView
 from loratui.tui import text
@@ -146,7 +147,7 @@ class ResultScreen(Screen[None]):
 
 def base_model(named: str) -> str:
     """The base model's path where it lies on this machine; empty for a name on the hub."""
-    path = Path(named).expanduser()
+    path = expanded(named)
     return str(path.absolute()) if named and path.exists() else ""
 
 

@@ -15,7 +15,10 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from loratui.tui.glyphs import glyphs
-from loratui.tui.text import clip
+from loratui.tui.text import clip, squeeze
+
+_MOST_ROWS = 5
+"""Of a note; a path of thousands of letters is no reason to lose the sentence around it."""
 
 Kind = Literal["text", "whole", "number"]
 Level = Literal["", "fine", "unusual", "wrong"]
@@ -127,7 +130,8 @@ class Field(Widget):
             self.refresh(layout=len(self._note_rows(self.size.width)) != len(rows))
 
     def _note_rows(self, width: int) -> list[str]:
-        return wrap(self._note, max(10, width - 2)) if self._note else []
+        width = max(20, width - 2)
+        return wrap(squeeze(self._note, width, _MOST_ROWS), width) if self._note else []
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return 1 + len(self._note_rows(width))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loratui import places
+from loratui.places import expanded
 from loratui.problems import Problem, UserError
 from loratui.tui.text import clip, number, plain
 from loratui.tui.wizard.trouble import as_problem
@@ -22,7 +23,7 @@ class Unarranged(Problem):
 
 def unarranged(folder: str) -> Unarranged | None:
     """What stands between a folder or archive and the trainer's layout, where one key can mend it."""
-    path = Path(folder).expanduser()
+    path = expanded(folder)
     if _is_archive(path):
         return Unarranged(
             "dataset.folder",
@@ -70,7 +71,7 @@ def misplaced(folder: str) -> Problem | None:
     from loratui.dataset.tree import read_tree
 
     try:
-        found = read_tree(history.current(Path(folder).expanduser()))
+        found = read_tree(history.current(expanded(folder)))
     except UserError:
         return None
     there = (*found.unnumbered, *found.nested)
@@ -90,7 +91,7 @@ def arrange_links(folder: str, words: str) -> str | Problem:
     """Make the layout of links for a plain folder. The folder to train on instead, or what is wrong."""
     from loratui.dataset import arrange, unpack
 
-    path = Path(folder).expanduser()
+    path = expanded(folder)
     if (parent := _parent_of_leaf(path)) is not None:
         return str(parent)
     try:
@@ -99,7 +100,7 @@ def arrange_links(folder: str, words: str) -> str | Problem:
     except UserError as error:
         return as_problem("dataset.folder", error)
     arrangement = _arrangement(str(path), words)
-    if arrangement is None and str(path) != str(Path(folder).expanduser()):
+    if arrangement is None and str(path) != str(expanded(folder)):
         return str(path)
     if arrangement is None:
         return Problem("dataset.folder", f"{folder}: no pictures lie directly in it.", "Give another folder.")
@@ -133,6 +134,6 @@ def _arrangement(folder: str, words: str = "") -> Arrangement | None:
     from loratui.dataset import arrange, history
 
     try:
-        return arrange.plan(history.current(Path(folder).expanduser()), places.datasets_folder(), words)
+        return arrange.plan(history.current(expanded(folder)), places.datasets_folder(), words)
     except UserError:
         return None

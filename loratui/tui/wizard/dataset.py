@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
 
+from loratui.places import expanded
 from loratui.problems import Problem
 from loratui.tui.glyphs import glyphs
 from loratui.tui.text import clip, number, plain, sentence
@@ -118,7 +117,7 @@ class DatasetPane(StepPane):
 
     def doubt(self) -> str:
         errors = self._doubt.errors(self._checking.report)
-        folder = Path(self.state.recipe.dataset.folder).expanduser()
+        folder = expanded(self.state.recipe.dataset.folder)
         return doubt.words(errors, folder) if errors else ""
 
     def wave(self) -> bool:
@@ -210,7 +209,7 @@ class DatasetPane(StepPane):
         if folder:
             from loratui.tui.dataset.menu import MendMenu
 
-            self.app.push_screen(MendMenu(Path(folder).expanduser()), self._mended)
+            self.app.push_screen(MendMenu(expanded(folder)), self._mended)
 
     def _mended(self, changed: bool | None) -> None:
         if changed:

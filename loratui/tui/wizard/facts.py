@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loratui.places import expanded
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe
 from loratui.tui.wizard.arranging import misplaced, unarranged
@@ -45,10 +46,10 @@ def folders_to_check(folder: str, regularization: str | None) -> tuple[Path, Pat
     from loratui.dataset import history
 
     try:
-        given = history.current(Path(folder).expanduser())
-        other = history.current(Path(regularization).expanduser()) if regularization else None
+        given = history.current(expanded(folder))
+        other = history.current(expanded(regularization)) if regularization else None
     except UserError:
-        return Path(folder).expanduser(), None
+        return expanded(folder), None
     return given, other
 
 
@@ -83,15 +84,33 @@ def read_dataset(folder: str, regularization: str | None, extension: str) -> Dat
 
     try:
         # What was mended counts; a plain folder's own steps are arranged from there as well.
-        given = history.current(Path(folder).expanduser())
-        other = history.current(Path(regularization).expanduser()) if regularization else None
+        given = history.current(expanded(folder))
+        other = history.current(expanded(regularization)) if regularization else None
         found = scan(given, other, extension)
     except UserError as error:
+        if regularization and _is_sound(folder):
+            return as_problem("dataset.regularization", error)
         return unarranged(folder) or misplaced(folder) or as_problem("dataset.folder", error)
     except (OSError, ValueError) as error:
-        return Problem("dataset.folder", f"{folder}: it cannot be read: {reason(error)}.", "Check the path.")
+        other_is_meant = regularization and _is_sound(folder)
+        key, named = (
+            ("dataset.regularization", regularization) if other_is_meant else ("dataset.folder", folder)
+        )
+        return Problem(key, f"{named}: it cannot be read: {reason(error)}.", "Check the path.")
     paths = [picture.caption_path for picture in found.captioned]
     return DatasetFacts(found, tuple(_caption(path) for path in paths if path is not None))
+
+
+def _is_sound(folder: str) -> bool:
+    """Whether the trainer finds its way in a folder."""
+    from loratui.dataset import history
+    from loratui.dataset.layout import read_layout
+
+    try:
+        read_layout(history.current(expanded(folder)))
+    except (UserError, OSError, ValueError):
+        return False
+    return True
 
 
 def read_machine() -> Machine:

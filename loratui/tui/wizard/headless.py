@@ -7,6 +7,7 @@ from pathlib import Path
 from loratui.advice.length import Effort
 from loratui.advice.presets import find
 from loratui.models.inspect import ModelFile
+from loratui.places import expanded
 from loratui.problems import Problem, UserError
 from loratui.recipe import Dataset, Purpose, Recipe, Steps
 from loratui.tui.wizard import arranging, facts, model_facts
@@ -28,7 +29,7 @@ def answered(
     Raises ``UserError`` with what is in the way of any of the five questions. A plain folder of pictures is
     arranged with links, as the screens do it.
     """
-    recipe = Recipe(dataset=Dataset(folder=str(folder.expanduser().absolute())), steps=Steps(epochs=10))
+    recipe = Recipe(dataset=Dataset(folder=str(expanded(folder).absolute())), steps=Steps(epochs=10))
     state = WizardState(recipe, effort=effort)
     state.take_machine(facts.read_machine())
     _answer_model(state, model)
@@ -60,8 +61,8 @@ def _answer_model(state: WizardState, model: str) -> None:
                 ),
             )
         model = here[0].model
-    elif Path(model).expanduser().exists():
-        model = str(Path(model).expanduser().absolute())
+    elif expanded(model).exists():
+        model = str(expanded(model).absolute())
     state.type("base.model", model)
     found = model_facts.read_model(model)
     if isinstance(found, ModelFile) and not found.trainable:

@@ -24,6 +24,8 @@ _WORDS: dict[Effort, str] = {
     "balanced": "what most use",
     "thorough": "may learn by heart",
 }
+_ABSURD = 1_000_000
+"""Steps that nobody means; ten a second make more than a day of it."""
 _PROMPTS = ("samples.prompt_1", "samples.prompt_2")
 
 
@@ -47,6 +49,9 @@ class LengthPane(StepPane):
         "output-save-every-epochs": "A checkpoint after so many epochs; 0 saves only at the end.",
         "samples-every-epochs": "Sample pictures after so many epochs; 0 draws none.",
     }
+
+    _waved = 0
+    """The count a person goes on with all the same."""
 
     def compose(self) -> ComposeResult:
         prompts = self.state.recipe.samples.prompts
@@ -123,7 +128,8 @@ class LengthPane(StepPane):
 
     def _count(self) -> str:
         count, steps = self.state.count, self.state.recipe.steps
-        if count is None or not count.total_steps:
+        wrong = any(key.startswith("steps.") for key in self.state.typed)
+        if count is None or not count.total_steps or wrong:
             return ""
         views = count.total_steps / max(1, count.steps_per_epoch)
         views *= count.train_images_repeated / max(1, count.train_images)
@@ -141,6 +147,18 @@ class LengthPane(StepPane):
             f"  {number(count.total_steps, 'step')} exactly: {per_epoch} {epochs}\n"
             f"  each picture is seen {number(round(views), 'time')}{warning}"
         )
+
+    def doubt(self) -> str:
+        count = self.state.count
+        total = count.total_steps if count else 0
+        if total <= _ABSURD or total == self._waved:
+            return ""
+        return f"{number(total, 'step')} take days on any GPU. Look at the epochs."
+
+    def wave(self) -> bool:
+        stood = bool(self.doubt())
+        self._waved = self.state.count.total_steps if self.state.count else 0
+        return stood
 
     def take(self, field: Field, text: str) -> None:
         if field.key in _PROMPTS:

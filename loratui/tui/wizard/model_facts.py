@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loratui import places
+from loratui.places import expanded
 from loratui.problems import Problem, UserError, nearest
 from loratui.tui.wizard.trouble import as_problem, reason
 
@@ -38,7 +39,7 @@ def read_model(model: str, is_meant: Callable[[], bool] = lambda: True) -> Model
             return _on_hub(model, is_meant)
         if entry is None and (problem := misnamed(model)):
             return problem
-        return require_base(catalog.path_of(entry) if entry else Path(model).expanduser())
+        return require_base(catalog.path_of(entry) if entry else expanded(model))
     except UserError as error:
         return as_problem("base.model", error)
     except (OSError, ValueError) as error:

@@ -80,7 +80,7 @@ def _without_any(others: list[Offer], gpu: MachineFacts | None) -> str:
 
 def _local(path: str, family: str, gpu: MachineFacts | None) -> Offer:
     entry = next((one for one in catalog.catalogue().values() if str(catalog.path_of(one)) == path), None)
-    is_demo = Path(path).parent == demo.folder()
+    is_demo = demo.is_model(path)
     title = "demo (tiny, random weights)" if is_demo else entry.title if entry else Path(path).name
     needs, fit = (None, True) if is_demo else _needs(family, gpu)
     here = entry is None or not catalog.missing(entry)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from loratui import demo
 from loratui.advice.base_bits import kept_in
 from loratui.advice.memory import MARGIN_GIB, MemoryEstimate, estimate, fits, largest_batch
 from loratui.advice.network import file_size_bytes
@@ -32,6 +33,8 @@ class Outlook:
     disk_bytes: int | None = None
     """Checkpoints and states of the whole run."""
     free_bytes: int | None = None
+    is_tiny: bool = False
+    """Whether it is the demo's model: no real model's numbers hold for it."""
 
     @property
     def disk_is_short(self) -> bool:
@@ -45,6 +48,10 @@ def outlook(state: WizardState) -> Outlook:
     free_bytes = machine.free_bytes if machine else None
     if family is None:
         return Outlook(free_bytes=free_bytes)
+    if demo.is_model(recipe.base.model):
+        steps = state.count.total_steps if state.count else recipe.steps.target
+        told = pace(recipe, family, steps, "", (), machine.price if machine else None)
+        return Outlook(is_tiny=True, pace=told, free_bytes=free_bytes)
     gpu, name = (machine.gpu, machine.gpu_name) if machine else (None, "")
     measurements = machine.measurements if machine else ()
     memory = estimate(recipe, family, name, measurements)
@@ -94,6 +101,8 @@ def _disk(state: WizardState, family: str, steps: int | None) -> tuple[int | Non
 
 def memory_line(seen: Outlook) -> str:
     """One line on memory."""
+    if seen.is_tiny:
+        return "the demo's model takes next to no memory, and its LoRA next to no room"
     if seen.memory is None:
         return "memory: known once the model is"
     words = f"about {seen.memory.estimate_gib:.1f} GiB ({seen.memory.low_gib:.1f}-{seen.memory.high_gib:.1f})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from loratui.places import expanded
 
 KEYS = frozenset({"base.model", "base.vae", "dataset.folder", "dataset.regularization"})
 """Settings that are paths."""
@@ -21,7 +21,8 @@ def bare_path(text: str) -> str:
 
     try:
         words = shlex.split(text)
-        if len(words) == 1 and not Path(text).expanduser().exists():
+        quoted = text.startswith(("'", '"'))
+        if len(words) == 1 and not expanded(text).exists() and (quoted or expanded(words[0]).exists()):
             return words[0]
     except (ValueError, OSError, RuntimeError):  # a quote without its other; too long; no such user
         pass

@@ -15,6 +15,7 @@ _STEP_OF = {
     "dataset.trigger": 4,
     "steps": 5,
     "samples": 5,
+    "output.save_every_epochs": 5,
 }
 """By dotted key, else by section; everything else is on Review."""
 _STEP_OF_CONFIG_KEY = {"train_data_dir": 2, "reg_data_dir": 2, "max_train_epochs": 5, "max_train_steps": 5}

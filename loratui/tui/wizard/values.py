@@ -9,6 +9,9 @@ from loratui.problems import Problem, UserError
 
 Kind = Literal["text", "whole", "number", "flag", "size", "list"]
 
+_LONGEST_SAID = 40
+_MOST = (1 << 63) - 1
+"""TOML promises no larger whole numbers."""
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 """Commas between thousands; a number that begins with 0 has none."""
 _YES = frozenset({"yes", "y", "true", "on", "1"})
@@ -32,14 +35,17 @@ def typed_value(key: str, text: str, kind: Kind) -> Any:
         return _value(text, kind)
     except ValueError:
         words = _EXAMPLES[kind]
-        what = f"{text!r} is not {words}." if text else f"this is empty; write {words}."
+        said = text if len(text) <= _LONGEST_SAID else f"{text[:_LONGEST_SAID]}..."
+        what = f"{said!r} is not {words}." if text else f"this is empty; write {words}."
         raise UserError("", Problem(key, what)) from None
 
 
 def _value(text: str, kind: Kind) -> Any:
     match kind:
         case "whole":
-            return int(_without_commas(text, decimal=False))
+            if abs(whole := int(_without_commas(text, decimal=False))) > _MOST:
+                raise ValueError
+            return whole
         case "number":
             number = float(_without_commas(text, decimal=True))
             if number != number or number in (float("inf"), float("-inf")):
