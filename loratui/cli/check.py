@@ -21,6 +21,7 @@ from loratui.dataset.checks import check as run_check
 from loratui.dataset.finding import Finding, number
 from loratui.dataset.folder_checks import printable
 from loratui.dataset.probing import Progress
+from loratui.engines.checkable import checkable
 from loratui.families import FAMILIES
 from loratui.places import expanded
 from loratui.recipe.document import FamilyName, Purpose
@@ -32,37 +33,46 @@ _WIDEST = 100
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--trigger", default="", metavar="WORD", help="The trigger word that captions shall hold.")
+@click.argument("folder", metavar="DIR|FILE", type=click.Path(path_type=Path))
+@click.option("--trigger", metavar="WORD", help="The trigger word that captions shall hold.")
 @click.option("--reg", type=click.Path(path_type=Path), help="The folder of regularization pictures.")
 @click.option(
     "--purpose",
     type=click.Choice(get_args(Purpose)),
-    default="character",
-    show_default=True,
-    help="What the LoRA shall learn; it sets how many pictures are few or many.",
+    help="What the LoRA shall learn; it sets how many pictures are few or many.  [default: the recipe's,"
+    " else character]",
 )
 @click.option(
     "--family",
     type=click.Choice(list(FAMILIES)),
     help="The base model's family; sets sizes and caption style.",
 )
-@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, help="The batch size.")
+@click.option("--batch", type=click.IntRange(min=1), help="The batch size.  [default: the recipe's, else 1]")
 @json_option
 def check(
     folder: Path,
-    trigger: str,
+    trigger: str | None,
     reg: Path | None,
-    purpose: Purpose,
+    purpose: Purpose | None,
     family: FamilyName | None,
-    batch: int,
+    batch: int | None,
     as_json: bool,
 ) -> None:
     """Look for everything that would spoil training on DIR: a folder of N_name folders, a plain folder of
-    pictures, or a .zip or .tar of either. Nothing is changed. Ends with 1 when something must be mended."""
-    wishes = Wishes(trigger, purpose, family, batch)
-    other = expanded(reg) if reg is not None else None
-    report = run_check(current_step(expanded(folder)), wishes, other, on_progress=_progress)
+    pictures, or a .zip or .tar of either. Or on what FILE names: a recipe, a config.toml or a dataset_config,
+    with every folder in it. Nothing is changed. Ends with 1 when something must be mended."""
+    what = checkable(expanded(folder), family)
+    wishes = Wishes(
+        what.trigger if trigger is None else trigger,
+        purpose or what.purpose,
+        what.family,
+        batch or (what.shape.batch_size if what.shape else 1),
+        what.shape.bucketing if what.shape else None,
+        tuple((dataset.bucketing, batch or dataset.batch_size) for dataset in what.datasets),
+    )
+    other = expanded(reg) if reg is not None else what.regularization
+    source = what.source if what.datasets else current_step(what.source)
+    report = run_check(source, wishes, other, what.sources, on_progress=_progress)
     _end_progress()
     if as_json:
         print_json(

@@ -39,27 +39,32 @@ class Captions:
 
 
 def read_captions(tree: Tree) -> Captions:
-    """Read the captions of a tree: ``.txt``, or ``.caption`` where more pictures have that."""
+    """Read the captions of a tree: of the extension that is known, else ``.txt``, or ``.caption`` where more
+    pictures have that. A folder that dataset_config gives a class in place of captions misses none."""
     names = {path for group in tree.groups for path in group.captions}
     counts = Counter(path.suffix for path in names)
-    extension = ".caption" if counts[".caption"] > counts[".txt"] else ".txt"
+    guessed = ".caption" if counts[".caption"] > counts[".txt"] else ".txt"
+    extension = next((group.extension for group in tree.groups if group.extension), guessed)
     used: set[Path] = set()
     of: dict[Path, Caption] = {}
     missing: list[Path] = []
     for group in tree.groups:
+        without: list[Path] = []
         for picture in group.pictures:
-            path = find_caption(picture, extension)
+            path = find_caption(picture, group.extension or guessed)
             if path is not None:
                 used.add(path)
             if group.is_regularization:
                 continue
             if path is None:
-                missing.append(picture)
+                without.append(picture)
             else:
                 of[picture] = caption_text.read(path)
+        meant = tree.kind == "config" and group.class_tokens and len(without) == len(group.pictures)
+        missing += [] if meant else without
     pictures = {path.with_suffix("") for path in tree.every_picture}
     orphans = sorted(path for path in names - used if path.with_suffix("") not in pictures)
-    return Captions(extension, of, tuple(missing), tuple(orphans))
+    return Captions(extension, of, tuple(dict.fromkeys(missing)), tuple(orphans))
 
 
 def caption_findings(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -19,9 +20,10 @@ from loratui.dataset.mends import with_commands
 from loratui.dataset.picture_checks import Probes, picture_findings
 from loratui.dataset.probe_cache import Probe, ProbeCache, cache_folder
 from loratui.dataset.probing import Progress, probe
+from loratui.dataset.scan import Source
 from loratui.dataset.set_checks import bucket_findings, number_findings
 from loratui.dataset.thresholds import DEFAULT_FAMILY
-from loratui.dataset.tree import Kind, Tree, read_tree
+from loratui.dataset.tree import Kind, Tree, read_sources, read_tree
 from loratui.dataset.twins import Twins, exact_twins, find_twins, twin_findings
 from loratui.recipe.document import FamilyName, Purpose
 
@@ -40,6 +42,8 @@ class Wishes:
     batch: int = 1
     bucketing: Bucketing | None = None
     """None takes the family's own."""
+    shapes: tuple[tuple[Bucketing, int], ...] = ()
+    """Those of dataset_config's datasets, and their batch sizes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ class Report:
     kind: Kind
     """What shape of folder it is."""
     buckets: tuple[BucketUse, ...]
-    """Those that hold a picture, in order of width, then height."""
+    """Those that hold a picture, in order of dataset, width, then height."""
     findings: tuple[Finding, ...]
     """Errors first."""
     stage: Stage = "done"
@@ -88,26 +92,32 @@ def check(
     source: Path,
     wishes: Wishes | None = None,
     regularization: Path | None = None,
+    datasets: Sequence[Sequence[Source]] = (),
     *,
     cache: Path | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Report:
-    """Check a folder, or an archive of one. Raises like ``look_at``."""
-    seen = look_at(source, regularization, cache=cache, on_progress=on_progress, cancelled=cancelled)
+    """Check a folder, an archive of one, or the folders that a dataset_config names. Raises like
+    ``look_at``."""
+    seen = look_at(
+        source, regularization, datasets, cache=cache, on_progress=on_progress, cancelled=cancelled
+    )
     return report(seen, wishes or Wishes())
 
 
 def look_at(
     source: Path,
     regularization: Path | None = None,
+    datasets: Sequence[Sequence[Source]] = (),
     *,
     cache: Path | None = None,
     on_progress: Callable[[Progress], None] = lambda _: None,
     on_seen: Callable[[Seen], None] = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Seen:
-    """Look at everything in a folder, or an archive of one, and its regularization pictures.
+    """Look at everything in a folder, or an archive of one, and its regularization pictures; or in the
+    folders of ``datasets``, which ``source`` names.
 
     ``on_seen`` gets what is known at once (names and captions), in under a second (the headers read by
     then), before any picture is decoded, and from time to time until the end. ``cache`` is the folder for
@@ -118,24 +128,24 @@ def look_at(
     if archives.is_archive(source):
         with archives.unpacked(source) as unpacked:
             archive = _Archive(source, unpacked.folder, unpacked.left_out)
-            return _look_at(archive.folder, regularization, None, archive, on_progress, on_seen, cancelled)
+            tree = read_tree(archive.folder, regularization)
+            return _look_at(tree, None, archive, on_progress, on_seen, cancelled)
     probes = ProbeCache(cache or cache_folder())
     try:
-        return _look_at(source, regularization, probes, None, on_progress, on_seen, cancelled)
+        tree = read_sources(source, datasets) if datasets else read_tree(source, regularization)
+        return _look_at(tree, probes, None, on_progress, on_seen, cancelled)
     finally:
         probes.close()
 
 
 def _look_at(
-    folder: Path,
-    regularization: Path | None,
+    tree: Tree,
     cache: ProbeCache | None,
     archive: _Archive | None,
     on_progress: Callable[[Progress], None],
     on_seen: Callable[[Seen], None],
     cancelled: Callable[[], bool],
 ) -> Seen:
-    tree = read_tree(folder, regularization)
     seen = Seen(tree, read_captions(tree), {}, "names", archive=archive)
     on_seen(seen)
 
@@ -150,18 +160,24 @@ def _look_at(
 def report(seen: Seen, wishes: Wishes) -> Report:
     """What is to be said of what was seen."""
     tree, family = seen.tree, wishes.family or DEFAULT_FAMILY
-    rules = wishes.bucketing or bucketing(family)
-    training = _training(tree, seen.probes)
+    shapes = wishes.shapes or ((wishes.bucketing or bucketing(family), wishes.batch),)
+    sorted_in = [
+        (_training(tree, seen.probes, number if wishes.shapes else None), *shape)
+        for number, shape in enumerate(shapes)
+    ]
+    # Half the headers would say nothing of buckets.
+    sizes_known = seen.stage in ("pixels", "done")
     findings = [
         *folder_findings(tree),
         *caption_findings(seen.captions, wishes.trigger, wishes.family),
         *number_findings(tree.root, len(tree.pictures), wishes.purpose),
         *picture_findings(seen.probes, family),
         *twin_findings(seen.twins),
-        # Half the headers would say nothing of buckets.
-        *(bucket_findings(training, rules, wishes.batch) if seen.stage in ("pixels", "done") else ()),
+        *(finding for one in sorted_in if sizes_known for finding in bucket_findings(*one)),
     ]
-    if seen.archive is None:
+    if tree.kind == "config":
+        findings = [_by_its_folder(finding, tree, wishes.trigger) for finding in findings]
+    elif seen.archive is None:
         findings = with_commands(findings, locate(tree.root).source, wishes.trigger)
     else:
         findings = [*(_renamed(finding, seen.archive) for finding in findings), *_left_out(seen.archive)]
@@ -169,14 +185,27 @@ def report(seen: Seen, wishes: Wishes) -> Report:
         len(tree.pictures),
         len(seen.captions.of),
         tree.kind,
-        bucket_uses(training, rules),
+        tuple(use for probes, rules, _ in sorted_in for use in bucket_uses(probes, rules)),
         in_order(findings),
         seen.stage,
     )
 
 
-def _training(tree: Tree, probes: Probes) -> Probes:
-    return {path: probes[path] for path in tree.pictures if path in probes}
+def _training(tree: Tree, probes: Probes, dataset: int | None = None) -> Probes:
+    """Of one of the datasets, or of all."""
+    if dataset is None:
+        return {path: probes[path] for path in tree.pictures if path in probes}
+    groups = [group for group in tree.groups if group.dataset == dataset and not group.is_regularization]
+    return {path: probes[path] for group in groups for path in group.pictures if path in probes}
+
+
+def _by_its_folder(finding: Finding, tree: Tree, trigger: str) -> Finding:
+    """With the command for the one folder that all of its files lie in; what concerns several has none."""
+    folders = {str(group.folder) for group in tree.groups}
+    within = {name if name in folders else os.path.dirname(name) for name in finding.files}  # noqa: PTH120
+    if len(within) != 1 or not within <= folders:
+        return finding
+    return with_commands([finding], locate(Path(within.pop())).source, trigger)[0]
 
 
 def _compared(tree: Tree, probes: Probes) -> Probes:

@@ -130,7 +130,7 @@ def _twins(tree: Tree) -> tuple[Path, ...]:
         for path in group.pictures:
             stems.setdefault(os.path.splitext(path.name)[0], []).append(path)  # noqa: PTH122
         found += [path for paths in stems.values() if len(paths) > 1 for path in paths]
-    return tuple(found)
+    return tuple(dict.fromkeys(found))
 
 
 def _names(paths: tuple[Path, ...]) -> tuple[str, ...]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Literal
 
 from loratui.dataset.layout import is_picture_name, list_folder, parse_repeats
-from loratui.dataset.scan import LIKELY_PICTURES
+from loratui.dataset.scan import LIKELY_PICTURES, Source
 from loratui.problems import UserError
 
 VIDEO_SUFFIXES = frozenset({".webm", ".mp4", ".mov", ".mkv", ".avi", ".m4v"})
@@ -21,9 +21,9 @@ _NAME = attrgetter("name")
 _DEEPEST = 16
 """Folders below this are not looked into; links to folders are not followed below the numbered ones."""
 
-Kind = Literal["parent", "plain", "leaf", "unnumbered"]
+Kind = Literal["parent", "plain", "leaf", "unnumbered", "config"]
 """A Kohya parent; a plain folder of pictures; a numbered folder given instead of its parent; a folder
-of folders of which none is numbered."""
+of folders of which none is numbered; the folders that a dataset_config names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,10 @@ class Group:
     """Sorted by name."""
     captions: tuple[Path, ...]
     """Every file that could be a caption, of either suffix."""
+    extension: str = ""
+    """Of captions, where it is known; else it is told from what lies there."""
+    dataset: int = 0
+    """Which of dataset_config's datasets it belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +69,13 @@ class Tree:
 
     @property
     def pictures(self) -> tuple[Path, ...]:
-        """The pictures to train on."""
-        return tuple(path for group in self.groups if not group.is_regularization for path in group.pictures)
+        """The pictures to train on; one that several datasets show once."""
+        groups = (group for group in self.groups if not group.is_regularization)
+        return tuple(dict.fromkeys(path for group in groups for path in group.pictures))
 
     @property
     def every_picture(self) -> tuple[Path, ...]:
-        return tuple(path for group in self.groups for path in group.pictures)
+        return tuple(dict.fromkeys(path for group in self.groups for path in group.pictures))
 
 
 @dataclass(slots=True)
@@ -96,6 +101,32 @@ def read_tree(root: Path, regularization: Path | None = None) -> Tree:
         found.empty.append(root)
     values = {name: tuple(sorted(set(getattr(found, name)))) for name in _FIELDS}
     return Tree(root, kind, tuple(found.groups), **values)
+
+
+def read_sources(root: Path, datasets: Sequence[Sequence[Source]]) -> Tree:
+    """What lies in the folders that ``root``, a dataset_config, names, by its datasets.
+
+    A folder that a dataset names twice counts once, and one that is to be shown 0 times not at all, as in
+    sd-scripts (library/train_util.py:2117-2127).
+    """
+    found = _Gathered()
+    for number, sources in enumerate(datasets):
+        taken: set[Path] = set()
+        for source in sources:
+            if source.repeats < 1 or source.folder in taken:
+                continue
+            taken.add(source.folder)
+            group = _read_group(
+                source.folder, source.repeats, source.class_tokens, source.is_regularization, found
+            )
+            if group.pictures:
+                found.groups.append(replace(group, extension=source.caption_extension, dataset=number))
+            elif source.folder not in found.unreadable:
+                found.empty.append(source.folder)
+    if not any(group.pictures for group in found.groups if not group.is_regularization):
+        found.empty.append(root)
+    values = {name: tuple(sorted(set(getattr(found, name)))) for name in _FIELDS}
+    return Tree(root, "config", tuple(found.groups), **values)
 
 
 _FIELDS = ("ignored", "unnumbered", "loose", "nested", "empty", "unreadable", "junk", "odd")

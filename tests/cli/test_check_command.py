@@ -46,6 +46,74 @@ def test_warnings_end_with_0_and_errors_with_1(folder: Path, loratui: Loratui) -
     assert "ERROR image_zero_bytes" in done.stdout and "Not ready: 1 error to mend first." in done.stdout
 
 
+@pytest.fixture
+def datasets(folder: Path, tmp_path: Path) -> Path:
+    """A dataset_config: one folder in two sizes, one with faults, one whose class says it all."""
+    other, plain = tmp_path / "other", tmp_path / "plain"
+    for place in (other, plain):
+        place.mkdir()
+        for number in range(3):
+            picture = Image.effect_noise((512, 640), 60 + 9 * number).convert("RGB")
+            picture.save(place / f"{place.name}{number}.png")
+    (other / "twin.png").write_bytes((folder / "3.png").read_bytes())
+    (other / "other0.caption").write_text("ohwx, a letter")
+    path = tmp_path / "sets.toml"
+    path.write_text(
+        f"""
+        [general]
+        resolution = 512
+        enable_bucket = true
+        caption_extension = ".txt"
+        [[datasets]]
+        batch_size = 4
+        subsets = [
+            {{ image_dir = "{folder}", num_repeats = 2 }},
+            {{ image_dir = "{other}", caption_extension = ".caption" }},
+        ]
+        [[datasets]]
+        resolution = 256
+        subsets = [{{ image_dir = "{folder}" }}, {{ image_dir = "{plain}", class_tokens = "ohwx" }}]
+        """
+    )
+    return path
+
+
+def test_every_folder_of_a_dataset_config_is_looked_at(
+    datasets: Path, folder: Path, tmp_path: Path, loratui: Loratui
+) -> None:
+    other = tmp_path / "other"
+    done = loratui("check", str(datasets), "--json")
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["images"], said["captions"]) == (0, 19, 13)
+    found = {finding["code"]: finding for finding in said["findings"]}
+    missing = found["caption_missing"]
+    assert sorted(missing["files"]) == [str(other / f"{name}.png") for name in ("other1", "other2", "twin")]
+    assert missing["fix"].endswith(f"loratui dataset edit {other} --filter missing: --fill '{{folder}}'")
+    twins = found["duplicate_exact"]
+    assert sorted(twins["files"]) == [str(folder / "3.png"), str(other / "twin.png")]
+    assert "loratui" not in twins["fix"]
+    small = [finding["message"] for finding in said["findings"] if finding["code"] == "bucket_small"]
+    assert len(small) == 1 and "batch of 4" in small[0]
+    (other / "twin.png").write_bytes(b"")
+    config = tmp_path / "config.toml"
+    config.write_text(f'pretrained_model_name_or_path = "m"\ndataset_config = "{datasets}"\n')
+    done = loratui("check", str(config))
+    assert done.returncode == 1 and "ERROR image_zero_bytes" in done.stdout
+
+
+def test_the_folders_of_a_recipe(folder: Path, tmp_path: Path, loratui: Loratui) -> None:
+    recipe = tmp_path / "recipe.toml"
+    base = '[base]\nmodel = "m.safetensors"\n'
+    dataset = f'[dataset]\nfolder = "{folder.parent}"\ntrigger = "zzz"\n'
+    recipe.write_text(f"{base}{dataset}[steps]\nepochs = 1\nbatch_size = 20\n")
+    done = loratui("check", str(recipe), "--json")
+    assert done.returncode == 0, done.stderr
+    codes = {finding["code"] for finding in json.loads(done.stdout)["findings"]}
+    assert codes >= {"trigger_missing", "bucket_small"}
+    recipe.write_text(base)
+    assert "no folder of pictures" in loratui("check", str(recipe)).stderr
+
+
 def test_wrong_use_is_told_apart(tmp_path: Path, home: Path, loratui: Loratui) -> None:
     done = loratui("check", str(tmp_path / "nowhere"), "--json")
     assert (done.returncode, json.loads(done.stdout)["verdict"]) == (1, "refused")
