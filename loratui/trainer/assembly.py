@@ -138,7 +138,9 @@ def stepper_for(
     groups = parameter_groups(config, network)
     if config.full_fp16:
         allow_half_gradients(accelerator.scaler)
-    optimizer = accelerator.prepare(optimizers.create(config, chosen, list(groups.values())))
+    scaled = accelerator.scaler is not None
+    made = optimizers.create(config, chosen, list(groups.values()), scaled=scaled)
+    optimizer = accelerator.prepare(made)
     base_rates = [group["lr"] for group in groups.values()]
     return Stepper(
         config,

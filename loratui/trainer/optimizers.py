@@ -67,16 +67,19 @@ def choose(config: TrainConfig) -> Chosen:
     return Chosen(fact, kind, arguments)
 
 
-def create(config: TrainConfig, chosen: Chosen, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
-    """The optimizer over parameter groups that have their own ``lr``. Raises ``ConfigRefusedError`` for a
-    value it does not take."""
+def create(
+    config: TrainConfig, chosen: Chosen, groups: Sequence[dict[str, Any]], *, scaled: bool = False
+) -> torch.optim.Optimizer:
+    """The optimizer over parameter groups that have their own ``lr``; ``scaled`` where a gradient scaler
+    steps it. Raises ``ConfigRefusedError`` for a value it does not take."""
     without_compiler.prepare(chosen.kind)
     rate: float | None = config.learning_rate or groups[0]["lr"]
     if chosen.sets_own_rate:
         groups = [{key: value for key, value in group.items() if key != "lr"} for group in groups]
         rate = None
+    how = {"fused": True} if not scaled and _fuses(chosen) else {}
     try:
-        optimizer: torch.optim.Optimizer = chosen.kind(list(groups), lr=rate, **chosen.arguments)
+        optimizer: torch.optim.Optimizer = chosen.kind(list(groups), lr=rate, **chosen.arguments, **how)
     except (TypeError, ValueError) as error:
         raise ConfigRefusedError(
             str(config.source), Problem("optimizer_args", f"{error}.", "Change or remove it.")
@@ -84,6 +87,17 @@ def create(config: TrainConfig, chosen: Chosen, groups: Sequence[dict[str, Any]]
     if chosen.fact.schedule_free:
         optimizer.train()  # type: ignore[attr-defined]
     return optimizer
+
+
+def _fuses(chosen: Chosen) -> bool:
+    """Whether one kernel moves all tensors: where torch has one, and optimizer_args say nothing of the way.
+
+    Not with a gradient scaler: a fused step skips itself where gradients overflow, and neither accelerate nor
+    the schedule would learn of it.
+    """
+    own_way = chosen.arguments.keys() & {"fused", "foreach", "capturable", "differentiable"}
+    kinds = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
+    return chosen.kind in kinds and not own_way
 
 
 @contextmanager

@@ -123,7 +123,7 @@ class Stepper:
         limit = self.config.max_grad_norm or math.inf
         # accelerate's own function does these two, and imports torch.distributed.tensor for neither.
         self.accelerator.unscale_gradients()
-        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), limit))
+        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), limit, foreach=True))
         scaler = self.accelerator.scaler
         # With fp16 the gradient scaler skips such a step and lowers its scale, while there is room below it.
         if not math.isfinite(norm) and (scaler is None or scaler.get_scale() < 1):

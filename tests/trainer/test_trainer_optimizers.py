@@ -87,14 +87,19 @@ def packages() -> dict[str, Any]:
 def test_each_moves_as_its_package_does(config: TrainConfig) -> None:
     for name, make in packages().items():
         wanted = by_hand(make)
-        assert torch.equal(moved(with_optimizer(config, name)), wanted), name
+        # What torch moves with one kernel is rounded otherwise in the last bit.
+        near = 1e-6 if name in ("adamw", "SGDNesterov") else 0.0
+        found = moved(with_optimizer(config, name))
+        assert torch.allclose(found, wanted, rtol=near, atol=near * 1e-2), name
         assert not torch.equal(wanted, by_hand(make, steps=2)), name
 
 
 def test_arguments_reach_the_optimizer(config: TrainConfig) -> None:
     given = with_optimizer(config, "AdamW", "weight_decay=0.5", "betas=(0.5, 0.9)", "eps=1e-3")
     wanted = by_hand(lambda w: torch.optim.AdamW(w, lr=1e-2, weight_decay=0.5, betas=(0.5, 0.9), eps=1e-3))
-    assert torch.equal(moved(given), wanted)
+    assert torch.allclose(moved(given), wanted, rtol=1e-6)
+    as_asked = with_optimizer(config, "AdamW", *(given.optimizer_args or ()), "foreach=False")
+    assert torch.equal(moved(as_asked), wanted)
     assert optimizers.choose(given).words == (
         "torch.optim.adamw.AdamW(weight_decay=0.5,betas=(0.5, 0.9),eps=0.001)"
     )
