@@ -22,6 +22,7 @@ from loratui.trainer.network import Layer, Network, Sizes, attach
 from loratui.trainer.optimizers import Chosen
 from loratui.trainer.rates import rates_for
 from loratui.trainer.scaling import allow_half_gradients
+from loratui.trainer.shared_inputs import join
 from loratui.trainer.stepping import Diffusion, Stepper
 from loratui.trainer.targets import Targets, text_targets, unet_targets
 from loratui.trainer.together import Together
@@ -69,6 +70,8 @@ def _network_on(config: TrainConfig, model: BaseModel, wanted: Set[str], device:
         float(arguments.get("rank_dropout", 0.0)),
         float(arguments.get("module_dropout", 0.0)),
     )
+    for part in (model.unet, *model.text_encoders):
+        join(part)
     # Made from weights, a LoRA knows no dropout (networks/lora.py:829-837).
     return attach(targets, sizes, device, None if sizes.modules is not None else dropout)
 

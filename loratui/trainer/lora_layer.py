@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from loratui.trainer import low_rank
+
 
 @dataclass(frozen=True, slots=True)
 class Dropout:
@@ -53,7 +55,9 @@ class LoraLayer(nn.Module):
         self.alpha = alpha
         self.scale = alpha / rank
         self.dropout = dropout or Dropout()
+        self._dropping = self.dropout != Dropout()
         self.enabled = True
+        self._whole = original if low_rank.fits(original) else None
         self._forward = original.forward
         original.forward = self.forward  # type: ignore[method-assign,assignment]
 
@@ -95,13 +99,27 @@ class LoraLayer(nn.Module):
         """Dropout asks whether there are gradients."""
 
     def forward(self, x: Tensor) -> Tensor:
+        part = self.part
+        if part is not None:
+            return low_rank.one(x, part)
         result: Tensor = self._forward(x)
         if not self.enabled:
             return result
-        # Without gradients, as when a sample is drawn, nothing is left out.
-        if self.dropout != Dropout() and torch.is_grad_enabled():
+        if self._drops:
             return self._with_dropout(x, result)
         return self._raised(result, self.down(x), self.scale)
+
+    @property
+    def part(self) -> low_rank.Part | None:
+        """What is computed as one with the frozen layer, where that is possible."""
+        if self._whole is None or not self.enabled or self._drops:
+            return None
+        return low_rank.Part(self._whole, *self.weights, self.scale)
+
+    @property
+    def _drops(self) -> bool:
+        """Without gradients, as when a sample is drawn, nothing is left out."""
+        return self._dropping and torch.is_grad_enabled()
 
     def _raised(self, result: Tensor, inner: Tensor, scale: float) -> Tensor:
         """``result + up(inner) * scale``, where possible in one pass over ``result`` and in its place: what

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from loratui.trainer.nets.layers import attention
+from loratui.trainer.nets.layers import Projecting, attention
 from loratui.trainer.nets.net import Block, Config, Net
 
 
@@ -34,7 +34,7 @@ class TextStates:
     """[B,P]: the projection of the state at a text's end, where the encoder has one."""
 
 
-class CLIPAttention(nn.Module):
+class CLIPAttention(Projecting):
     """Each token to those before it."""
 
     def __init__(self, channels: int, heads: int) -> None:
@@ -46,7 +46,7 @@ class CLIPAttention(nn.Module):
         self.out_proj = nn.Linear(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        query, key, value = self.q_proj(x), self.k_proj(x), self.v_proj(x)
+        query, key, value = self.project(x, self.q_proj, self.k_proj, self.v_proj)
         found: Tensor = self.out_proj(attention(query, key, value, self.heads, causal=True))
         return found
 

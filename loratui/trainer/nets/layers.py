@@ -70,6 +70,14 @@ class Upsample2D(nn.Module):
         return found
 
 
+class Projecting(nn.Module):
+    """An attention, whose linear layers share their inputs."""
+
+    def project(self, x: Tensor, *layers: nn.Module) -> Sequence[Tensor]:
+        """What each layer makes of ``x``."""
+        return [layer(x) for layer in layers]
+
+
 def attention(query: Tensor, key: Tensor, value: Tensor, heads: int, *, causal: bool = False) -> Tensor:
     """[B,n,C] from [B,n,C] and twice [B,m,C]: ``heads`` attentions side by side."""
     query, key, value = (x.view(*x.shape[:2], heads, -1).transpose(1, 2) for x in (query, key, value))

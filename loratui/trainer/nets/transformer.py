@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from loratui.trainer.nets.layers import attention
+from loratui.trainer.nets.layers import Projecting, attention
 from loratui.trainer.nets.net import Block
 
 
-class Attention(nn.Module):
+class Attention(Projecting):
     """From each place to all places, or to all tokens of a caption."""
 
     def __init__(self, channels: int, heads: int, context: int | None = None) -> None:
@@ -21,8 +21,11 @@ class Attention(nn.Module):
         self.to_out = nn.ModuleList([nn.Linear(channels, channels)])
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        context = x if context is None else context
-        found = attention(self.to_q(x), self.to_k(context), self.to_v(context), self.heads)
+        if context is None:
+            query, key, value = self.project(x, self.to_q, self.to_k, self.to_v)
+        else:
+            query, (key, value) = self.to_q(x), self.project(context, self.to_k, self.to_v)
+        found = attention(query, key, value, self.heads)
         out: Tensor = self.to_out[0](found)
         return out
 
