@@ -24,17 +24,19 @@ _LINE_KEPT = 300
 _LOGICAL_LINE = 2_000
 _ECHO_LINES = 200
 
-# What stands before a line: a container log's time, fluxgym's time and level, compose's service, a rank
+# What stands before a line: a container log's time, fluxgym's time and level, compose's service, a rank, the
+# name a front end gives its trainer
 _PREFIX = re.compile(
     r"^(?:\d{4}-\d\d-\d\dT[\d:.,+]+Z? |\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] \[[A-Z]+\] ?"
-    r"|[a-z][\w.-]{0,40} +\| |\[(?:rank|default)\d+\]:\s?)+"
+    r"|[a-z][\w.-]{0,40} +\| |\[(?:rank|default)\d+\]:\s?"
+    r"|\[[a-z][\w-]{1,24}\] (?!\d)|(?:[A-Z]\w{1,20} ){1,4}STD(?:ERR|OUT): )+"
 )
 # A frame of a traceback that was posted without its indentation
 _BARE_FRAME = re.compile(r'^File "[^"]+", line \d+, in ')
 # A logger's head, as rich draws it or bare
 _HEAD = re.compile(
     r"^(?:\[?\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[^ ]*\s+|\d\d:\d\d:\d\d-\d{6}\s+)?"
-    r"\s*(?:INFO|WARNING|ERROR|CRITICAL)(?:\s*:\s*|\s+)"
+    r"\s*(?:INFO|WARNING|ERROR|CRITICAL)(?::[\w.]+:|\s*:\s*|\s+)"
 )
 _SOURCE = re.compile(r"\s{2,}\w+\.py:\d+\s*$")
 _CONTINUATION = re.compile(r"^ {18,}\S")
@@ -82,6 +84,8 @@ class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One that the exception's class must match, without its module; empty for any."""
     message: str = ""
     """One that is searched in the exception's last line; empty for any."""
+    last: bool = False
+    """Only for a traceback none of whose frames fits any other place."""
 
 
 class HintRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -190,6 +194,7 @@ class _Where(NamedTuple):
     frame: re.Pattern[str]
     errors: re.Pattern[str]
     message: re.Pattern[str]
+    last: bool
 
     def fits(self, frame: str, raised: Raised) -> bool:
         return bool(
@@ -208,8 +213,8 @@ class HintMatcher:
         self._places: list[_Where] = []
         for row in rules() if table is None else table:
             for place in row.raised:
-                parts = (place.frame, place.errors, place.message)
-                self._places.append(_Where(row, *map(one, parts)))
+                frame, errors, message = one(place.frame), one(place.errors), one(place.message)
+                self._places.append(_Where(row, frame, errors, message, place.last))
             for after in row.after:
                 self._rows.append(_Row(row, compiled(after.patterns), len(earlier), after.within))
                 earlier.append(after.line)
@@ -280,7 +285,9 @@ class HintMatcher:
         """The logical lines this piece may belong to, as far as they are known."""
         if text[0] in "│┃" and (inside := _BOX.match(text)):
             text = f"    {inside[1]}"
-        elif (text[0] in "[2" or " | " in text[:44]) and (prefix := _PREFIX.match(text)):
+        elif (text[0] in "[2" or " | " in text[:44] or " STD" in text[:44]) and (
+            prefix := _PREFIX.match(text)
+        ):
             text = text[prefix.end() :]
         if text.startswith("File ") and _BARE_FRAME.match(text):
             text = f"  {text}"
@@ -342,11 +349,12 @@ class HintMatcher:
         raised, self._unknown = self._unknown, None
         if raised is None or _RETOLD.match(raised.line):
             return
-        for frame in reversed(raised.frames):
-            for place in self._places:
-                if place.fits(frame, raised):
-                    yield from self._give(place.rule, raised.line)
-                    return
+        for last in (False, True):
+            for frame in reversed(raised.frames):
+                for place in self._places:
+                    if place.last == last and place.fits(frame, raised):
+                        yield from self._give(place.rule, raised.line)
+                        return
 
     def _was_met(self, row: _Row) -> bool:
         if row.earlier < 0:

@@ -12,9 +12,11 @@ _LONGEST = 300
 
 _FRAME = re.compile(r'^\s*(?:File "([^"]+)", line \d+, in (\S+)|\W*(\S+\.py):\d+ in (\S+))')
 _HEAD = re.compile(r"Traceback \(most recent call last\)")
-# Where a program, a thread or a loader's worker begins: nobody caught an exception that is seen from there
+# Where a program, a thread, a loader's worker or a web page's request begins: nobody caught an exception that
+# is seen from there
 _OUTERMOST = re.compile(
     r"(?:<module>|_run_module_as_main|_run_code|_worker_loop|_bootstrap(?:_inner)?|spawn_main)\|"
+    r"|/(?:gradio|uvicorn|starlette|fastapi)/"
 )
 
 
