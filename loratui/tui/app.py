@@ -62,6 +62,14 @@ class LoratuiApp(App[None]):
         Binding("ctrl+c", "leave", "leave", id="app.leave", priority=True, show=False, tooltip="Leave"),
         Binding("ctrl+q", "leave", "leave", id="app.quit", priority=True, show=False),
         Binding(
+            "ctrl+z",
+            "suspend_process",
+            "to the shell",
+            id="app.suspend",
+            show=False,
+            tooltip="To the shell for a moment; fg comes back, and a run goes on meanwhile",
+        ),
+        Binding(
             "ctrl+l", "repaint", "repaint", id="app.repaint", show=False, tooltip="Paint the screen anew"
         ),
     ]

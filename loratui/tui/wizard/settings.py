@@ -190,7 +190,7 @@ def standing(state: WizardState, one: Setting) -> Standing:
         if there != value:
             before = shown(there) or "none"
     advised = state.reason(key)
-    if advised is None or same(advised.value, value):
+    if advised is None or same(advised.value, value) or key == "output.name":
         return Standing(one, text, "", "", before)
     within = (
         isinstance(value, int | float)
