@@ -112,7 +112,7 @@ WRONG = [
     (1, "base.model", "/nowhere/pony.safetensors", ("/nowhere/pony.safetensors", "no such model")),
     (1, "base.model", "/tmp/old.ckpt", ("pickled",)),
     (1, "base.model", "~no-such-user/pony.safetensors", ("no such model",)),
-    (1, "base.model", "a" * 5000, ("it cannot be read", "Check the path.")),
+    (1, "base.model", "a/ " * 3000, ("no path is so long", "ctrl+u")),
     (2, "dataset.folder", "", ("10_name",)),
     (2, "dataset.folder", "/nowhere/pictures", ("/nowhere/pictures", "no such folder")),
     (2, "dataset.folder", "~no-such-user", ("no such folder",)),

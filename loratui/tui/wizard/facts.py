@@ -10,7 +10,7 @@ from loratui.places import expanded
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe
 from loratui.tui.wizard.arranging import misplaced, unarranged
-from loratui.tui.wizard.trouble import as_problem, reason
+from loratui.tui.wizard.trouble import as_problem, reason, too_long
 
 if TYPE_CHECKING:
     from loratui.dataset.checks import Wishes
@@ -82,6 +82,9 @@ def read_dataset(folder: str, regularization: str | None, extension: str) -> Dat
     from loratui.dataset import history
     from loratui.dataset.scan import scan
 
+    problem = too_long("dataset.folder", folder) or too_long("dataset.regularization", regularization or "")
+    if problem is not None:
+        return problem
     try:
         # What was mended counts; a plain folder's own steps are arranged from there as well.
         given = history.current(expanded(folder))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from loratui import places
 from loratui.places import expanded
 from loratui.problems import Problem, UserError, nearest
-from loratui.tui.wizard.trouble import as_problem, reason
+from loratui.tui.wizard.trouble import as_problem, reason, too_long
 
 if TYPE_CHECKING:
     from loratui.models.catalog import Entry
@@ -31,6 +31,8 @@ def read_model(model: str, is_meant: Callable[[], bool] = lambda: True) -> Model
     from loratui.models.inspect import require_base
     from loratui.models.named import entry_of
 
+    if problem := too_long("base.model", model):
+        return problem
     entry = entry_of(model)
     if entry is not None and not catalog.path_of(entry).is_file():
         return _of_entry(entry)
