@@ -27,6 +27,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "notify": ("notify", "Word of a run's end: ntfy, Discord, Telegram, JSON, a command."),
     "machine": ("machine", "Stop the rented machine after a run: RunPod, vast.ai; off by default."),
     "keep": ("machine", "Keep this machine on: call off a stop that is counting down."),
+    "after-restart": (
+        "restart",
+        "Tell of runs that a restart lost, go on with the queue; by itself if asked.",
+    ),
     "queue": ("queue", "Runs that wait for a GPU: order, hold, change, go on after a failure."),
     "fix": ("fix", "What one key can do about a run's trouble: shown, then done."),
     "check": ("check", "Everything in a folder of pictures that would spoil training on it."),

@@ -37,6 +37,14 @@ def begin(run: Run, stop_machine: bool = True) -> None:
 
 def after_lost(run: Run, stop_machine: bool = True) -> bool:
     """The same for a run whose supervisor is gone, for the first who finds it. Returns whether that is us."""
+    if not _is_first(run):
+        return False
+    begin(run, stop_machine)
+    return True
+
+
+def _is_first(run: Run) -> bool:
+    """Whether a run is lost and nobody knew; from now on somebody does."""
     status = store.read_status(run)
     if status is None or store.state(run, status)[0] != "lost":
         return False
@@ -47,23 +55,26 @@ def after_lost(run: Run, stop_machine: bool = True) -> bool:
     except OSError:  # told already, or nothing can be noted here: rather no word than one a second
         return False
     os.close(descriptor)
-    begin(run, stop_machine)
     return True
 
 
-def after_all_lost(now: float) -> list[Run]:
-    """Look through all runs for lost ones nobody has told of; a person is here, so the machine stays on.
-    ``now``: wall clock. Returns those found."""
+def lost_unknown(now: float) -> list[Run]:
+    """All lost runs nobody has known of until now; whoever asks has to tell. ``now``: wall clock."""
     found = []
     for run in store.all_runs():
         with contextlib.suppress(UserError, OSError):
             status = store.read_status(run)
-            if (
-                status is not None
-                and now - status.updated < TELL_WITHIN
-                and after_lost(run, stop_machine=False)
-            ):
+            if status is not None and now - status.updated < TELL_WITHIN and _is_first(run):
                 found.append(run)
+    return found
+
+
+def after_all_lost(now: float) -> list[Run]:
+    """Tell of all lost runs nobody has told of; a person is here, so the machine stays on. ``now``: wall
+    clock. Returns those found."""
+    found = lost_unknown(now)
+    for run in found:
+        begin(run, stop_machine=False)
     return found
 
 

@@ -126,6 +126,8 @@ class Status(msgspec.Struct, frozen=True):
     """Wall clock, seconds since 1970."""
     exit_code: int | None = None
     """The trainer's; negative for the signal that ended it."""
+    gpu: str = ""
+    """The name of the first GPU that it could use; empty where there was none."""
 
 
 def write_files(run: Run, files: Mapping[str, str]) -> None:

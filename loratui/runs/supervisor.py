@@ -114,6 +114,7 @@ def _afterwards(run: Run) -> None:
 
 def _run(attempt: Attempt, progress: Progress, signals: Signals) -> None:
     stop, meter = Stop(attempt.grace), Meter()
+    progress.status = msgspec.structs.replace(progress.status, gpu=meter.gpu)
     watch = Watch(attempt.run.folder, patience=attempt.patience)
     trainer = _start(attempt, progress)
     if trainer is None:

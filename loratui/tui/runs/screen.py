@@ -26,7 +26,8 @@ POLL_SLOW = 5.0
 HELP = (
     "Runs go on whether or not this window is open. LOST is a run whose machine restarted or whose\n"
     "supervisor was killed: r goes on from the last saved state. QUEUED runs wait for a GPU, number 1\n"
-    "is next: e changes one, K and J move it, H holds it back, d takes it out."
+    "is next: e changes one, K and J move it, H holds it back, d takes it out.\n"
+    "That a machine which restarts tells of it and goes on by itself: loratui after-restart --show"
 )
 
 
