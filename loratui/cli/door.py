@@ -54,7 +54,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 
 
 class Door(LazyGroup):
-    """Takes a folder in place of a command."""
+    """Takes a folder or a file in place of a command."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args:
@@ -62,7 +62,9 @@ class Door(LazyGroup):
         elif args[0] not in _COMMANDS and not args[0].startswith("-"):
             if not expanded(args[0]).exists():
                 word = nearest(args[0], _COMMANDS)
-                raise click.UsageError(f"{args[0]!r} is neither a command nor a folder. {word}".rstrip())
+                raise click.UsageError(
+                    f"{args[0]!r} is neither a command nor a folder or file. {word}".rstrip()
+                )
             args = ["open", *args]
         return super().parse_args(ctx, args)
 
@@ -72,7 +74,8 @@ class Door(LazyGroup):
 def cli() -> None:
     """Train LoRAs from a terminal: a wizard, a live panel, and runs that outlive the connection.
 
-    Without a command the screens open; with a folder of pictures, the wizard opens on it.
+    Without a command the screens open; with a folder of pictures, the wizard opens on it; with a recipe or
+    a Kohya config.toml, on its last page; with the folder of a run, its panel.
     """
 
 

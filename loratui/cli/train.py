@@ -102,6 +102,8 @@ def train(
 
     Ctrl+C leaves; the run goes on.
     """
+    if (file / "recipe.toml").is_file() and (file / "status.json").is_file():
+        file /= "recipe.toml"  # the folder of a run: its recipe once more
     if file.is_dir():
         from loratui.tui.wizard.headless import answered
 

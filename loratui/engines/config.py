@@ -215,6 +215,9 @@ def from_kohya(flat: Mapping[str, Any], source: str) -> Recipe:
         for problem in kohya_config.check(flat, script)
         if kohya_config.option(problem.key, script) or not kohya_config.scripts_with(problem.key)
     ]
+    if not flat.get("pretrained_model_name_or_path"):
+        words = "Add it: a .safetensors file, a diffusers folder, or org/name on the hub."
+        problems.append(Problem("pretrained_model_name_or_path", "it names no base model.", words))
     if problems:
         raise UserError(source, *problems)
     changes: dict[str, Any] = {}

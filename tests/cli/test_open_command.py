@@ -1,0 +1,61 @@
+"""``loratui PATH``: what opens for which path."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+
+from loratui import demo
+from loratui.cli.open import opening
+from loratui.problems import UserError
+from loratui.recipe import dumps
+from loratui.runs import store
+from loratui.tui.wizard.screen import WizardScreen
+from loratui.tui.wizard.steps import REVIEW
+
+
+def review(path: Path) -> WizardScreen:
+    screen = opening(path)["first"]()
+    assert isinstance(screen, WizardScreen) and screen.step == REVIEW
+    return screen
+
+
+def test_a_folder_of_pictures_and_nothing(tmp_path: Path) -> None:
+    assert opening(None) == {}
+    assert opening(tmp_path)["recipe"].dataset.folder == str(tmp_path)
+
+
+def test_a_recipe_a_kohya_config_and_a_gui_preset_open_at_review(home: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(dumps(demo.recipe()))
+    assert review(own).state.recipe.network.rank == demo.recipe().network.rank
+    kohya = tmp_path / "config.toml"
+    kohya.write_text(tomli_w.dumps({"network_dim": 24, "network_alpha": 12, "learning_rate": 1e-4}))
+    assert review(kohya).state.recipe.network.rank == 24
+    gui = tmp_path / "preset.json"
+    gui.write_text(json.dumps({"network_dim": 12, "network_alpha": 6, "LoRA_type": "Standard", "zzz": 5}))
+    assert review(gui).state.recipe.network.rank == 12
+
+
+def test_a_run_opens_its_panel_and_one_of_elsewhere_its_recipe(home: Path, tmp_path: Path) -> None:
+    run = store.create(demo.recipe(), "builtin", 9)
+    assert opening(run.folder) == {"run_id": run.id}
+    shutil.copytree(run.folder, tmp_path / "carried")
+    assert review(tmp_path / "carried").state.recipe.output.name == "demo"
+
+
+def test_a_file_that_is_no_recipe_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text("[[[")
+    with pytest.raises(UserError):
+        opening(tmp_path / "x.toml")
+
+
+def test_train_takes_the_folder_of_a_run(home: Path, call: Any) -> None:
+    run = store.create(demo.recipe(), "builtin", 9)
+    with pytest.raises(UserError, match=r"recipe\.toml|base\.model"):
+        call("train", run.folder, "--set", "base.model=/nowhere.safetensors")
