@@ -85,6 +85,16 @@ ZeroDivisionError: division by zero""",
     aspect_ratio = image_width / image_height
 ZeroDivisionError: division by zero""",
     "resolution_missing": "AssertionError: resolution is required / x",
+    "value_range": "ValueError: num_workers option should be non-negative; use num_workers=0 to disable it.",
+    "resolution_bad": """  File "/opt/sd/library/train_util.py", line 5410, in prepare_dataset_args
+    args.resolution = tuple([int(r) for r in args.resolution.split(",")])
+ValueError: invalid literal for int() with base 10: '512x512'""",
+    "sched_args": """  File "/opt/sd/library/train_util.py", line 5290, in get_scheduler_fix
+    key, value = arg.split("=")
+ValueError: not enough values to unpack (expected 2, got 1)""",
+    "sample_prompts": """  File "/opt/sd/library/train_util.py", line 6414, in sample_images_common
+UnicodeDecodeError: 'utf-8' codec can't decode byte 0xe9 in position 0: unexpected end of data""",
+    "sample_prompts_missing": "No prompt file / x: /data/prompts.txt",
     "bucket_bounds": "AssertionError: max_bucket_reso must be equal or greater than resolution / x",
     "aug_cache": "AssertionError: when caching latents, either color_aug or random_crop cannot be used / x",
     "te_cache_caption": "AssertionError: when caching Text Encoder output, either caption_dropout_rate, shuffle_caption",
