@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("TEXTUAL_FPS", "30")  # read once, when Textual is imported
 
 from textual import events, work
-from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App
 from textual.binding import Binding
 from textual.screen import Screen
@@ -25,7 +24,7 @@ from textual.theme import Theme
 from loratui import places
 from loratui.recipe import Recipe
 from loratui.tui.glyphs import glyphs
-from loratui.tui.painting import Difference, Painter
+from loratui.tui.painting import Painter, differing
 from loratui.tui.widgets.scroll import choose_bars
 
 if TYPE_CHECKING:
@@ -200,10 +199,9 @@ class LoratuiApp(App[None]):
         else:
             self.push_screen(screen)
 
-    def _display(self, screen: Screen[Any], renderable: Any) -> None:
-        if isinstance(renderable, ChopsUpdate | LayoutUpdate):
-            renderable = Difference(self._painter, renderable, self.size.width)
-        super()._display(screen, renderable)
+    def _display(self, screen: Screen[Any], renderable: Any, *more: Any, **named: Any) -> None:
+        shown = differing(self._painter, renderable, self.size.width)
+        super()._display(screen, shown, *more, **named)
 
     def on_resize(self) -> None:
         """What a terminal makes of its cells when it changes its size is its own affair."""
@@ -212,7 +210,10 @@ class LoratuiApp(App[None]):
     def action_repaint(self) -> None:
         """Something else has written on the terminal."""
         self._painter.forget()
-        self._display(self.screen, self.screen._compositor.render_update(full=True))
+        try:
+            self._display(self.screen, self.screen._compositor.render_update(full=True))
+        except (AttributeError, TypeError):  # private names of Textual's; what is public paints less
+            self.refresh(layout=True)
 
     def _fatal_error(self) -> None:
         """A fault of ours ends the screens; ``run_app`` hands it on, so that no traceback is shown."""

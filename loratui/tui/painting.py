@@ -3,19 +3,24 @@
 Textual 8.2 paints a changed part of a row from the left edge of its widget on (``ChopsUpdate`` in
 ``textual/_compositor.py``, "TODO: crop to x extents"), and a key that shows another part of a screen paints
 nearly all of it three times. On a link of a few kilobytes a second that is seconds of waiting.
+
+Textual has no public door to what is sent for an update, so this leans on private names of its compositor.
+Where one of them is missing, or means something else by now, Textual paints as it would without us.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.control import Control
-from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
 from loratui.tui.widgets.changed import regions
+
+_NEEDED = {"ChopsUpdate": ("chops", "spans", "chop_ends"), "LayoutUpdate": ("strips", "region")}
+"""What is used of each kind of update."""
 
 
 class Piece(NamedTuple):
@@ -63,10 +68,39 @@ class Painter:
             yield Piece(x + region.x, y, cells.crop(region.x, region.right))
 
 
-class Difference(CompositorUpdate):
-    """An update without what the terminal shows already. It is worked out when it is sent, not before."""
+def differing(painter: Painter, update: Any, width: int) -> Any:
+    """An update without what the terminal shows already; the update itself where it is not one we know. It is
+    worked out when it is sent, not before."""
+    if update is None:  # nothing to paint
+        return None
+    names = _NEEDED.get(type(update).__name__)
+    base = _base()
+    if names is None or base is None or not all(hasattr(update, name) for name in names):
+        painter.forget()
+        return update
+    return base(painter, update, width)
 
-    def __init__(self, painter: Painter, update: ChopsUpdate | LayoutUpdate, width: int) -> None:
+
+_classes: list[Callable[..., Any] | None] = []
+
+
+def _base() -> Callable[..., Any] | None:
+    """The class of our updates, made once; None where Textual's is not what it was."""
+    if not _classes:
+        try:
+            from textual._compositor import CompositorUpdate
+        except ImportError:
+            _classes.append(None)
+        else:
+            known = hasattr(CompositorUpdate, "render_segments")
+            _classes.append(type("Difference", (_Difference, CompositorUpdate), {}) if known else None)
+    return _classes[0]
+
+
+class _Difference:
+    """Stands for an update of Textual's."""
+
+    def __init__(self, painter: Painter, update: Any, width: int) -> None:
         self._painter = painter
         self._update = update
         self._width = width
@@ -74,15 +108,19 @@ class Difference(CompositorUpdate):
     def render_segments(self, console: Console) -> str:
         """What is sent to the terminal."""
         sent: list[str] = []
-        for piece in pieces(self._update):
-            for x, y, cells in self._painter.new(piece, self._width):
-                sent += [Control.move_to(x, y).segment.text, cells.render(console)]
+        try:
+            for piece in pieces(self._update):
+                for x, y, cells in self._painter.new(piece, self._width):
+                    sent += [Control.move_to(x, y).segment.text, cells.render(console)]
+        except (AttributeError, IndexError, TypeError, ValueError):
+            self._painter.forget()
+            return str(self._update.render_segments(console))
         return "".join(sent)
 
 
-def pieces(update: ChopsUpdate | LayoutUpdate) -> Iterator[Piece]:
+def pieces(update: Any) -> Iterator[Piece]:
     """What an update is about, from its first to its last cell in each row."""
-    if isinstance(update, LayoutUpdate):
+    if type(update).__name__ == "LayoutUpdate":
         for y, strips in enumerate(update.strips, update.region.y):
             yield Piece(update.region.x, y, Strip.join(list(strips)))
         return

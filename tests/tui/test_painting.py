@@ -19,9 +19,10 @@ from textual.strip import Strip
 
 from loratui.events import StateChanged
 from loratui.runs import gpu
+from loratui.tui import painting
 from loratui.tui.app import LoratuiApp
 from loratui.tui.glyphs import glyphs
-from loratui.tui.painting import Difference, Painter, pieces
+from loratui.tui.painting import Painter, differing, pieces
 from loratui.tui.training import gpu_words
 from loratui.tui.training.screen import TrainingScreen
 from loratui.tui.widgets.line import Line, changes
@@ -89,7 +90,7 @@ def test_the_terminal_shows_the_same_as_if_all_had_been_sent(frames: list[Any]) 
         if forgets:
             painter.forget()
         wanted = update(rows, spans)
-        pyte.Stream(lean).feed(Difference(painter, wanted, 27).render_segments(console))
+        pyte.Stream(lean).feed(differing(painter, wanted, 27).render_segments(console))
         for x, y, cells in pieces(wanted):
             pyte.Stream(full).feed(f"\x1b[{y + 1};{x + 1}H{cells.text}")
         assert lean.display == full.display
@@ -98,14 +99,51 @@ def test_the_terminal_shows_the_same_as_if_all_had_been_sent(frames: list[Any]) 
 def test_what_is_shown_already_is_not_sent() -> None:
     painter, console = Painter(), Console(force_terminal=True, color_system=None)
     frame = update(LETTERS, None)
-    assert len(Difference(painter, frame, 27).render_segments(console)) > 81
-    assert Difference(painter, frame, 27).render_segments(console) == ""
-    assert Difference(painter, update(LETTERS, [(1, 3, 9)]), 27).render_segments(console) == ""
+    assert len(differing(painter, frame, 27).render_segments(console)) > 81
+    assert differing(painter, frame, 27).render_segments(console) == ""
+    assert differing(painter, update(LETTERS, [(1, 3, 9)]), 27).render_segments(console) == ""
     changed = [LETTERS[0], LETTERS[1].replace("x", "q").replace("y", "q", 1), LETTERS[2]]
-    assert Difference(painter, update(changed, None), 27).render_segments(console) == "\x1b[2;9Hq"
+    assert differing(painter, update(changed, None), 27).render_segments(console) == "\x1b[2;9Hq"
     painter.forget()
-    assert len(Difference(painter, frame, 27).render_segments(console)) > 81
-    assert len(Difference(painter, update(LETTERS, None), 30).render_segments(console)) > 81  # another width
+    assert len(differing(painter, frame, 27).render_segments(console)) > 81
+    assert len(differing(painter, update(LETTERS, None), 30).render_segments(console)) > 81  # another width
+
+
+def whole(frame: Any, console: Console) -> str:
+    """As Textual sends it."""
+    return str(frame.render_segments(console))
+
+
+@pytest.mark.parametrize("change", ["renamed class", "lost field", "no base", "no method", "other meaning"])
+def test_where_textual_is_not_what_it_was_it_paints_by_itself(
+    monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """No error, and nothing left out; what the terminal shows is unknown from then on."""
+    painter, console = Painter(), Console(force_terminal=True, color_system=None)
+    first = update(LETTERS, None)
+    differing(painter, first, 27).render_segments(console)  # known: a second time nothing would be sent
+    monkeypatch.setattr(painting, "_classes", [])
+    frame: Any = update(LETTERS, None)
+    match change:
+        case "renamed class":
+            frame = type("PaneUpdate", (), {"render_segments": lambda self, console: whole(first, console)})()
+        case "lost field":
+            del frame.strips
+            monkeypatch.setattr(LayoutUpdate, "render_segments", lambda self, console: whole(first, console))
+            first = type("Kept", (), {"render_segments": lambda self, console: "all of it"})()
+        case "no base":
+            monkeypatch.delattr("textual._compositor.CompositorUpdate")
+        case "no method":
+            monkeypatch.delattr("textual._compositor.CompositorUpdate.render_segments")
+        case "other meaning":
+            frame.region = None
+            monkeypatch.setattr(LayoutUpdate, "render_segments", lambda self, console: "all of it")
+            first = type("Kept", (), {"render_segments": lambda self, console: "all of it"})()
+    assert differing(painter, frame, 27).render_segments(console) == whole(first, console) != ""
+    assert differing(painter, None, 27) is None
+    monkeypatch.undo()
+    again = update(LETTERS, None)
+    assert len(differing(painter, again, 27).render_segments(console)) > 81
 
 
 def test_a_step_repaints_a_few_cells(
@@ -119,7 +157,7 @@ def test_a_step_repaints_a_few_cells(
 
     def display(app: LoratuiApp, screen: Any, renderable: Any) -> None:
         if isinstance(renderable, ChopsUpdate | LayoutUpdate):
-            sent.append(Difference(painter, renderable, app.size.width).render_segments(console))
+            sent.append(differing(painter, renderable, app.size.width).render_segments(console))
 
     async def act(pilot: Pilot[None]) -> None:
         await pilot.app.workers.wait_for_complete()
