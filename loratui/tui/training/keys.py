@@ -18,7 +18,6 @@ CHART_KEYS = (
     ("+ -", "zoom"),
     ("0", "all"),
     ("g", "log scale"),
-    ("m", "rates, gradient norm"),
 )
 
 BINDINGS: list[BindingType] = [
@@ -66,7 +65,8 @@ def shown(view: RunView, mode: Mode, resumable: bool, listens: bool) -> list[tup
     if mode == "log":
         return [("l", "panel"), *LOG_KEYS, ("?", "help")]
     if mode == "chart":
-        return [("c", "panel"), *CHART_KEYS, ("?", "help")]
+        more = [("m", "rates, gradient norm")] if view.curves else []
+        return [("c", "panel"), *CHART_KEYS, *more, ("?", "help")]
     ended, files = view.state in ENDED, bool(view.checkpoints or view.final_file)
     keys = [("q", "leave" if ended else "leave (run goes on)")]
     if any(hint.severity != "info" for hint in view.hints):
