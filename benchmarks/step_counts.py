@@ -40,14 +40,14 @@ def kernels_of(work: Callable[[], object]) -> int:
 def kept_bytes(forward: Callable[[], object], known: Iterable[Tensor]) -> int:
     """Bytes that a forward pass keeps for its backward pass, each storage once, without those ``known``
     before it: weights and inputs."""
-    left_out = {tensor.untyped_storage().data_ptr() for tensor in known}
+    left_out = {tensor.untyped_storage()._cdata for tensor in known}
     found: dict[int, int] = {}
     alive = []
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in left_out:
-            found[storage.data_ptr()] = storage.nbytes()
+        if storage._cdata not in left_out:
+            found[storage._cdata] = storage.nbytes()
             alive.append(storage)  # no other may get its address
         return tensor
 

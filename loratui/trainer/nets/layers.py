@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from loratui.trainer.nets.frugal import Conv2d, norm_silu
 from loratui.trainer.nets.net import Block
 
 
@@ -18,19 +19,19 @@ class ResnetBlock2D(Block):
         """``time``: channels of the timestep's embedding; None in a VAE."""
         super().__init__()
         self.norm1 = nn.GroupNorm(groups, inner, eps)
-        self.conv1 = nn.Conv2d(inner, outer, 3, padding=1)
+        self.conv1 = Conv2d(inner, outer, 3, padding=1)
         if time is not None:
             self.time_emb_proj = nn.Linear(time, outer)
         self.norm2 = nn.GroupNorm(groups, outer, eps)
-        self.conv2 = nn.Conv2d(outer, outer, 3, padding=1)
-        self.conv_shortcut = nn.Conv2d(inner, outer, 1) if inner != outer else None
+        self.conv2 = Conv2d(outer, outer, 3, padding=1)
+        self.conv_shortcut = Conv2d(inner, outer, 1) if inner != outer else None
 
     def compute(self, x: Tensor, time: Tensor | None = None) -> Tensor:
         """``x`` [B,C,h,w]; ``time`` [B,T], with its activation done."""
-        inner = self.conv1(functional.silu(self.norm1(x)))
+        inner = self.conv1(norm_silu(self.norm1, x))
         if time is not None:
             inner = inner + self.time_emb_proj(time)[:, :, None, None]
-        inner = self.conv2(functional.silu(self.norm2(inner)))
+        inner = self.conv2(norm_silu(self.norm2, inner))
         if self.conv_shortcut is not None:
             x = self.conv_shortcut(x)
         found: Tensor = x + inner
@@ -42,7 +43,7 @@ class Downsample2D(nn.Module):
 
     def __init__(self, channels: int, padding: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=padding)
+        self.conv = Conv2d(channels, channels, 3, stride=2, padding=padding)
         self._padding = padding
 
     def forward(self, x: Tensor) -> Tensor:
@@ -57,7 +58,7 @@ class Upsample2D(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv = Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, size: Sequence[int] | None = None) -> Tensor:
         if len(x) >= 64:  # nearest neighbours of large channels_last batches fail

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional
 
+from loratui.trainer.nets.frugal import gated
 from loratui.trainer.nets.layers import Projecting, attention
 from loratui.trainer.nets.net import Block
 
@@ -38,9 +38,7 @@ class GEGLU(nn.Module):
         self.proj = nn.Linear(channels, 2 * inner)
 
     def forward(self, x: Tensor) -> Tensor:
-        value, gate = self.proj(x).chunk(2, dim=-1)
-        found: Tensor = value * functional.gelu(gate)
-        return found
+        return gated(self.proj(x))
 
 
 class FeedForward(nn.Module):

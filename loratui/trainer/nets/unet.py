@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from loratui.trainer.nets.frugal import Conv2d, norm_silu
 from loratui.trainer.nets.layers import Downsample2D, ResnetBlock2D, TimestepEmbedding, Upsample2D, sinusoids
 from loratui.trainer.nets.net import Config, Net
 from loratui.trainer.nets.transformer import Transformer2DModel
@@ -111,7 +112,7 @@ class UNet2DConditionModel(Net):
                 for _ in range(number)
             ]
 
-        self.conv_in = nn.Conv2d(int(config.get("in_channels", 4)), widths[0], 3, padding=1)
+        self.conv_in = Conv2d(int(config.get("in_channels", 4)), widths[0], 3, padding=1)
         self.time_embedding = TimestepEmbedding(widths[0], time)
         self._added = int(config.get("addition_time_embed_dim") or 0)
         if config.get("addition_embed_type"):
@@ -134,7 +135,7 @@ class UNet2DConditionModel(Net):
         width = widths[-1]
         self.mid_block = Level([(width, width)] * 2, transformers(-1, 1), None, None, **common)
         self.conv_norm_out = nn.GroupNorm(groups, widths[0], eps)
-        self.conv_out = nn.Conv2d(widths[0], int(config.get("out_channels", 4)), 3, padding=1)
+        self.conv_out = Conv2d(widths[0], int(config.get("out_channels", 4)), 3, padding=1)
 
     def forward(
         self,
@@ -170,7 +171,7 @@ class UNet2DConditionModel(Net):
             if block.sampler is not None:
                 # Sides that do not halve evenly have to come out as they went in.
                 x = block.sampler(x, kept[-1].shape[2:])
-        found: Tensor = self.conv_out(functional.silu(self.conv_norm_out(x)))
+        found: Tensor = self.conv_out(norm_silu(self.conv_norm_out, x))
         return found
 
 
