@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from loratui import clip_tokens
-from loratui.dataset import caption_text
 from loratui.dataset.caption_checks import read_captions
 from loratui.dataset.caption_text import Caption
 from loratui.dataset.history import Base
@@ -96,13 +95,6 @@ def read_entries(base: Base) -> Entries:
         caption_name = _name(base, str(caption.path)) if caption else stem + captions.extension
         entries.append(Entry(name, caption_name, caption))
     return Entries(base, captions.extension, tuple(entries))
-
-
-def of_text(name: str, text: str) -> Entry:
-    """An entry out of nothing but a name and a caption, for whatever is no file yet."""
-    from pathlib import Path
-
-    return Entry(name, "", caption_text.Caption(Path(name), text))
 
 
 def _guessed(caption: Caption) -> Caption:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from textual.binding import Binding
 from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Input
@@ -18,8 +17,9 @@ from loratui.dataset.mending.tag_filter import Term
 from loratui.dataset.mending.tag_table import TagCount, tag_table
 from loratui.dataset.mending.typed_filter import TypedFilter
 from loratui.problems import UserError
-from loratui.tui.dataset import tag_questions
+from loratui.tui.dataset import tag_keys, tag_questions
 from loratui.tui.dataset.screen import MendScreen
+from loratui.tui.dataset.tag_keys import BINDINGS
 from loratui.tui.dataset.tag_questions import Question
 from loratui.tui.dataset.tag_rows import (
     about_caption,
@@ -45,27 +45,7 @@ class TagsScreen(MendScreen[Entries]):
         "  folder:10_hero   name:IMG_*        with AND, OR, NOT and parentheses between\n"
         "Captions edited one by one become a step of their own when you press s, or when you leave."
     )
-    BINDINGS = [
-        Binding("slash", "filter", "filter", id="tags.filter", tooltip="Type a filter"),
-        Binding("tab", "turn", "tags / captions", id="tags.turn", tooltip="Tags by frequency, or captions"),
-        Binding("enter", "open", "open", id="tags.open", tooltip="Show a tag's pictures; edit a caption"),
-        Binding("a", "add(True)", "add in front", id="tags.front", tooltip="Add tags in front"),
-        Binding("e", "add(False)", "add at the end", id="tags.end", tooltip="Add tags at the end"),
-        Binding("d", "remove", "remove", id="tags.remove", tooltip="Remove a tag"),
-        Binding("r", "rename", "rename", id="tags.rename", tooltip="Call a tag something else"),
-        Binding("t", "trigger", "trigger first", id="tags.trigger", tooltip="Trigger word to the front"),
-        Binding(
-            "n",
-            "normalise",
-            "tidy",
-            id="tags.tidy",
-            tooltip="UTF-8, one line, each tag once",
-        ),
-        Binding("m", "fill", "fill missing", id="tags.fill", tooltip="Write captions for pictures without"),
-        Binding("x", "leave_out", "leave out", id="tags.out", tooltip="Leave out the pictures shown"),
-        Binding("c", "clear", "clear filter", id="tags.clear", tooltip="Show everything again"),
-        Binding("s", "save", "save", id="tags.save", tooltip="Make a step of captions edited one by one"),
-    ]
+    BINDINGS = BINDINGS
 
     def __init__(self, folder: Path, wanted: str = "") -> None:
         super().__init__(folder)
@@ -122,24 +102,9 @@ class TagsScreen(MendScreen[Entries]):
         return about_caption(entry, self._edits.text(entry)) if entry is not None else ""
 
     def _show_keys(self) -> None:
-        if isinstance(self.focused, Input):
-            self.query_one(KeyBar).show([("enter", "show"), ("esc", "back to the list"), ("f1", "help")])
-            return
-        save = [("s", "save")] if self._edits else []
-        self.query_one(KeyBar).show(
-            [
-                *save,
-                ("enter", "filter by it" if self._shows_tags else "edit"),
-                ("/", "filter"),
-                ("tab", "captions" if self._shows_tags else "tags"),
-                ("a", "add"),
-                ("d", "remove"),
-                ("r", "rename"),
-                ("t", "trigger"),
-                ("?", "more"),
-                ("esc", "back"),
-            ]
-        )
+        typing = isinstance(self.focused, Input)
+        found = tag_keys.shown(tags=self._shows_tags, edited=bool(self._edits), typing=typing)
+        self.query_one(KeyBar).show(found)
 
     def _tag(self) -> TagCount | None:
         cursor = self.rows.cursor

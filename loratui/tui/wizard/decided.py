@@ -6,6 +6,31 @@ from collections.abc import Iterable
 
 from loratui.recipe import Recipe, flatten
 
+OF_A_LENGTH = frozenset(
+    {
+        "steps.epochs",
+        "steps.target",
+        "output.save_every_epochs",
+        "samples.every_epochs",
+        "kohya.sample_every_n_steps",
+        "kohya.save_every_n_steps",
+    }
+)
+"""What an effort decides."""
+OF_A_MODEL = frozenset(
+    {
+        "base.family",
+        "base.prediction",
+        "base.zero_terminal_snr",
+        "launch.engine",
+        "training.resolution",
+        "training.bucket_max",
+        "training.bucket_min",
+        "training.bucket_step",
+    }
+)
+"""Settings that another family of model makes meaningless."""
+
 
 class Decided:
     """Which settings a person chose."""

@@ -5,10 +5,13 @@ Every suggestion keeps its reason: Review shows it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loratui import places
 from loratui.advice.advise import advise
 from loratui.advice.facts import ModelFacts
 from loratui.advice.length import Effort, Plan, plan, save_interval
@@ -62,7 +65,7 @@ def _dataset(state: WizardState) -> Iterator[Suggestion]:
     )
     nothing = "The captions say the trigger, or there is none."
     yield prefix or Suggestion("kohya.caption_prefix", None, nothing, _HERE)
-    name = state.suggested_name()
+    name = _name_of(state.recipe.dataset.folder)
     if name:
         yield Suggestion("output.name", name, "The folder's name; any other will do.", _HERE)
 
@@ -177,3 +180,12 @@ def planned_length(state: WizardState, effort: Effort | None = None) -> Plan | N
         steps_per_epoch=count.steps_per_epoch,
         batch=recipe.steps.batch_size * recipe.steps.accumulation * recipe.launch.num_processes,
     )
+
+
+def _name_of(folder: str) -> str:
+    """A name for the LoRA from its folder of pictures, or from the folder that was arranged."""
+    if not folder:
+        return ""
+    name = Path(folder).name.strip(". ")[:60] or "lora"
+    arranged = Path(folder).parent == places.datasets_folder()
+    return re.sub(r"-[0-9a-f]{8}$", "", name) if arranged else name

@@ -10,6 +10,7 @@ from loratui.advice.base_bits import kept_in
 from loratui.advice.memory import MARGIN_GIB, MemoryEstimate, estimate, fits, largest_batch
 from loratui.advice.network import file_size_bytes
 from loratui.advice.pace import Pace, duration, pace
+from loratui.models.inspect import ModelFile
 from loratui.tui.text import size
 from loratui.tui.wizard.state import WizardState
 
@@ -44,7 +45,10 @@ class Outlook:
 
 def outlook(state: WizardState) -> Outlook:
     """As things stand."""
-    machine, recipe, family = state.machine, state.recipe, state.recipe.base.family
+    machine, recipe = state.machine, state.recipe
+    family: str | None = recipe.base.family
+    if family is None and isinstance(state.model, ModelFile):
+        family = state.model.family  # a recipe need not say what the file does
     free_bytes = machine.free_bytes if machine else None
     if family is None:
         return Outlook(free_bytes=free_bytes)

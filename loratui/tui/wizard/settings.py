@@ -192,6 +192,8 @@ def standing(state: WizardState, one: Setting) -> Standing:
     advised = state.reason(key)
     if advised is None or same(advised.value, value) or key == "output.name":
         return Standing(one, text, "", "", before)
+    if key == "base.family" and value is None:
+        return Standing(one, shown(advised.value), "by its header", "", before)
     within = (
         isinstance(value, int | float)
         and not isinstance(value, bool)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from loratui import places
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe, Steps, change, check, flatten
-from loratui.tui.wizard.decided import Decided, decided_in
+from loratui.tui.wizard.decided import OF_A_LENGTH, OF_A_MODEL, Decided, decided_in
 from loratui.tui.wizard.facts import DatasetFacts
 from loratui.tui.wizard.steps import REVIEW, step_of, step_of_config_key
 from loratui.tui.wizard.values import Kind, shown, typed_value
@@ -25,30 +22,6 @@ if TYPE_CHECKING:
     from loratui.models.inspect import ModelFile
     from loratui.runs.machine import Machine
 
-_LENGTH = frozenset(
-    {
-        "steps.epochs",
-        "steps.target",
-        "output.save_every_epochs",
-        "samples.every_epochs",
-        "kohya.sample_every_n_steps",
-        "kohya.save_every_n_steps",
-    }
-)
-"""What an effort decides."""
-_OF_A_MODEL = frozenset(
-    {
-        "base.family",
-        "base.prediction",
-        "base.zero_terminal_snr",
-        "launch.engine",
-        "training.resolution",
-        "training.bucket_max",
-        "training.bucket_min",
-        "training.bucket_step",
-    }
-)
-"""Settings that another family of model makes meaningless."""
 _ROUNDS = 3
 """Advice on one setting may move another; it settles at once in practice."""
 
@@ -137,8 +110,8 @@ class WizardState:
     def choose_effort(self, effort: Effort) -> None:
         """Quick, balanced or thorough: epochs and checkpoints follow."""
         self.effort = effort
-        self.decided.open(*_LENGTH)
-        for key in _LENGTH:
+        self.decided.open(*OF_A_LENGTH)
+        for key in OF_A_LENGTH:
             self.typed.pop(key, None)
         self.fit()
 
@@ -181,7 +154,7 @@ class WizardState:
         self._model_key, self.model = model, found
         told = None if isinstance(found, Problem) else found.family
         if self._model_typed and told != self.recipe.base.family:
-            self.decided.open(*_OF_A_MODEL)
+            self.decided.open(*OF_A_MODEL)
         self.fit()
 
     @property
@@ -298,15 +271,6 @@ class WizardState:
         """What differs from the run this was copied from: (dotted key, there, here)."""
         return self.parent[1].diff(self.recipe) if self.parent else []
 
-    def suggested_name(self) -> str:
-        """A name for the LoRA from its folder of pictures, or from the folder that was arranged."""
-        folder = self.recipe.dataset.folder
-        if not folder:
-            return ""
-        name = suggested_name(folder)
-        arranged = Path(folder).parent == places.datasets_folder()
-        return re.sub(r"-[0-9a-f]{8}$", "", name) if arranged else name
-
     def _put(self, changes: Mapping[str, Any]) -> None:
         """Set values; ``kohya.`` keys with None are taken out."""
         left_out = {key for key, value in changes.items() if key.startswith("kohya.") and value is None}
@@ -317,8 +281,3 @@ class WizardState:
             recipe = msgspec.structs.replace(recipe, kohya=rest)
         if recipe != self.recipe:
             self.recipe = recipe
-
-
-def suggested_name(folder: str) -> str:
-    """A name for the LoRA from its folder of pictures."""
-    return Path(folder).name.strip(". ")[:60] or "lora"

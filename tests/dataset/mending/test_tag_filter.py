@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loratui.dataset.caption_text import Caption
 from loratui.dataset.mending import tag_filter
-from loratui.dataset.mending.entries import Entry, of_text
+from loratui.dataset.mending.entries import Entry
 from loratui.dataset.mending.tag_filter import And, Filter, Not, Or, Term, fits, parse
 from loratui.problems import UserError
 
@@ -19,7 +22,7 @@ PICTURES = {
     "5_x/d.png": "",
     "d(1).png": "miku (vocaloid), re:zero, [brackets], salt and pepper",
 }
-ENTRIES = [of_text(name, text) for name, text in PICTURES.items()]
+ENTRIES = [Entry(name, "", Caption(Path(name), text)) for name, text in PICTURES.items()]
 
 
 def found(text: str, entries: list[Entry] = ENTRIES) -> str:
