@@ -16,13 +16,14 @@ from pathlib import Path
 
 from loratui.events import Ended
 from loratui.problems import UserError
+from loratui.trainer.ahead import Ahead
 from loratui.trainer.asked import Asked
 from loratui.trainer.config import ConfigRefusedError
 from loratui.trainer.config_file import load_config
 from loratui.trainer.option_rules import option_problems
-from loratui.trainer.options import Options
+from loratui.trainer.options import Options, packs_unet
 from loratui.trainer.out_of_memory import next_lever
-from loratui.trainer.process import end_now, own_stdout, sentence
+from loratui.trainer.process import end_now, own_stdout, sentence, uncollected
 from loratui.trainer.report import Reporter, line_writer, to_stderr
 from loratui.trainer.stopping import StopRequest
 
@@ -69,29 +70,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def guarded(config_file: Path, report: Reporter, stop: StopRequest, options: Options | None = None) -> int:
     """Train, and turn whatever goes wrong into one sentence and an exit code."""
     config = None
+    options = options or Options()
     try:
         report.phase("starting")
         config = load_config(config_file, partial(_from_hub, report))
         # Whatever else a library would look up lies beside the model.
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
-        problems = list(option_problems(config, options or Options()))
+        problems = list(option_problems(config, options))
         if problems:
             raise ConfigRefusedError(str(config_file), *problems)
         report.phase("libraries", "loading PyTorch")
-        from loratui.trainer.session import train  # seconds of imports: after the first words
+        ahead = Ahead(config, packed=packs_unet(config, options))
+        with uncollected():
+            from loratui.trainer.session import train  # seconds of imports: after the first words
 
-        return train(config, report, stop, options or Options())
+        return train(config, report, stop, options, ahead)
     except UserError as error:
         report.message("error", str(error))
         report.emit(Ended("failed", report.step))
         return 2 if isinstance(error, ConfigRefusedError) else 1
     except Exception as error:
         traceback.print_exc()
-        packed = bool(options and options.base_4bit)
         with suppress(OSError):
             report.message(
                 "error",
-                sentence(error, next_lever(config, packed=packed) if config else ""),
+                sentence(error, next_lever(config, packed=options.base_4bit) if config else ""),
             )
             report.emit(Ended("failed", report.step))
         return 1

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from loratui.trainer.ahead import Room
 from loratui.trainer.config import TrainConfig
 from loratui.trainer.held import held_parts
 from loratui.trainer.loading import BaseModel
@@ -17,14 +18,11 @@ DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 """By mixed_precision."""
 
 
-def packs_unet(config: TrainConfig, options: Options) -> bool:
-    """Whether the U-Net is kept in fewer bits than it computes in; rounded once, out of its file's own
-    precision."""
-    return config.fp8_base or config.fp8_base_unet or options.base_4bit
-
-
-def pack_unet(config: TrainConfig, options: Options, unet: Any, device: torch.device) -> None:
-    """Bring the U-Net into the precision that is asked for, and with it to ``device``, layer by layer.
+def pack_unet(
+    config: TrainConfig, options: Options, unet: Any, device: torch.device, room: Room | None = None
+) -> None:
+    """Bring the U-Net out of its file's precision into the one that is asked for, and to ``device``, layer by
+    layer. On a CPU what changes goes into ``room``, as far as that goes.
 
     sd-scripts also rounds the time embedding of SD 1.x and 2.x to float8, since it takes the precision of the
     U-Net's weights for that of its input (library/original_unet.py:1586); with ``as_sd_scripts`` so do we.
@@ -38,7 +36,19 @@ def pack_unet(config: TrainConfig, options: Options, unet: Any, device: torch.de
             unet.time_embedding.register_forward_pre_hook(
                 lambda module, given: (round_to_float8(given[0]), *given[1:])
             )
+    else:
+        _settle(unet, dtype, device, room)
     unet.to(device)
+
+
+def _settle(unet: Any, dtype: torch.dtype, device: torch.device, room: Room | None) -> None:
+    """Weight by weight, so that little lies there twice; over to a GPU as it is stored, and cast there."""
+    for weight in unet.parameters():
+        stored = weight.data.to(device)
+        place = None
+        if room is not None and stored.dtype != dtype and device.type == "cpu":
+            place = room.place(stored.shape, dtype)
+        weight.data = stored.to(dtype) if place is None else place.copy_(stored)
 
 
 def pack_text_encoders(config: TrainConfig, options: Options, model: BaseModel, device: torch.device) -> None:

@@ -13,14 +13,15 @@ from loratui.trainer.loading import BaseModel
 from loratui.trainer.targets import Target, text_targets, unet_targets
 
 
-def merge_base_weights(config: TrainConfig, model: BaseModel) -> list[str]:
+def merge_base_weights(config: TrainConfig, model: BaseModel, dtype: torch.dtype | None = None) -> list[str]:
     """Add every file of base_weights to the model, times its base_weights_multiplier, or 1 where none is
     given (train_network.py:646-661). Returns remarks for the person.
 
     Under sd-scripts the residual blocks' 1x1 layers are trained too from then on, by accident: the list of
     targets that such a file widens is that of the class (networks/lora.py). Here it changes nothing else.
     Call it before captions are encoded: sd-scripts merges after cached ones, which a text encoder's part then
-    does not reach. Raises ``UserError`` for a file that is broken, or of which nothing fits.
+    does not reach. Merged weights are kept in ``dtype``, or in their own precision. Raises ``UserError`` for
+    a file that is broken, or of which nothing fits.
     """
     layers = _layers(config, model)
     factors = [*(config.base_weights_multiplier or ()), *[1.0] * len(config.base_weights or ())]
@@ -35,7 +36,7 @@ def merge_base_weights(config: TrainConfig, model: BaseModel) -> list[str]:
             remarks.append(
                 f"{path.name}: {len(sizes) - len(fitting)} of its {len(sizes)} modules fit nowhere."
             )
-        _merge(path, {key: layers[key] for key in sorted(fitting)}, sizes, factor)
+        _merge(path, {key: layers[key] for key in sorted(fitting)}, sizes, factor, dtype)
     return remarks
 
 
@@ -49,7 +50,13 @@ def _layers(config: TrainConfig, model: BaseModel) -> dict[str, Target]:
 
 
 @torch.no_grad()
-def _merge(path: Path, layers: dict[str, Target], sizes: dict[str, tuple[int, float]], factor: float) -> None:
+def _merge(
+    path: Path,
+    layers: dict[str, Target],
+    sizes: dict[str, tuple[int, float]],
+    factor: float,
+    dtype: torch.dtype | None,
+) -> None:
     from safetensors import safe_open
 
     with safe_open(path, "pt") as file:
@@ -64,4 +71,5 @@ def _merge(path: Path, layers: dict[str, Target], sizes: dict[str, tuple[int, fl
             weight = layer.weight
             if added.numel() != weight.numel() or len(added) != len(weight):
                 raise refusal(path, f"its {name} has another shape.", "Choose a LoRA of the same family.")
-            weight.copy_((weight.float() + added.view_as(weight)).to(weight.dtype))
+            kept = weight.data.to(dtype or weight.dtype)
+            weight.data = (kept.float() + added.view_as(kept)).to(kept.dtype)

@@ -97,7 +97,7 @@ def encode_captions(
     if trained or held_parts(config) - {"unet"}:
         return conditions
     together = together or Together()
-    texts = [text for prompt in prompts for text in (prompt.text, prompt.negative)]
+    texts = []
     for item in items:
         rules = item.subset.rules
         if not rules.varies:
@@ -112,6 +112,9 @@ def encode_captions(
     if config.cache_text_encoder_outputs_to_disk:
         _through_files(config, model, items, conditions, report, together, remember)
     remember(texts)
+    if prompts:
+        # After the captions, which come out the same to the last bit, then, whatever is drawn.
+        remember(text for prompt in prompts for text in (prompt.text, prompt.negative))
     if not any(item.subset.rules.varies for item in items):
         model.text_encoders.clear()
     return conditions

@@ -12,6 +12,9 @@ from loratui.trainer.text import Condition, encode, stack
 from loratui.trainer.together import Together
 from loratui.trainer.tokenizer import WORDS
 
+_AT_ONCE = 8
+"""Captions that go through the text encoders together: each takes a fifth less time than alone on a CPU."""
+
 
 class Conditions:
     """Hands out the condition of a batch of captions."""
@@ -42,10 +45,12 @@ class Conditions:
         share the work, and then tell each other."""
         together = together or Together()
         wanted = [text for text in dict.fromkeys(texts) if text not in self._known]
-        own = {}
-        for number, text in enumerate(wanted[together.rank :: together.world]):
-            progress(min(number * together.world, len(wanted)), len(wanted))
-            own[text] = self.plain(text)
+        mine = wanted[together.rank :: together.world]
+        own: dict[str, Condition] = {}
+        for first in range(0, len(mine), _AT_ONCE):
+            progress(min(first * together.world, len(wanted)), len(wanted))
+            some = mine[first : first + _AT_ONCE]
+            own |= dict(zip(some, self._plain(some), strict=True))
         for found in together.gather(own):
             self._known |= found
         progress(len(wanted), len(wanted))
@@ -56,11 +61,7 @@ class Conditions:
 
     def plain(self, text: str) -> Condition:
         """The condition of one text without gradients, on the CPU."""
-        if text in self._known:
-            return self._known[text]
-        with torch.no_grad():
-            found = self._encode([text])
-        return Condition(found.states.cpu(), None if found.pooled is None else found.pooled.cpu())
+        return self._known[text] if text in self._known else self._plain([text])[0]
 
     def get(self, captions: Sequence[str]) -> Condition:
         """The condition of a batch, with gradients when the text encoders are trained."""
@@ -68,6 +69,18 @@ class Conditions:
             return stack([self._known[caption] for caption in captions], self._device)
         with nullcontext() if self._trained else torch.no_grad():
             return self._encode(captions)
+
+    def _plain(self, texts: Sequence[str]) -> list[Condition]:
+        with torch.no_grad():
+            found = self._encode(texts)
+        # Copies: a part of a tensor takes all of it along when processes tell each other.
+        return [
+            Condition(
+                found.states[number : number + 1].cpu().clone(),
+                None if found.pooled is None else found.pooled[number : number + 1].cpu().clone(),
+            )
+            for number in range(len(texts))
+        ]
 
     def _encode(self, texts: Sequence[str]) -> Condition:
         return encode(self._model, texts, self._clip_skip, weighted=self._weighted, most=self._most)

@@ -27,12 +27,12 @@ import torch
 from loratui.problems import UserError, refusal
 from loratui.trainer import lora_file, optimizers
 from loratui.trainer.assembly import network_on, stepper_for, trained_rates
-from loratui.trainer.base_precision import DTYPES, pack_unet, packs_unet
+from loratui.trainer.base_precision import DTYPES, pack_unet
 from loratui.trainer.base_weights import merge_base_weights
 from loratui.trainer.config import TrainConfig
 from loratui.trainer.data import Item, size_conditions
 from loratui.trainer.loading import BaseModel, load
-from loratui.trainer.options import Options
+from loratui.trainer.options import Options, packs_unet
 from loratui.trainer.recorded_order import captions_follow, items_by_name, order_follows, tokens_of
 from loratui.trainer.recording import Recording, change_error, find, read, relative_error
 from loratui.trainer.schedule import plan
@@ -75,9 +75,9 @@ def replay(recording: Recording) -> Replayed:
         config.family,
         DTYPES[config.mixed_precision],
         projection_as_stored=True,
-        unet_as_stored=packs_unet(config, options),
+        unet_as_stored=True,
     )
-    merge_base_weights(config, model)
+    merge_base_weights(config, model, None if packs_unet(config, options) else DTYPES[config.mixed_precision])
     pack_unet(config, options, model.unet, _CPU)
     items = items_by_name(recording)
     order_equal = order_follows(recording, items)

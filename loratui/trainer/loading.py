@@ -48,6 +48,7 @@ def load(
     *,
     projection_as_stored: bool = False,
     unet_as_stored: bool = False,
+    decodes: bool = True,
 ) -> BaseModel:
     """Load all parts; the VAE stays in float32, which is where half precision turns black.
 
@@ -55,15 +56,18 @@ def load(
     beside the file under its name or its family's (``hero/`` or ``sd15/`` for ``hero.safetensors``), as
     models of unusual width need, else the shipped ones. ``projection_as_stored`` repeats what sd-scripts
     does to SDXL's text projection in a single file (``single_file.open_clip_weights``). ``unet_as_stored``
-    leaves the U-Net in its file's own precision instead of ``dtype``, for what rounds it further.
+    leaves the U-Net in its file's own precision instead of ``dtype``, and mostly where it lies on the disk.
+    Without ``decodes`` the VAE is its encoder alone.
     Raises ``UserError`` when a part is missing, broken or of another shape.
     """
     if path.is_dir():
-        return _from_folder(path, family, dtype, unet_as_stored)
-    return _from_file(path, family, dtype, configs, projection_as_stored, unet_as_stored)
+        return _from_folder(path, family, dtype, unet_as_stored, decodes)
+    return _from_file(path, family, dtype, configs, projection_as_stored, unet_as_stored, decodes)
 
 
-def _from_folder(path: Path, family: str, dtype: torch.dtype, unet_as_stored: bool) -> BaseModel:
+def _from_folder(
+    path: Path, family: str, dtype: torch.dtype, unet_as_stored: bool, decodes: bool
+) -> BaseModel:
     numbers = ("", "_2") if family == "sdxl" else ("",)
     for part in ("unet", "vae", *(f"text_encoder{number}" for number in numbers)):
         if not list((path / part).glob("*.safetensors")):
@@ -82,7 +86,7 @@ def _from_folder(path: Path, family: str, dtype: torch.dtype, unet_as_stored: bo
                 path / "unet",
                 None if unet_as_stored else dtype,
             ),
-            part_of(AutoencoderKL, vae, path / "vae", torch.float32),
+            part_of(AutoencoderKL, vae, path / "vae", torch.float32, decodes=decodes),
             [
                 part_of(kind, text_weights(folder_weights(folder)), folder, dtype)
                 for kind, folder in zip(
@@ -106,6 +110,7 @@ def _from_file(
     configs: Path | None,
     projection_as_stored: bool,
     unet_as_stored: bool,
+    decodes: bool,
 ) -> BaseModel:
     from safetensors.torch import load_file
 
@@ -130,7 +135,7 @@ def _from_file(
         return BaseModel(
             family,
             part_of(UNet2DConditionModel, unet, folder / "unet", None if unet_as_stored else dtype),
-            part_of(AutoencoderKL, vae, folder / "vae", torch.float32),
+            part_of(AutoencoderKL, vae, folder / "vae", torch.float32, decodes=decodes),
             [
                 part_of(kind, tensors, folder / f"text_encoder{number}", dtype)
                 for kind, tensors, number in zip(ENCODERS, encoders, ("", "_2"), strict=False)
@@ -174,12 +179,18 @@ def folder_weights(folder: Path) -> dict[str, Tensor]:
     return {key: tensor for file in plain or files for key, tensor in load_file(file).items()}
 
 
-def part_of(kind: type[Some], weights: Mapping[str, Tensor], folder: Path, dtype: torch.dtype | None) -> Some:
-    """A network of the shape that ``folder``/config.json tells, frozen, with these weights; those that have
-    the precision already, or are left as they are stored (None), stay where they lie. Raises ``ValueError``
-    when some are missing."""
+def part_of(
+    kind: type[Some],
+    weights: Mapping[str, Tensor],
+    folder: Path,
+    dtype: torch.dtype | None,
+    **options: bool,
+) -> Some:
+    """A network of the shape that ``folder``/config.json tells, and its class's ``options``, frozen, with
+    these weights; those that have the precision already, or are left as they are stored (None), stay where
+    they lie. Raises ``ValueError`` when some are missing."""
     try:
-        part = kind.without_weights(read_config(folder))
+        part = kind.without_weights(read_config(folder), **options)
         wanted = part.state_dict().keys()
         own = {key: weights[key] for key in wanted if key in weights}
         return part.take({key: tensor.to(dtype) if dtype else tensor for key, tensor in own.items()})

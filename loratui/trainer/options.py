@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from loratui.trainer.asked import Asked
+
+if TYPE_CHECKING:
+    from loratui.trainer.config import TrainConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +25,9 @@ class Options:
     """Keep the U-Net in 4 bits (``packing.pack_4bit``)."""
     skip_damaged: bool = False
     """Leave out pictures that cannot be read, instead of stopping before the first step."""
+
+
+def packs_unet(config: TrainConfig, options: Options) -> bool:
+    """Whether the U-Net is kept in fewer bits than it computes in; rounded once, out of its file's own
+    precision."""
+    return config.fp8_base or config.fp8_base_unet or options.base_4bit

@@ -19,8 +19,9 @@ from loratui.atomic import ensure_writable
 from loratui.models.inspect import inspect
 from loratui.problems import Problem, UserError
 from loratui.trainer import checkpoints, data, lora_file, metadata, optimizers, state
+from loratui.trainer.ahead import Ahead
 from loratui.trainer.assembly import network_on, stepper_for
-from loratui.trainer.base_precision import DTYPES, pack_text_encoders, pack_unet, packs_unet
+from loratui.trainer.base_precision import DTYPES, pack_text_encoders, pack_unet
 from loratui.trainer.base_weights import merge_base_weights
 from loratui.trainer.batches import Buckets, batches_per_epoch
 from loratui.trainer.caching import encode_captions, encode_dataset_pictures
@@ -30,7 +31,7 @@ from loratui.trainer.drawing import Drawer
 from loratui.trainer.loading import BaseModel, load
 from loratui.trainer.loop import Training
 from loratui.trainer.objective import AverageLoss
-from loratui.trainer.options import Options
+from loratui.trainer.options import Options, packs_unet
 from loratui.trainer.packing import weight_bytes
 from loratui.trainer.prompts import Prompt, read_prompts
 from loratui.trainer.randomness import seed_all
@@ -49,12 +50,14 @@ _TINY = 10_000_000
 """Parameters."""
 
 
-def train(config: TrainConfig, report: Reporter, stop: StopRequest, options: Options) -> int:
+def train(
+    config: TrainConfig, report: Reporter, stop: StopRequest, options: Options, ahead: Ahead | None = None
+) -> int:
     """Run a training and say how it ended. Returns the exit code: 0 or 1.
 
     Raises ``UserError`` for whatever only the person can put right.
     """
-    training = prepare(config, report, stop, options)
+    training = prepare(config, report, stop, options, ahead)
     if stop.requested:
         report.emit(events.Ended("stopped", training.step))
         return 0
@@ -65,7 +68,9 @@ def train(config: TrainConfig, report: Reporter, stop: StopRequest, options: Opt
     return 1 if outcome == "failed" else 0
 
 
-def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: Options) -> Training:
+def prepare(
+    config: TrainConfig, report: Reporter, stop: StopRequest, options: Options, ahead: Ahead | None = None
+) -> Training:
     """Read, load, encode and build everything, in the order in which mistakes show soonest."""
     started = time.time()
     chosen = optimizers.choose(config)
@@ -94,15 +99,18 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
         config.family,
         DTYPES[config.mixed_precision],
         projection_as_stored=options.as_sd_scripts,
-        unet_as_stored=packs_unet(config, options),
+        unet_as_stored=True,
+        decodes=bool(prompts),
     )
-    for remark in merge_base_weights(config, model):
+    dtype = DTYPES[config.mixed_precision]
+    for remark in merge_base_weights(config, model, None if packs_unet(config, options) else dtype):
         report.message("warning", remark)
     if config.vae:
         model.vae = load_vae(
             Path(config.vae).expanduser(),
             Path(config.pretrained_model_name_or_path).expanduser(),
             config.family,
+            decodes=bool(prompts),
         )
     _warn_of_prediction(config, report)
     _choose_threads(model, accelerator.device)
@@ -122,7 +130,7 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
         config, model, items, prompts, accelerator.device, report, Together.of(accelerator)
     )
     report.phase("network", f"rank {config.rank}, alpha {config.alpha:g}")
-    pack_unet(config, options, model.unet, accelerator.device)
+    pack_unet(config, options, model.unet, accelerator.device, ahead.room() if ahead else None)
     if packs_unet(config, options):
         size = weight_bytes(model.unet) / 2**20
         kind = "4 bits" if options.base_4bit else "float8"

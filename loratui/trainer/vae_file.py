@@ -15,9 +15,10 @@ from loratui.trainer.single_file import vae_weights
 _PREFIX = "first_stage_model."
 
 
-def load_vae(path: Path, base: Path, family: str) -> AutoencoderKL:
+def load_vae(path: Path, base: Path, family: str, *, decodes: bool = True) -> AutoencoderKL:
     """From a .safetensors file, in the names of Stability's code or of diffusers, or a diffusers folder; in
-    float32, frozen. ``base`` and ``family`` are those of the base model, whose config it has.
+    float32, frozen. ``base`` and ``family`` are those of the base model, whose config it has. Without
+    ``decodes`` it is its encoder alone.
 
     Raises ``UserError`` when it is missing, pickled, no VAE, or of another shape.
     """
@@ -31,11 +32,12 @@ def load_vae(path: Path, base: Path, family: str) -> AutoencoderKL:
     try:
         if path.is_dir():
             folder = path / "vae" if (path / "vae").is_dir() else path
-            return part_of(AutoencoderKL, vae_weights(folder_weights(folder)), folder, torch.float32)
+            own = vae_weights(folder_weights(folder))
+            return part_of(AutoencoderKL, own, folder, torch.float32, decodes=decodes)
         weights = load_file(path)
         prefix = _PREFIX if any(key.startswith(_PREFIX) for key in weights) else ""
         own = vae_weights(weights, prefix)
-        return part_of(AutoencoderKL, own, configs_for(base, family) / "vae", torch.float32)
+        return part_of(AutoencoderKL, own, configs_for(base, family) / "vae", torch.float32, decodes=decodes)
     except UserError:
         raise
     except Exception as error:

@@ -30,10 +30,11 @@ class Net(nn.Module):
         self.config = config
 
     @classmethod
-    def without_weights(cls, config: Config) -> Self:
-        """On the meta device: made in no time, for ``take``. Raises as the class does."""
+    def without_weights(cls, config: Config, **options: bool) -> Self:
+        """On the meta device: made in no time, for ``take``. ``options`` are the class's own. Raises as the
+        class does."""
         with torch.device("meta"), _uninitialised():
-            return cls(config)
+            return cls(config, **options)
 
     def take(self, weights: Mapping[str, Tensor]) -> Self:
         """Make these tensors its own, without a copy; what it has no place for is left out. Frozen, and ready

@@ -120,16 +120,19 @@ class AutoencoderKL(Net):
         "use_quant_conv": True,
     }
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, decodes: bool = True) -> None:
+        """``decodes``: with the half that makes pictures of latents."""
         super().__init__(config)
         kinds = {*config.get("down_block_types", ()), *config.get("up_block_types", ())}
         if not kinds <= {"DownEncoderBlock2D", "UpDecoderBlock2D"}:
             raise ValueError(f"blocks of the kinds {', '.join(sorted(kinds))} are not known.")
         latent = int(config.get("latent_channels", 4))
         self.encoder = Half(config, encodes=True)
-        self.decoder = Half(config, encodes=False)
+        if decodes:
+            self.decoder = Half(config, encodes=False)
         self.quant_conv = nn.Conv2d(2 * latent, 2 * latent, 1)
-        self.post_quant_conv = nn.Conv2d(latent, latent, 1)
+        if decodes:
+            self.post_quant_conv = nn.Conv2d(latent, latent, 1)
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of each latent value."""
