@@ -59,6 +59,11 @@ _RETOLD = re.compile(r"\w+: Caught \w+ in ")
 # The statement that raised, as a traceback shows it: all there is of a message when the log was cut
 _RAISE = re.compile(r"^\s{4,}raise (?:\w+\.)*(\w+)\(f?[\"'](.*)$")
 _ASSERT = re.compile(r"^\s{4,}assert .+, f?[\"](.*)$")
+# What front ends print of an exception: its message, without its class
+_TOLD = re.compile(
+    r"^(?:!!! Exception during processing !!! |An error occurred\b[^:]{0,60}: |(?:Training|Train) failed[^:]{0,30}: "
+    r"|Train Tools: [\w.]+ error )(.+)"
+)
 # rich's tracebacks stand in a box, with line numbers and a mark before the statement
 _BOX = re.compile(r"^[│┃](?:[ ❱]*\d+ [│┃])?[ │┃]*(.*?)[ │┃]*$")
 
@@ -297,6 +302,8 @@ class HintMatcher:
         if self._kind == "logger" and head is None and _CONTINUATION.match(text):
             self._logical = f"{self._logical} {bare.strip()}"[:_LOGICAL_LINE]
             yield self._logical
+            if told := _TOLD.match(self._logical):
+                yield f"Exception: {told[1]}"
             return
         line = (bare[head.end() :] if head else bare)[:_LOGICAL_LINE]
         was_cut, self._was_cut = self._was_cut, len(text) in _TERMINAL_WIDTHS
@@ -319,6 +326,8 @@ class HintMatcher:
             self._raised = self._frames.raised(line)
         self._kind = "logger" if head else "exception" if is_exception else ""
         yield line
+        if told := _TOLD.match(self._logical):
+            yield f"Exception: {told[1]}"
         if raised := _RAISE.match(line):
             yield f"{raised[1]}: {raised[2]}"
         elif asserted := _ASSERT.match(line):

@@ -159,6 +159,7 @@ FileNotFoundError: No such file or directory: "/out/hero-000003.safetensors\""""
     "gui_fault": '  File "/opt/kohya_gui/lora_gui.py", line 9, in save\n    f(x)\nKeyError: "rank"',
     "shape_mismatch": "RuntimeError: The size of tensor a (77) must match the size of tensor b (154) at",
     "file_missing": "FileNotFoundError: [Errno 2] No such file or directory: '/data/prompts'",
+    "gui_start": "OSError: Cannot find empty port in range: 7860-7860. You can specify a different port",
     "notebook_cell": "NameError: name 'sample_every_n_type' is not defined",
     "mps_op": "NotImplementedError: The operator 'aten::linalg_svd' is not currently implemented for the MPS",
     "no_nccl": "RuntimeError: Distributed package doesn't have NCCL built in",
