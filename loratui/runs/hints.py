@@ -54,6 +54,11 @@ _AFTER_MESSAGE = re.compile(r"Traceback |  File |During handling|The above excep
 _MESSAGE_LINES = 12
 # A line as long as a terminal is wide was cut there; what follows is its rest
 _TERMINAL_WIDTHS = frozenset({80, 100, 120, 132, 160, 200})
+# An exception beside the training: tensorboard's reloader, a connection that a browser closed
+_ASIDE = re.compile(
+    r"Exception (?:in (?:thread Reloader|callback )|ignored in)|Task exception was never retrieved"
+)
+_OF_ASIDE = re.compile(r"Traceback \(|[ │╭╰]|(?:handle|future|task): ")
 # An exception of another process, whose own traceback follows
 _RETOLD = re.compile(r"\w+: Caught \w+ in ")
 # The statement that raised, as a traceback shows it: all there is of a message when the log was cut
@@ -61,8 +66,8 @@ _RAISE = re.compile(r"^\s{4,}raise (?:\w+\.)*(\w+)\(f?[\"'](.*)$")
 _ASSERT = re.compile(r"^\s{4,}assert .+, f?[\"](.*)$")
 # What front ends print of an exception: its message, without its class
 _TOLD = re.compile(
-    r"^(?:!!! Exception during processing !!! |An error occurred\b[^:]{0,60}: |(?:Training|Train) failed[^:]{0,30}: "
-    r"|Train Tools: [\w.]+ error )(.+)"
+    r"^(?:!!! Exception during processing !!! |An error occurred\b[^:]{0,60}: "
+    r"|(?:Training|Train) failed[^:]{0,30}: |Train Tools: [\w.]+ error )(.+)"
 )
 # rich's tracebacks stand in a box, with line numbers and a mark before the statement
 _BOX = re.compile(r"^[│┃](?:[ ❱]*\d+ [│┃])?[ │┃]*(.*?)[ │┃]*$")
@@ -243,6 +248,7 @@ class HintMatcher:
         self._unknown: Raised | None = None
         """One whose message is over."""
         self._echo_left = 0
+        self._aside = False
         self._number = 0
 
     def feed(self, data: bytes) -> Iterator[Hint]:
@@ -268,6 +274,8 @@ class HintMatcher:
         if not text or text.isspace() or _is_plain_bar(text):
             return
         self._number += 1
+        if self._is_aside(text):
+            return
         if self._in_echo(text):
             text = text[match.start() :] if (match := _ECHO_END.search(text)) else ""
             if not text:
@@ -277,6 +285,15 @@ class HintMatcher:
                 yield from self._by_place()
             if self._may_match(line) or (line[:1] == " " and self._may_be_frame(line)):
                 yield from self._match(line)
+
+    def _is_aside(self, text: str) -> bool:
+        if text[0] in "ET" and _ASIDE.match(text):
+            self._aside = True
+            return True
+        if not self._aside or _OF_ASIDE.match(text):
+            return self._aside
+        self._aside = False
+        return _EXCEPTION.match(text) is not None
 
     def _in_echo(self, text: str) -> bool:
         if _ECHO.search(text):
