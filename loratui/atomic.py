@@ -89,4 +89,6 @@ def _sync(path: Path) -> None:
 
 def _disk_refused(path: Path, error: OSError, way_out: str) -> UserError:
     reason = error.strerror or str(error)
+    if "No space left" in reason:  # libraries wrap it in words of their own
+        reason = "the disk is full"
     return UserError(str(path), Problem("", f"it could not be saved: {reason}.", way_out))

@@ -19,6 +19,7 @@ from loratui.problems import refusal
 from loratui.trainer.augment import draw_color, draw_crop
 from loratui.trainer.batches import Bucket, Shown
 from loratui.trainer.config import TrainConfig
+from loratui.trainer.pixels import LEAVE_OUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,7 @@ def load_items(
             for path in found.unreadable:
                 damaged(path)
         elif found.unreadable:
-            raise refusal(
-                found.unreadable[0], "this picture cannot be read; it is damaged.", "Replace or remove it."
-            )
+            raise refusal(found.unreadable[0], "this picture cannot be read; it is damaged.", LEAVE_OUT)
         items += _items_of(config, number, dataset, found, seed)
     return items
 

@@ -16,7 +16,7 @@ from loratui.trainer.augment import recolored
 from loratui.trainer.batches import Shown
 from loratui.trainer.data import Item
 from loratui.trainer.latent_files import LatentFiles
-from loratui.trainer.pixels import Pixels, fit, read_pixels
+from loratui.trainer.pixels import LEAVE_OUT, Pixels, fit, read_pixels
 from loratui.trainer.together import Together
 
 
@@ -123,6 +123,8 @@ def encode_pictures(
             cache.put(index, found)
         elif damaged and found.damaged:
             damaged(index, found.error)
+        elif found.damaged:
+            raise refusal(found.error.source, found.error.problems[0].message, LEAVE_OUT)
         else:
             raise found.error
     progress(len(wanted), len(wanted))

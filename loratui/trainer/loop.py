@@ -15,6 +15,7 @@ from typing import Literal
 import torch
 
 from loratui import events
+from loratui.problems import UserError
 from loratui.trainer import checkpoints, data, lora_file, metadata, noise, state
 from loratui.trainer.asked import Asked
 from loratui.trainer.batches import Batch, Buckets, Shown, epoch_batches
@@ -114,7 +115,11 @@ class Training:
             return self._stopped(plan.epochs)
         self.save_lora(config.name, plan.epochs, final=True)
         if config.save_state or config.save_state_on_train_end:
-            keeping.state_saved(self.save_state(config.name, plan.epochs))
+            try:
+                keeping.state_saved(self.save_state(config.name, plan.epochs))
+            except UserError as error:
+                words = f"The LoRA is whole; the state to go on from another time is missing. {error}"
+                self.report.message("warning", words)
         return "finished"
 
     def _keeping(self) -> Keeping:

@@ -11,6 +11,8 @@ from loratui.dataset.buckets import Placement, Size
 from loratui.problems import refusal
 from loratui.trainer.interpolation import interpolated
 
+LEAVE_OUT = "Replace or remove it; or write skip_damaged = true below [dataset] of a recipe (--skip_damaged)."
+"""The way out for a picture that is damaged."""
 Pixels = NDArray[np.uint8]
 """[height, width, 3 or 4], red green blue alpha."""
 

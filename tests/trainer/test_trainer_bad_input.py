@@ -42,7 +42,7 @@ def test_a_damaged_picture_stops_it_before_the_first_step(damaged: Path, train: 
     (damaged / "2_ohwx" / "5.png").unlink()
     told = train(train_data_dir=str(damaged))
     assert told.code == 1
-    assert "3.png" in told.of(events.Message)[-1].text
+    assert all(word in told.of(events.Message)[-1].text for word in ("3.png", "skip_damaged"))
     assert not told.of(events.Step)
 
 

@@ -218,8 +218,9 @@ def test_a_disk_that_fills_up_leaves_no_half_file(limit: int, train: Any, tmp_pa
         told = train(max_train_steps=1, save_state=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert told.code == 1
-    assert "could not be saved" in told.of(events.Message)[-1].text
+    assert told.code == (1 if limit == 2_000 else 0)
+    words = told.of(events.Message)[-1].text
+    assert "could not be saved" in words and ("The LoRA is whole" in words) == (told.code == 0)
     left = [path.name for path in (tmp_path / "out").iterdir()]
     assert left == ([] if limit == 2_000 else ["tiny.safetensors"])
 
