@@ -30,18 +30,25 @@ class Gpu:
     throttled_by: tuple[str, ...] = ()
     """Why its clocks are lower than they could be, heat and power supply alone; a power limit reached under
     full load is as it should be."""
+    part: int | None = None
+    """The number of this slice of a GPU that is cut into some (MIG)."""
+
+    @property
+    def label(self) -> str:
+        """How it is called: ``0``, or ``0:1`` for a slice."""
+        return str(self.index) if self.part is None else f"{self.index}:{self.part}"
 
 
 @dataclass(frozen=True, slots=True)
 class GpuReading:
-    """All GPUs, or the sentence to show instead."""
+    """All GPUs that can be read, and the sentence on those that cannot."""
 
     gpus: tuple[Gpu, ...]
     sentence: str
 
 
 _nvml: Any = None
-_handles: list[tuple[int, Any]] = []
+_handles: list[tuple[int, int | None, Any]] = []
 
 
 def sample() -> GpuReading:
@@ -85,32 +92,34 @@ def _sample() -> GpuReading:
         ]
         _nvml = pynvml
     gpus, sentence = [], ""
-    for index, handle in _handles:
+    for index, part, handle in _handles:
         try:
-            gpus.append(_read(_nvml, index, handle))
+            gpus.append(_read(_nvml, index, handle, part))
         except _nvml.NVMLError as error:  # one GPU's refusal says nothing of the others
             sentence = _sentence(error)
-    return GpuReading(tuple(gpus), "" if gpus else sentence or NO_GPU)
+            if len(_handles) > 1:
+                sentence = f"GPU {index}: {sentence}"
+    return GpuReading(tuple(gpus), sentence if gpus else sentence or NO_GPU)
 
 
-def _open(nvml: Any, index: int) -> list[tuple[int, Any]]:
+def _open(nvml: Any, index: int) -> list[tuple[int, int | None, Any]]:
     """The handles of one GPU: of its MIG slices where it is cut into some, since the whole then tells nothing
     of what a slice may use (NVML API, Multi Instance GPU Management)."""
     whole = nvml.nvmlDeviceGetHandleByIndex(index)
     try:
         if nvml.nvmlDeviceGetMigMode(whole)[0] != 1:
-            return [(index, whole)]
+            return [(index, None, whole)]
         count = nvml.nvmlDeviceGetMaxMigDeviceCount(whole)
     except (nvml.NVMLError, AttributeError):
-        return [(index, whole)]
-    slices = []
+        return [(index, None, whole)]
+    slices: list[tuple[int, int | None, Any]] = []
     for number in range(count):
         with contextlib.suppress(nvml.NVMLError):
-            slices.append((index, nvml.nvmlDeviceGetMigDeviceHandleByIndex(whole, number)))
-    return slices or [(index, whole)]
+            slices.append((index, number, nvml.nvmlDeviceGetMigDeviceHandleByIndex(whole, number)))
+    return slices or [(index, None, whole)]
 
 
-def _read(nvml: Any, index: int, handle: Any) -> Gpu:
+def _read(nvml: Any, index: int, handle: Any, part: int | None) -> Gpu:
     memory = nvml.nvmlDeviceGetMemoryInfo(handle)
     name = nvml.nvmlDeviceGetName(handle)
 
@@ -133,6 +142,7 @@ def _read(nvml: Any, index: int, handle: Any) -> Gpu:
         watts_limit=None if limit_milliwatts is None else limit_milliwatts / 1000,
         capability=told(lambda: _pair(nvml.nvmlDeviceGetCudaComputeCapability(handle))),
         throttled_by=told(lambda: _throttled_by(nvml, handle)) or (),
+        part=part,
     )
 
 

@@ -49,6 +49,12 @@ def indices(environment: Mapping[str, str], processes: int = 1) -> tuple[int, ..
     return tuple((numbers or list(range(max(1, processes))))[: max(1, processes)])
 
 
+def are_counted(environment: Mapping[str, str]) -> bool:
+    """Whether ``indices`` are the GPUs that are meant: CUDA_VISIBLE_DEVICES may name them by UUID."""
+    named = environment.get("CUDA_VISIBLE_DEVICES", "")
+    return all(part.strip().isdecimal() for part in named.split(",") if part.strip())
+
+
 def elsewhere(processes: int, environment: Mapping[str, str]) -> dict[str, str]:
     """For a run started by hand while one of ours trains on the GPU it would take: CUDA_VISIBLE_DEVICES with
     GPUs that are free. Empty where its own are free, or too few others are."""

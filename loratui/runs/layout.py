@@ -128,6 +128,8 @@ class Status(msgspec.Struct, frozen=True):
     """The trainer's; negative for the signal that ended it."""
     gpu: str = ""
     """The name of the first GPU that it could use; empty where there was none."""
+    gpus: tuple[int, ...] | None = None
+    """The GPUs it was given, as NVML counts them; None where they were named in another way (UUID, MIG)."""
 
 
 def write_files(run: Run, files: Mapping[str, str]) -> None:

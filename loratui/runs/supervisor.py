@@ -63,6 +63,8 @@ class Attempt:
     patience: float = hint_rules.SHORTEST_SILENCE
     """Seconds of silence that are never called a hang."""
     watcher: Watcher | None = None
+    gpus: tuple[int, ...] | None = None
+    """The GPUs it may take, as NVML counts them, where that is known."""
 
 
 def supervise(attempt: Attempt, reader: LogReader, ready: Callable[[], None] = lambda: None) -> Status:
@@ -78,6 +80,7 @@ def supervise(attempt: Attempt, reader: LogReader, ready: Callable[[], None] = l
         total_steps=before.total_steps,
         loss=before.loss,
         started=time.time(),
+        gpus=attempt.gpus,
     )
     progress = Progress(run, status, reader, file_size(run.output), attempt.watcher)
     progress.set_state("starting")
@@ -217,7 +220,8 @@ def main(arguments: list[str] | None = None) -> int:
         held = lock.hold(run.lock)
         command = read_command(run)
         processes = gpu_locks.processes_of(command.argv)
-        gpus = gpu_locks.hold(gpu_locks.indices(os.environ, processes))
+        indices = gpu_locks.indices(os.environ, processes)
+        gpus = gpu_locks.hold(indices)
     except lock.LockHeldError:
         print(f"{run.id} already has a supervisor. See it with: loratui attach {run.id}", file=sys.stderr)
         return 1
@@ -241,6 +245,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.orphan_grace,
         options.patience,
         readers.watcher(about.engine, folder),
+        indices if gpu_locks.are_counted(os.environ) else None,
     )
     try:
         supervise(attempt, readers.reader(about.engine, folder), ready)

@@ -112,7 +112,7 @@ def test_a_gpu_cut_into_slices_is_read_by_slice(monkeypatch: pytest.MonkeyPatch)
         ),
     )
     monkeypatch.setitem(sys.modules, "pynvml", sliced)
-    assert [one.total_bytes for one in gpu.sample().gpus] == [5 << 30, 5 << 30]
+    assert [(one.label, one.total_bytes) for one in gpu.sample().gpus] == [("0:0", 5 << 30), ("0:1", 5 << 30)]
 
 
 def test_one_gpu_that_refuses_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,6 +124,7 @@ def test_one_gpu_that_refuses_hides_no_other(monkeypatch: pytest.MonkeyPatch) ->
     two = driver(nvmlDeviceGetCount=lambda: 2, nvmlDeviceGetMemoryInfo=memory)
     monkeypatch.setitem(sys.modules, "pynvml", two)
     assert [one.index for one in gpu.sample().gpus] == [1]
+    assert gpu.sample().sentence.startswith("GPU 0: The NVIDIA driver does not let this user")
     gpu._nvml = None
     monkeypatch.setitem(sys.modules, "pynvml", driver(nvmlDeviceGetMemoryInfo=lambda _: memory(0)))
     assert "does not let this user" in gpu.sample().sentence

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from loratui.runs import layout
 from loratui.runs.gpu import Gpu, GpuReading
 from loratui.runs.host import Host
 from loratui.tui.training import gpu_words, host_words
+from loratui.tui.training.watch import MachineWatch
 
 GIB = 1 << 30
 
@@ -16,7 +21,7 @@ def gpu(index: int = 0, throttled_by: tuple[str, ...] = ()) -> Gpu:
 
 
 def test_one_gpu_with_its_peak_and_power() -> None:
-    text = gpu_words.block(GpuReading((gpu(),), ""), 34, {0: 41 * GIB})
+    text = gpu_words.block(GpuReading((gpu(),), ""), 34, {"0": 41 * GIB})
     assert text.split("\n")[0] == "GPU 0  NVIDIA H100"
     assert "30.0/80.0 GiB" in text
     assert "busy 97 %  71 C  512/700 W" in text
@@ -27,16 +32,35 @@ def test_one_gpu_with_its_peak_and_power() -> None:
 def test_a_gpu_that_is_slowed_says_why() -> None:
     reading = GpuReading((gpu(throttled_by=("thermal slowdown (hardware)",)),), "")
     assert "slowed: thermal" in gpu_words.block(reading, 34)
-    assert gpu_words.strip(reading).endswith("slowed")
+    assert " slowed" in gpu_words.strip(reading)
+    many = GpuReading((gpu(0), gpu(1), gpu(2, ("power brake (the supply)",))), "")
+    assert gpu_words.strip(many).endswith("slowed: 2")
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 8])
 def test_many_gpus_keep_to_the_room_there_is(count: int) -> None:
     reading = GpuReading(tuple(map(gpu, range(count))), "")
-    lines = gpu_words.block(reading, 34, dict.fromkeys(range(count), GIB)).split("\n")
+    lines = gpu_words.block(reading, 34, dict.fromkeys(map(str, range(count)), GIB)).split("\n")
     assert len(lines) <= 13
     assert max(map(len, lines)) <= 40
-    assert gpu_words.strip(reading).count("GPU ") == count
+    strip = gpu_words.strip(reading)
+    assert len(strip) < 64
+    assert strip.startswith(f"{count} GPUs") if count > 2 else strip.count("GPU ") == count
+
+
+def test_slices_are_told_apart_and_a_lost_gpu_is_said_beside_the_others() -> None:
+    slices = tuple(
+        Gpu(0, "A100 MIG 1g.5gb", n * GIB, 5 * GIB, None, None, None, None, part=n) for n in (1, 2)
+    )
+    reading = GpuReading(
+        slices, "GPU 1: The GPU has fallen off the bus: restart the machine, or take another."
+    )
+    text = gpu_words.block(reading, 34, {"0:1": GIB, "0:2": 3 * GIB})
+    assert "GPU 0:1  A100" in text and "GPU 0:2  A100" in text
+    assert "peak 1.0 GiB" in text and "peak 3.0 GiB" in text
+    assert text.count("a MIG slice: load is not told") == 2
+    assert "has fallen off" in text and max(map(len, text.split("\n"))) <= 40
+    assert "fallen off the bus" in gpu_words.strip(reading)
 
 
 def test_no_gpu_is_a_sentence() -> None:
@@ -51,4 +75,23 @@ def test_memory_and_disk_are_marked_when_little_is_left() -> None:
     assert tight[0] == "memory  19.0/20.0 GiB (container) !"
     assert tight[1] == "disk    1.0 GiB free !"
     assert host_words.rows(Host(None, None, False, None)) == ""
-    assert host_words.rows(None) == ""
+    assert host_words.rows(None) == host_words.strip(None) == ""
+    assert host_words.strip(Host(5 * GIB, 20 * GIB, False, 90 * GIB)) == "disk 90 GiB free"
+    tight_strip = host_words.strip(Host(19 * GIB, 20 * GIB, True, GIB))
+    assert tight_strip == "! memory 19.0/20.0 GiB   ! disk 1.0 GiB free"
+
+
+def test_the_panel_shows_the_gpus_of_its_run(
+    home: Path, make_run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not those that the person who looks would get: the queue gives runs their own."""
+    run = make_run()
+    monkeypatch.setattr("loratui.runs.gpu.sample", lambda: GpuReading(tuple(map(gpu, range(4))), ""))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    watch = MachineWatch(run)
+    assert [one.index for one in watch.read()[0].gpus] == [0]  # nobody has it yet
+    for given, shown in (((2, 3), [2, 3]), (None, [0]), ((9,), [])):
+        layout.write_status(run, layout.Status("running", gpus=given))
+        reading = watch.read()[0]
+        assert [one.index for one in reading.gpus] == shown
+        assert bool(reading.sentence) == (not shown)

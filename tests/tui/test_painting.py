@@ -180,7 +180,7 @@ def test_the_trainer_s_own_peak_stands_where_nobody_else_tells_one() -> None:
     assert gpu_words.block(nothing, 34, {}, 3 << 30).endswith("\ntrainer's peak 3.0 GiB")
     one = gpu.Gpu(0, "A", 2 << 30, 24 << 30, None, None, None, None)
     assert "peak 2.0 GiB, trainer's peak 1.0 GiB" in gpu_words.block(
-        gpu.GpuReading((one,), ""), 60, {0: 2 << 30}, 1 << 30
+        gpu.GpuReading((one,), ""), 60, {"0": 2 << 30}, 1 << 30
     )
     assert "trainer" not in gpu_words.block(nothing, 34)
 

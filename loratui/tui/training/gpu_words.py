@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from loratui.tui.glyphs import glyphs
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 _GIB = 1 << 30
 _BAR = 16
 _SHOWN = 4
+_ON_A_LINE = 2
+_NO_GPU = "No GPU: training runs on the CPU."
 
 
 def strip(reading: GpuReading | None, told: int | None = None) -> str:
@@ -22,12 +25,28 @@ def strip(reading: GpuReading | None, told: int | None = None) -> str:
     if reading is None:
         return ""
     if not reading.gpus:
-        return f"{_peak(told)}   {plain(reading.sentence)}" if told else plain(reading.sentence)
-    slowed = f" {glyphs().unusual} slowed"
-    return "   ".join(
-        f"GPU {gpu.index} {_memory(gpu)}{_busy(gpu)}{slowed if gpu.throttled_by else ''}"
-        for gpu in reading.gpus
-    )
+        sentence = _NO_GPU if reading.sentence.startswith("No NVIDIA GPU") else plain(reading.sentence)
+        return f"{_peak(told)}   {sentence}" if told else sentence
+    many = len(reading.gpus) > _ON_A_LINE
+    words = _together(reading.gpus) if many else "   ".join(map(_one, reading.gpus))
+    if len(reading.gpus) == 1:
+        words += f"{_heat(reading.gpus[0])}{_power(reading.gpus[0])}"
+    return f"{words}   {glyphs().unusual} {plain(reading.sentence)}" if reading.sentence else words
+
+
+def _one(gpu: Gpu) -> str:
+    slowed = f" {glyphs().unusual} slowed" if gpu.throttled_by else ""
+    return f"GPU {gpu.label} {_memory(gpu)}{_busy(gpu)}{slowed}"
+
+
+def _together(gpus: Sequence[Gpu]) -> str:
+    """Many GPUs: the fullest, and how busy the idlest and the busiest are; one that waits shows."""
+    fullest = max(gpus, key=lambda gpu: gpu.used_bytes / max(1, gpu.total_bytes))
+    busy = [gpu.busy_percent for gpu in gpus if gpu.busy_percent is not None]
+    load = f"  busy {min(busy)} to {max(busy)} %" if busy else ""
+    slowed = [gpu.label for gpu in gpus if gpu.throttled_by]
+    mark = f" {glyphs().unusual} slowed: {', '.join(slowed)}" if slowed else ""
+    return f"{len(gpus)} GPUs  fullest {fullest.label}: {_memory(fullest)}{load}{mark}"
 
 
 def _peak(told: int) -> str:
@@ -35,9 +54,9 @@ def _peak(told: int) -> str:
 
 
 def block(
-    reading: GpuReading | None, width: int, peaks: Mapping[int, int] | None = None, told: int | None = None
+    reading: GpuReading | None, width: int, peaks: Mapping[str, int] | None = None, told: int | None = None
 ) -> str:
-    """The first GPUs, three or four lines each. ``peaks`` are the most bytes seen in use, by index; ``told``
+    """The first GPUs, three or four lines each. ``peaks`` are the most bytes seen in use, by label; ``told``
     the most that the trainer says it has held."""
     if reading is None:
         return ""
@@ -46,11 +65,14 @@ def block(
     signs, lines = glyphs(), []
     for gpu in reading.gpus[:_SHOWN]:
         full = min(_BAR, round(gpu.used_bytes / max(1, gpu.total_bytes) * _BAR))
-        lines.append(clip(f"GPU {gpu.index}  {plain(gpu.name)}", width))
+        lines.append(clip(f"GPU {gpu.label}  {plain(gpu.name)}", width))
         lines.append(f"{signs.bar_full * full}{signs.bar_rest * (_BAR - full)} {_memory(gpu)}")
-        hot = f"  {gpu.temperature} C" if gpu.temperature is not None else ""
-        lines.append(f"{_busy(gpu).strip()}{hot}{_power(gpu)}".strip())
-        peak = (peaks or {}).get(gpu.index)
+        told_of = f"{_busy(gpu).strip()}{_heat(gpu)}{_power(gpu)}".strip()
+        if told_of or gpu.part is None:
+            lines.append(told_of)
+        else:
+            lines.append(clip("a MIG slice: load is not told", width))
+        peak = (peaks or {}).get(gpu.label)
         if peak is not None and len(reading.gpus) <= _SHOWN // 2:
             own = f", {_peak(told)}" if told and len(reading.gpus) == 1 else ""
             lines.append(clip(f"peak {peak / _GIB:.1f} GiB{own}", width))
@@ -58,7 +80,13 @@ def block(
             lines.append(clip(f"{signs.unusual} slowed: {', '.join(gpu.throttled_by)}", width))
     if len(reading.gpus) > _SHOWN:
         lines.append(f"and {len(reading.gpus) - _SHOWN} more")
+    if reading.sentence:
+        lines += wrap(f"{signs.unusual} {plain(reading.sentence)}", width)
     return "\n".join(lines)
+
+
+def _heat(gpu: Gpu) -> str:
+    return f"  {gpu.temperature} C" if gpu.temperature is not None else ""
 
 
 def _power(gpu: Gpu) -> str:

@@ -27,3 +27,17 @@ def rows(host: Host | None) -> str:
         mark = f" {glyphs().unusual}" if host.disk_free < LITTLE_DISK else ""
         lines.append(f"disk    {host.disk_free / _GIB:.1f} GiB free{mark}")
     return "\n".join(lines)
+
+
+def strip(host: Host | None) -> str:
+    """The same in a few words for one line: the disk, and the memory where little is left of it."""
+    if host is None:
+        return ""
+    parts = []
+    used, limit = (host.memory_used or 0) / _GIB, (host.memory_limit or 0) / _GIB
+    if limit and used >= NEARLY_FULL * limit:
+        parts.append(f"{glyphs().unusual} memory {used:.1f}/{limit:.1f} GiB")
+    if host.disk_free is not None:
+        mark = f"{glyphs().unusual} " if host.disk_free < LITTLE_DISK else ""
+        parts.append(f"{mark}disk {host.disk_free / _GIB:.{1 if mark else 0}f} GiB free")
+    return "   ".join(parts)

@@ -124,14 +124,9 @@ class TrainingScreen(Screen[None]):
         doing = ": ".join(filter(None, (self._run_name, words.details(view))))
         self.query_one("#details", Line).show(text.clip(doing, width - 2))
         self._show_curve()
-        self.query_one("#strip", Line).show(
-            text.clip(
-                "   ".join(
-                    filter(None, (words.files(view), gpu_words.strip(self._machine.gpus, view.peak_memory)))
-                ),
-                width - 2,
-            )
-        )
+        gpus = gpu_words.strip(self._machine.gpus, view.peak_memory)
+        strip = filter(None, (words.files(view), host_words.strip(self._machine.host), gpus))
+        self.query_one("#strip", Line).show(text.clip("   ".join(strip), width - 2))
         self.query_one("#gpu", Line).show(
             gpu_words.block(self._machine.gpus, SIDE_WIDTH, self._machine.peaks, view.peak_memory)
         )

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from loratui.events import ENDED
 from loratui.runs.follow import LogTail, RunFollower
-from loratui.runs.store import Run
+from loratui.runs.store import Run, read_status
 from loratui.runs.view import RunView
 from loratui.tui.training import words
 
 if TYPE_CHECKING:
-    from loratui.runs.gpu import GpuReading
+    from loratui.runs.gpu import Gpu, GpuReading
     from loratui.runs.host import Host
 
 POLL = 0.5
@@ -75,8 +75,8 @@ class MachineWatch:
     def __init__(self, run: Run) -> None:
         self.gpus: GpuReading | None = None
         self.host: Host | None = None
-        self.peaks: dict[int, int] = {}
-        """The most bytes seen in use on each GPU."""
+        self.peaks: dict[str, int] = {}
+        """The most bytes seen in use on each GPU, by label."""
         self._run = run
         self._looked = self._host_looked = 0.0
 
@@ -94,15 +94,25 @@ class MachineWatch:
 
         reading = gpu.sample()
         if reading.gpus:
-            ours = gpu.visible(reading, os.environ)
-            reading = gpu.GpuReading(ours, reading.sentence if ours else "No GPU is visible to this run.")
+            ours = self._ours(reading)
+            none = reading.sentence or "No GPU is visible to this run."
+            reading = gpu.GpuReading(ours, reading.sentence if ours else none)
         seen, now = self.host, time.monotonic()
         if seen is None or now - self._host_looked >= HOST_POLL:
             seen, self._host_looked = host.sample(self._run.folder), now
         return reading, seen
 
+    def _ours(self, reading: GpuReading) -> tuple[Gpu, ...]:
+        """The GPUs its supervisor gave it; before there is one, those that we see."""
+        from loratui.runs import gpu
+
+        status = read_status(self._run)
+        if status is None or status.gpus is None:
+            return gpu.visible(reading, os.environ)
+        return tuple(one for one in reading.gpus if one.index in status.gpus)
+
     def take(self, gpus: GpuReading, host: Host) -> None:
         """Keep what was read."""
         self.gpus, self.host = gpus, host
         for gpu in gpus.gpus:
-            self.peaks[gpu.index] = max(gpu.used_bytes, self.peaks.get(gpu.index, 0))
+            self.peaks[gpu.label] = max(gpu.used_bytes, self.peaks.get(gpu.label, 0))

@@ -129,7 +129,7 @@ def details(view: RunView) -> str:
     if busy and _share_of_phase(view) is None:  # the head has it, with a bar
         parts.append(busy)
     if view.epochs:
-        parts.append(f"epoch {view.epoch}/{view.epochs}" if view.epoch else text.number(view.epochs, "epoch"))
+        parts.append(_epoch(view))
     if view.loss is not None or not view.finite:
         parts.append(f"loss {text.loss(view.loss, view.finite)}")
         mean = view.losses.last_mean(50)
@@ -141,9 +141,27 @@ def details(view: RunView) -> str:
     parts += [f"rate {name} {rate:.3g}" for name, rate in rates[:2]]
     if view.images_per_second is not None:
         parts.append(f"{view.images_per_second:.3g} images/s")
+    if view.gradient_norm is not None:
+        parts.append(f"gradient {view.gradient_norm:.2g}")
     if view.images:
         parts.append(f"{text.number(view.images, 'picture')} an epoch")
     return f" {glyphs().between} ".join(parts)
+
+
+_EPOCH_BAR = 8
+
+
+def _epoch(view: RunView) -> str:
+    """``epoch 3/10 ███░░░░░``: which one, and how far it is."""
+    if not view.epoch or not view.epochs:
+        return text.number(view.epochs or 0, "epoch")
+    words = f"epoch {view.epoch}/{view.epochs}"
+    if not view.total_steps or view.epochs == 1 or view.state in ENDED:
+        return words
+    length = view.total_steps / view.epochs
+    done = min(1.0, max(0.0, view.step / length - (view.epoch - 1)))
+    full = int(done * _EPOCH_BAR)
+    return f"{words} {glyphs().bar_full * full}{glyphs().bar_rest * (_EPOCH_BAR - full)}"
 
 
 def phase(view: RunView) -> str:
@@ -180,9 +198,7 @@ def nothing_drawn(view: RunView) -> str:
 
 def files(view: RunView) -> str:
     """How much has been saved."""
-    return f" {glyphs().between} ".join(
-        (f"saved {len(view.checkpoints)}", f"samples {len(view.samples)}", "p paths")
-    )
+    return f" {glyphs().between} ".join((f"saved {len(view.checkpoints)}", f"samples {len(view.samples)}"))
 
 
 def news(old: RunView, new: RunView) -> list[str]:
