@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from loratui import places
@@ -109,3 +110,23 @@ def test_a_name_on_the_hub_is_understood_and_its_absence_said(
     assert "Did you mean 'pony'?" in misspelt
     assert "loratui download civitai:29" in address
     assert "HF_HUB_OFFLINE keeps the hub from being asked" in offline
+
+
+def test_a_path_goes_to_the_field_also_from_the_list(demo_recipe: Recipe, drive: Any) -> None:
+    async def act(pilot: Pilot[None]) -> list[tuple[str, bool]]:
+        await settle(pilot)
+        rows, field = pilot.app.screen.query_one(RowList), pilot.app.screen.query_one("#base-model", Field)
+        seen = []
+        assert rows.has_focus
+        rows.post_message(events.Paste("/nowhere/pasted.safetensors\n"))
+        await settle(pilot)
+        seen.append((field.text, field.has_focus_within))
+        rows.focus()
+        await pilot.press("~", "/", "x")
+        await settle(pilot)
+        seen.append((field.text, field.has_focus_within))
+        return seen
+
+    pasted, typed = drive(LoratuiApp(demo_recipe), act)
+    assert pasted == ("/nowhere/pasted.safetensors", True)
+    assert typed == ("~/x", True)

@@ -114,6 +114,12 @@ class Field(Widget):
         """Put the cursor into the field."""
         self._entry.focus()
 
+    def begin(self, text: str) -> None:
+        """Put the cursor behind this text, in place of what stood there, as if it had been typed."""
+        self._entry.value = text
+        self._entry.cursor_position = len(text)
+        self.enter()
+
     def show_unit(self, text: str) -> None:
         """What stands behind a number."""
         if text != self._unit:

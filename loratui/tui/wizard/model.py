@@ -8,6 +8,7 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
+from textual.events import Key, Paste
 from textual.timer import Timer
 
 from loratui import places
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from loratui.tui.wizard.offers import Offer, Offers
 
 _POLL = 1.0
+_BEGINS_PATH = ("/", "~", ".")
 
 
 class ModelPane(StepPane):
@@ -181,6 +183,18 @@ class ModelPane(StepPane):
             self.state.type("base.model", chosen.model)
             self.query_one(Field).put(chosen.model)
             self.post_message(self.Changed())
+
+    def on_paste(self, event: Paste) -> None:
+        """A path is meant for the field wherever the cursor is."""
+        event.stop()
+        if event.text.strip():
+            self.query_one(Field).begin(event.text.strip().splitlines()[0])
+
+    def on_key(self, event: Key) -> None:
+        """So is one that is begun on the list."""
+        if event.character in _BEGINS_PATH and self.query_one(RowList).has_focus:
+            event.stop()
+            self.query_one(Field).begin(event.character)
 
     # Fetching
 
