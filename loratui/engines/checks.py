@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -49,11 +50,23 @@ def file_problems(recipe: Recipe) -> Iterator[Problem]:
                 read_layout(Path(folder))
             except UserError as error:
                 yield from _under(key, error)
+    if recipe.output.folder and (reason := _not_writable(Path(recipe.output.folder))):
+        yield Problem(
+            "output.folder", reason, "Choose another folder, or leave it empty: the run has its own."
+        )
     target = recipe.output.folder and Path(recipe.output.folder) / f"{recipe.output.name}.safetensors"
     if target and target.exists():
         yield Problem(
             "output.name", f"{target} exists and would be overwritten.", "Choose another name or folder."
         )
+
+
+def _not_writable(folder: Path) -> str:
+    """Why no file can be put into a folder, which need not exist yet; empty when one can."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        return f"{there} is a file, so no folder {folder} can be."
+    return "" if os.access(there, os.W_OK | os.X_OK) else f"{there} cannot be written to."
 
 
 def _hub_problems(recipe: Recipe) -> Iterator[Problem]:

@@ -378,6 +378,20 @@ def test_the_draft_outlives_the_screens_and_is_offered_again(
     assert draft.load() is None
 
 
+def test_leaving_says_when_nothing_could_be_kept(
+    demo_recipe: Recipe, drive: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LORATUI_HOME", "/dev/null/home")
+
+    async def act(pilot: Pilot[None]) -> None:
+        await settle(pilot)
+        await pilot.press("ctrl+c")
+
+    app = LoratuiApp(demo_recipe)
+    drive(app, act)
+    assert "could not be kept" in app.farewell and "/dev/null/home/draft.toml" in app.farewell
+
+
 def test_a_damaged_draft_is_no_hindrance(home: Path, drive: Any, screen_text: Any) -> None:
     draft.path().write_text("[base\nmodel = ")
 

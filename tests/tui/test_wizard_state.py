@@ -10,7 +10,7 @@ from loratui.models.inspect import ModelFile
 from loratui.problems import Problem
 from loratui.recipe import Recipe, Steps, change
 from loratui.runs.machine import Machine
-from loratui.tui.wizard.facts import read_dataset
+from loratui.tui.wizard.facts import read_checks, read_dataset
 from loratui.tui.wizard.model_facts import read_model
 from loratui.tui.wizard.state import WizardState
 from loratui.tui.wizard.steps import REVIEW
@@ -166,3 +166,20 @@ def test_only_what_differs_from_the_parent_is_named() -> None:
     assert state.differences() == []
     state.type("network.rank", "32", "whole")
     assert [key for key, _, _ in state.differences()] == ["network.rank"]
+
+
+def test_what_comes_with_a_download_is_not_asked_for_beside_it(home: Path) -> None:
+    recipe = change(Recipe(steps=Steps(epochs=1)), {"base.model": "hunyuan-image", "launch.engine": "kohya"})
+    recipe = change(recipe, {"base.family": "hunyuan_image"})
+    found = read_checks(recipe)
+    assert any("loratui download hunyuan-image" in problem.fix for problem in found)
+    assert [problem.key for problem in found if problem.key.startswith("kohya.")] == []
+
+
+def test_an_output_folder_that_cannot_be_is_refused_before_the_start(
+    demo_recipe: Recipe, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    (found,) = read_checks(change(demo_recipe, {"output.folder": str(tmp_path / "file" / "loras")}))
+    assert found.key == "output.folder" and "is a file" in found.message
+    assert read_checks(change(demo_recipe, {"output.folder": str(tmp_path / "new" / "loras")})) == ()

@@ -127,10 +127,13 @@ def read_checks(recipe: Recipe) -> tuple[Problem, ...]:
     """What the chosen engine has against this recipe."""
     from loratui.engines.current_set import on_current_steps
     from loratui.engines.registry import engine
-    from loratui.models.named import located
+    from loratui.models.named import entry_of, located, to_fetch
 
+    entry = entry_of(recipe.base.model)
+    fetched_with_it = {f"kohya.{part.key}" for part in entry.part} if entry and to_fetch(recipe) else set()
     try:
-        return tuple(engine(recipe.launch.engine).supports(on_current_steps(located(recipe))))
+        found = engine(recipe.launch.engine).supports(on_current_steps(located(recipe)))
+        return tuple(problem for problem in found if problem.key not in fetched_with_it)
     except UserError as error:
         return error.problems
     except (OSError, ValueError) as error:

@@ -36,12 +36,11 @@ class Keeper:
         self._stop()
         self._timer = self._screen.set_timer(_AFTER, self.now)
 
-    def now(self) -> None:
-        """Write it."""
+    def now(self) -> bool:
+        """Write it. False when the disk does not let us."""
         self._stop()
         found = self._now()
-        if found is not None:
-            draft.save(*found)
+        return found is None or draft.save(*found)
 
     def last(self) -> None:
         """The screen goes: write what has not been written yet."""

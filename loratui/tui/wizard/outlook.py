@@ -138,5 +138,5 @@ def disk_line(seen: Outlook) -> str:
     if seen.disk_bytes is None or seen.free_bytes is None:
         return ""
     files = "1 file" if seen.checkpoints == 1 else f"{seen.checkpoints} checkpoints"
-    room = "which is more than is" if seen.disk_is_short else "of"
+    room = "more than the" if seen.disk_is_short else "of"
     return f"disk {size(seen.disk_bytes)} for {files} and states, {room} {size(seen.free_bytes)} free"

@@ -89,7 +89,7 @@ class ReviewPane(StepPane):
         )
         width = max(40, self.size.width - 4)
         self.query_one("#outlook", Line).show(review_words.outlook_lines(self.state, width))
-        self.query_one("#checks", Line).show(review_words.checks(self.state))
+        self.query_one("#checks", Line).show(review_words.checks(self.state, width))
         self._show_why()
 
     def _rows(self) -> list[Setting]:

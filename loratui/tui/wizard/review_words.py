@@ -7,14 +7,14 @@ from textual.content import Content
 from loratui.advice.presets import presets
 from loratui.models.inspect import ModelFile
 from loratui.tui.glyphs import glyphs
-from loratui.tui.text import plain, sentence
+from loratui.tui.text import plain, sentence, squeeze
 from loratui.tui.wizard import mending, outlook
 from loratui.tui.wizard.meanings import MEANINGS
 from loratui.tui.wizard.settings import PRESET, PRICE, Setting, standing
 from loratui.tui.wizard.state import WizardState
 from loratui.tui.wizard.steps import REVIEW
 
-_MOST_PROBLEMS = 3
+_MOST_PROBLEMS = 2
 
 
 def why(state: WizardState, one: Setting) -> Content:
@@ -57,8 +57,8 @@ def outlook_lines(state: WizardState, width: int) -> Content:
     return _flowed([line for line in lines if line[0]], width)
 
 
-def checks(state: WizardState) -> Content:
-    """What stops the start, and what contradicts itself."""
+def checks(state: WizardState, width: int) -> Content:
+    """What stops the start, and what contradicts itself, each on at most two rows of ``width``."""
     signs = glyphs()
     if state.wanted_checks is not None:
         return Content(f"checking{signs.more}")
@@ -68,14 +68,17 @@ def checks(state: WizardState) -> Content:
         engine = state.recipe.launch.engine
         words = f"{signs.fine} model, pictures and settings fit; {engine} is ready"
         return Content.assemble((words, "$success"))
-    lines = [(f"{signs.wrong} {sentence(problem)}\n", "$error") for problem in problems]
-    lines += [(f"{signs.unusual} {sentence(one.problem)}\n", "$warning") for one in vain]
+    lines = [(f"{squeeze(f'{signs.wrong} {sentence(one)}', width, 2)}\n", "$error") for one in problems]
+    lines += [
+        (f"{squeeze(f'{signs.unusual} {sentence(one.problem)}', width, 2)}\n", "$warning") for one in vain
+    ]
     more = len(lines) - _MOST_PROBLEMS
     lines = lines[:_MOST_PROBLEMS]
+    rest = [f"and {more} more"] if more > 0 else []
     if mending.mendable(state):
-        lines.append(("f mends what contradicts itself\n", "$text-muted"))
-    if more > 0:
-        lines.append((f"and {more} more\n", "$text-muted"))
+        rest.append("f mends what contradicts itself")
+    if rest:
+        lines.append((f" {signs.between} ".join(rest), "$text-muted"))
     lines[-1] = (lines[-1][0].rstrip("\n"), lines[-1][1])
     return Content.assemble(*lines)
 

@@ -390,8 +390,10 @@ class WizardScreen(Screen[None]):
     def action_leave(self) -> None:
         if not self._may_leave():
             return
-        self._keeper.now()
-        if draft.path().exists():
+        if not self._keeper.now():
+            words = f"What you chose could not be kept: {draft.path()} cannot be written."
+            self.app.farewell = words  # type: ignore[attr-defined]
+        elif draft.path().exists():
             self.app.farewell = "What you chose is kept: loratui opens it again."  # type: ignore[attr-defined]
         self.app.exit()
 
