@@ -56,7 +56,7 @@ _MESSAGE_LINES = 12
 _TERMINAL_WIDTHS = frozenset({80, 100, 120, 132, 160, 200})
 # An exception beside the training: tensorboard's reloader, a connection that a browser closed
 _ASIDE = re.compile(
-    r"Exception (?:in (?:thread Reloader|callback )|ignored in)|Task exception was never retrieved"
+    r"Exception (?:in (?:thread Reloader|callback )|ignored in)|Task exception was never retrieved|Error in sitecustomize"
 )
 _OF_ASIDE = re.compile(r"Traceback \(|[ │╭╰]|(?:handle|future|task): ")
 # An exception of another process, whose own traceback follows

@@ -73,6 +73,28 @@ DRAWN: list[tuple[str, str, str]] = [
     ('option_conflict', '67372a/sd-scripts#102c', 'AssertionError: fused_backward_pass currently only works with optimizers that have a step_param function defined.'),
     ('compile_triton', 'sd-scripts#230', '  File "F:\\k\\venv\\lib\\site-packages\\accelerate\\accelerator.py", line 1265, in prepare_model\n    raise ValueError("Using torch.compile requires PyTorch 2.0 or higher.")\nValueError: Using torch.compile requires PyTorch 2.0 or higher.'),
     ('torch_cpu', 'kohya_ss#943', '12:00:01-123456 WARNING  Torch reports CUDA not available'),
+    ('version_skew', 'ai-toolkit commit a', "AttributeError: 'CheckpointGradients' object has no attribute 'num_chunks'"),
+    ('version_skew', 'sd-scripts f7a1868', "TypeError: argument of type 'int' is not iterable"),
+    ('version_skew', 'kohya_ss triton_key', "ImportError: cannot import name 'triton_key' from 'triton.compiler.compiler' (x)"),
+    ('mod_tk', 'kohya_ss ec804a0', "ModuleNotFoundError: No module named 'Tkinter'"),
+    ('sched_args', 'ai-toolkit StepLR', "TypeError: StepLR.__init__() got an unexpected keyword argument 'total_iters'"),
+    ('quantized_train', 'sd-scripts 9a4cc53', 'RuntimeError: only Tensors of floating point dtype can require gradients'),
+    ('dtype_mismatch', 'musubi fp8 bias', 'RuntimeError: Input type (c10::BFloat16) and bias type (c10::Float8_e4m3fn) should be the same'),
+    ('version_skew', 'ai-toolkit GenerateProcess', "AttributeError: 'GenerateProcess' object has no attribute 'train_config'"),
+    ('version_skew', 'ai-toolkit bf16', 'TypeError: Got unsupported ScalarType BFloat16'),
+    ('mp_unsupported', 'ai-toolkit kernel', 'RuntimeError: No available kernel. Aborting execution.'),
+    ('setting_type', 'ai-toolkit int str', "TypeError: '<' not supported between instances of 'int' and 'str'"),
+    ('version_skew', 'sd-scripts 9760d09', "AttributeError: 'T5EncoderModel' object has no attribute 'text_model'"),
+    ('version_skew', 'sd-scripts b1dffe8', 'Exception: device cuda is invalid'),
+    ('mod_bnb', 'kohya_ss#1683', 'Traceback (most recent call last):\n  File "F:\\k\\train_network.py", line 1009, in <module>\n    trainer.train(args)\n  File "F:\\k\\library\\train_util.py", line 3421, in get_optimizer\n    raise ImportError("No bitsandbytes / bitsandbytesがインストールされていないようです")\nImportError: No bitsandbytes / bitsandbytesがインストールされていないようです'),
+    ('opt_args', 'kohya_ss#2902', "enable LoRA for U-Net\nprepare optimizer, data loader etc.\n╭─────────────────────────────── Traceback (most recent call last) ────────────────────────────────╮\n│ AZ:\\P\\kohya_ss\\sdxl_train_network.py:176 in <module>                  │\n│                                                                                                  │\n│ ❱ 176 │   trainer.train(args)                                                                    │\nSyntaxError: '(' was never closed"),
+    ('bnb_cuda', 'kohya_ss#331', "NameError: name 'str2optimizer8bit_blockwise' is not defined"),
+    ('no_data', 'musubi-tuner-gui#4', '  File "C:\\m\\.venv\\lib\\site-packages\\torch\\utils\\data\\sampler.py", line 164, in __init__\n    raise ValueError(\nValueError: num_samples should be a positive integer value, but got num_samples=0'),
+    ('mod_setuptools', 'kohya_ss#2136', 'Creating venv...\nTraceback (most recent call last):\n  File "C:\\K\\setup\\setup_windows.py", line 7, in <module>\n    import setup_common\n  File "C:\\K\\setup\\setup_common.py", line 8, in <module>\n    import pkg_resources\nModuleNotFoundError: No module named \'pkg_resources\''),
+    ('mod_bnb', 'kohya_ss#1679', "ModuleNotFoundError: No module named 'bitsandbytes.cuda_setup.paths'"),
+    ('python_old', 'kohya_ss#2799', "13:57:08-722667 ERROR    The current version of python (sys.version_info(major=3, minor=11, micro=9,\n                         releaselevel='final', serial=0)) is not appropriate to run Kohya_ss GUI\n13:57:08-723667 ERROR    The python version needs to be greater or equal to 3.10.9 and less than 3.11.0"),
+    ('mod_bnb', 'pytorch#143718', 'Traceback (most recent call last):\n  File "/srv/sd-scripts/library/train_util.py", line 4161, in get_optimizer\n    import bitsandbytes as bnb\n  File "/srv/lib/python3.10/site-packages/bitsandbytes/triton/int8_matmul_mixed_dequantize.py", line 12, in <module>\n    from triton.ops.matmul_perf_model import early_config_prune, estimate_matmul_time\nModuleNotFoundError: No module named \'triton.ops\'\n\nDuring handling of the above exception, another exception occurred:\n'),
+    ('bnb_cuda', 'bitsandbytes#1464', 'steps:   0%|                          | 0/1358 [03:45<?, ?it/s, avr_loss=0.0248]\n\nError invalid device function at line 224 in file /src/csrc/ops.hip'),
 ]  # fmt: skip
 
 
@@ -83,6 +105,7 @@ def test_the_first_hint_is_the_cause(key: str, where: str, text: str) -> None:
 
 
 HEALTHY = [
+    "Error in sitecustomize; set PYTHONVERBOSE for traceback:\nModuleNotFoundError: No module named 'log'",
     'C:\\t\\site-packages\\transformers\\utils\\generic.py:441: UserWarning: torch.utils._pytree._register_pytree_node is deprecated. Please use torch.utils._pytree.register_pytree_node instead.\n  _torch_pytree._register_pytree_node(',
     'A matching Triton is not available, some optimizations will not be enabled\nTraceback (most recent call last):\n  File "E:\\t\\site-packages\\xformers\\__init__.py", line 55, in _is_triton_available\n    from xformers.triton.softmax import softmax as triton_softmax  # noqa\n  File "E:\\t\\site-packages\\xformers\\triton\\softmax.py", line 11, in <module>\n    import triton\nModuleNotFoundError: No module named \'triton\'',
     "C:\\t\\site-packages\\torchvision\\io\\image.py:13: UserWarning: Failed to load image Python extension: '[WinError 127] The specified procedure could not be found'If you don't plan on using image functionality from `torchvision.io`, you can ignore this warning.\n  warn(",
