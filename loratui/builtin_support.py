@@ -115,6 +115,8 @@ KEYS = frozenset(
         "huber_c",
         "huber_scale",
         "huber_schedule",
+        "initial_epoch",
+        "initial_step",
         "ip_noise_gamma",
         "ip_noise_gamma_random_strength",
         "keep_tokens",

@@ -65,7 +65,6 @@ _IN_CONFIG = {"batch_size": "train_batch_size", "num_repeats": "dataset_repeats"
 
 _CANNOT = {
     "metadata_file": "metadata files of fine-tuning",
-    "custom_attributes": "custom_attributes",
 }
 
 

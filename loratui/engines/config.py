@@ -165,6 +165,9 @@ def to_kohya(recipe: Recipe, run_folder: Path, resume: Path | None = None) -> di
         sections["resume"] = {"resume": str(resume), "skip_until_initial_step": True}
     written_above = kohya_config.flatten(sections)
     rest = {key: value for key, value in recipe.kohya.items() if key not in written_above}
+    if resume is not None:
+        for key in ("initial_epoch", "initial_step"):  # the state knows better
+            rest.pop(key, None)
     if not recipe.draws_samples and "sample_prompts" not in rest:
         rest.pop("sample_every_n_steps", None)  # sd-scripts ends where it is to draw and has no prompts
     sections["kohya"] = rest

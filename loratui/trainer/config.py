@@ -73,6 +73,8 @@ class TrainConfig:
     huber_c: float
     huber_scale: float
     huber_schedule: str
+    initial_epoch: int | None
+    initial_step: int | None
     ip_noise_gamma: float | None
     ip_noise_gamma_random_strength: bool
     keep_tokens: int

@@ -28,6 +28,10 @@ def contradictions(config: TrainConfig) -> Iterator[Problem]:
         yield Problem("network_train_text_encoder_only", message, "Remove one of the two.")
     elif config.unet_rate == 0 and not any(config.text_encoder_rates):
         yield Problem("learning_rate", "every learning rate is 0, so nothing would train.", "Raise one.")
+    for key in ("initial_epoch", "initial_step"):
+        if getattr(config, key) is not None and not config.skip_until_initial_step:
+            message = "moves the number of the first epoch alone without skip_until_initial_step."
+            yield Problem(key, message, "Write skip_until_initial_step = true, or remove it.")
     if config.caches_captions:
         yield from _cached_captions(config)
     given = config.text_encoder_lr
@@ -72,6 +76,8 @@ def _ranges(config: TrainConfig) -> Iterator[Problem]:
         ("max_train_epochs", 1),
         ("network_dim", 1),
         ("clip_skip", 1),
+        ("initial_epoch", 1),
+        ("initial_step", 0),
         ("network_alpha", 0),
         ("learning_rate", 0),
         ("unet_lr", 0),

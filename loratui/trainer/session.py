@@ -25,7 +25,7 @@ from loratui.trainer.base_precision import DTYPES, pack_text_encoders, pack_unet
 from loratui.trainer.base_weights import merge_base_weights
 from loratui.trainer.batches import Buckets, batches_per_epoch
 from loratui.trainer.caching import encode_captions, encode_dataset_pictures
-from loratui.trainer.config import TrainConfig
+from loratui.trainer.config import ConfigRefusedError, TrainConfig
 from loratui.trainer.data import Item
 from loratui.trainer.drawing import Drawer
 from loratui.trainer.loading import BaseModel, load
@@ -246,8 +246,19 @@ def _prompts(config: TrainConfig) -> list[Prompt]:
 def _first_step(
     config: TrainConfig, progress: Progress | None, total: int, batches: int, report: Reporter
 ) -> int:
-    """Where a resumed training goes on. Without skip_until_initial_step the count starts again, as it
-    does in sd-scripts (train_network.py:1257-1276)."""
+    """Where a training begins that goes on: at initial_step or initial_epoch, else where the state of
+    ``resume`` stands (train_network.py:1232-1250). Without skip_until_initial_step the count starts again, as
+    it does in sd-scripts (:1257-1276)."""
+    given = config.initial_step
+    if given is None and config.initial_epoch is not None:
+        given = (config.initial_epoch - 1) * math.ceil(batches / config.gradient_accumulation_steps)
+    if given and config.skip_until_initial_step:
+        if given >= total:
+            key = "initial_epoch" if config.initial_step is None else "initial_step"
+            message = f"training is to begin after step {given} of {total}: nothing is left to train."
+            fix = "Raise max_train_epochs or max_train_steps."
+            raise ConfigRefusedError(str(config.source), Problem(key, message, fix))
+        return given
     if progress is None or not config.skip_until_initial_step:
         return 0
     if progress.current_step >= total:

@@ -169,9 +169,12 @@ def test_samples_by_steps_need_no_epochs_and_no_prompts_no_samples() -> None:
 
 
 def test_a_resume_goes_on_instead_of_starting_over() -> None:
-    flat = kohya_config.flatten(config.to_kohya(minimal(), RUN, Path("/state")))
+    asked = minimal(kohya={"initial_step": 5, "skip_until_initial_step": True})
+    assert kohya_config.flatten(config.to_kohya(asked, RUN))["initial_step"] == 5
+    flat = kohya_config.flatten(config.to_kohya(asked, RUN, Path("/state")))
     assert flat["resume"] == "/state"
     assert flat["skip_until_initial_step"] is True
+    assert "initial_step" not in flat
 
 
 def test_sd_scripts_defaults_hold_for_what_a_kohya_file_leaves_out() -> None:

@@ -28,7 +28,8 @@ def sentence(told: Any, code: int) -> str:
     [
         ({"learning_rte": 1e-4}, ["learning_rte", "learning_rate"]),
         ({"network_dim": "4"}, ["network_dim", "whole number"]),
-        ({"initial_step": 3}, ["initial_step", "kohya"]),
+        ({"initial_step": 3}, ["initial_step", "skip_until_initial_step"]),
+        ({"in_json": "meta.json"}, ["in_json", "kohya"]),
         ({"network_args": ["conv_dimm=4"]}, ["network_args", "conv_dim"]),
         ({"network_args": ["block_dims=1,2"]}, ["network_args", "25 numbers"]),
         ({"network_args": ["conv_dim=x"]}, ["network_args", "whole number"]),

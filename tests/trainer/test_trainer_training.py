@@ -254,6 +254,19 @@ def test_a_resumed_training_ends_bit_for_bit_like_an_unbroken_one(
         assert [getattr(one, key) for key in kept] == [getattr(other, key) for key in kept]
 
 
+def test_beginning_at_a_step_without_a_state(train: Any) -> None:
+    settings = {"max_train_steps": 5, "lr_scheduler": "linear", "skip_until_initial_step": True}
+    told = train(initial_step=3, **settings)
+    assert told.of(events.Planned)[0].first_step == 3
+    steps = told.of(events.Step)
+    assert [step.step for step in steps] == [4, 5]
+    # The schedule begins where it always does (sd-scripts train_network.py:1263).
+    assert steps[1].rates["unet"] / steps[0].rates["unet"] == pytest.approx(4 / 5)
+    for wrong, words in (({"initial_epoch": 3}, "initial_epoch"), ({"initial_step": 5}, "nothing is left")):
+        refused = train(**settings, **wrong)
+        assert refused.code == 2 and words in refused.of(events.Message)[-1].text
+
+
 def test_resuming_without_skipping_trains_the_full_count_again(train: Any, tmp_path: Path) -> None:
     train(max_train_steps=2, save_state=True)
     state = tmp_path / "out" / "tiny-state"
