@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import resource
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -25,16 +23,16 @@ from loratui.trainer.data import Item, size_conditions
 from loratui.trainer.drawing import Drawer
 from loratui.trainer.keeping import Keeping
 from loratui.trainer.latents import LatentCache
-from loratui.trainer.objective import AverageLoss
+from loratui.trainer.moving import moved
 from loratui.trainer.optimizers import averaged
 from loratui.trainer.options import Options
 from loratui.trainer.randomness import seed_all
 from loratui.trainer.report import Reporter
 from loratui.trainer.schedule import Plan
-from loratui.trainer.speed import Speed
 from loratui.trainer.state import Progress
 from loratui.trainer.stepping import Fed, NotFiniteError, Stepper
 from loratui.trainer.stopping import StopRequest
+from loratui.trainer.telling import Begun, Telling
 from loratui.trainer.together import Together
 from loratui.trainer.validating import validation_loss
 
@@ -57,6 +55,7 @@ class Training:
     plan: Plan
     seed: int
     report: Reporter
+    telling: Telling
     stop: StopRequest
     options: Options
     entries: dict[str, str]
@@ -64,18 +63,17 @@ class Training:
     step: int = 0
     """Optimizer steps done."""
     schedule_offset: int = 0
-    average: AverageLoss = None  # type: ignore[assignment]
     validation: Sequence[Batch] = ()
     """What the loss of validation is the mean of; shown alike each time."""
     validated: int = -1
     """The step it was last worked out for."""
-    speed: Speed = field(default_factory=Speed)
 
     def run(self) -> Outcome:
         """Train to the planned total. Raises ``UserError`` when something cannot be saved."""
         try:
             return self._run()
         except NotFiniteError:
+            self.step = self.telling.told
             first = self.step == 0
             where = "from the first step on" if first else f"after step {self.step}"
             cause = (
@@ -96,6 +94,7 @@ class Training:
             self._draw(0)
         self.report.phase("training")
         for epoch in range(start, plan.epochs):
+            self.telling.settle()
             self.report.emit(events.Epoch(epoch + 1, plan.epochs))
             batches = self._batches(epoch)
             chunks = plan.chunks(batches)
@@ -148,44 +147,28 @@ class Training:
         return self.together.share(batches)
 
     def _step(self, epoch: int, position: int, batches: Sequence[Batch]) -> None:
-        begun, device = time.monotonic(), self.stepper.accelerator.device
+        since = time.monotonic()
         if not self.together.leads:
             # Noise of its own, that a state need not hold: it follows from the step.
             seed_all(hash((self.seed, self.step + self.schedule_offset, self.together.rank)) % 2**63)
+        passes = [partial(self.fed, batch) for batch in batches]
+        scheduled = self.step + self.schedule_offset
         try:
-            done = self.stepper.step(
-                self.step + self.schedule_offset, [partial(self.fed, batch) for batch in batches]
-            )
+            numbers = self.stepper.begin(scheduled, passes, check=not self.telling.late)
         except NotFiniteError:
-            self.report.emit(events.Step(self.step + 1, None, epoch=epoch + 1, finite=False))
+            self.telling.no_number(self.step + 1, epoch)
             raise
         self.step += 1
-        self.schedule_offset -= done.skipped
-        for number, loss in enumerate(done.losses):
-            self.average.add(epoch, position + number, loss)
-        elapsed = time.monotonic() - begun
-        self.speed.add(elapsed, self.together.world * sum(len(batch.pictures) for batch in batches))
-        self.report.emit(
-            events.Step(
-                self.step,
-                sum(done.losses) / len(done.losses),
-                self.average.mean,
-                epoch + 1,
-                dict(zip(self.stepper.groups, done.rates_in_use, strict=True)),
-                done.norm if math.isfinite(done.norm) else None,
-                elapsed,
-                self.speed.seconds_per_step,
-                self.speed.images_per_second,
-                peak_memory=_peak_memory(device),
-            )
-        )
+        self.schedule_offset -= numbers.skipped
+        images = self.together.world * sum(len(batch.pictures) for batch in batches)
+        self.telling.add(Begun(self.step, epoch, position, images, since, numbers))
 
     def fed(self, batch: Batch, timestep: int | None = None) -> Fed:
         """A batch with fresh noise and timesteps, or all at one ``timestep``."""
         config, device = self.config, self.stepper.accelerator.device
         found = [self.latents.shown(shown) for shown in batch.pictures]
         latents = torch.stack([latents for latents, _ in found])
-        latents = latents.to(device) * config.facts.latent_scale
+        latents = moved(latents, device) * config.facts.latent_scale
         disturbance = noise.draw_noise(
             latents,
             config.noise_offset or 0.0,
@@ -201,6 +184,7 @@ class Training:
         )
         if timestep is not None:
             timesteps = torch.full_like(timesteps, timestep)
+        timesteps = moved(timesteps, device)
         noisy = None
         if config.ip_noise_gamma:
             more = noise.perturbed(
@@ -218,8 +202,8 @@ class Training:
             disturbance,
             timesteps,
             condition,
-            torch.tensor(sizes, device=device),
-            torch.tensor([item.weight for item in items], device=device),
+            moved(torch.tensor(sizes), device),
+            moved(torch.tensor([item.weight for item in items]), device),
             noisy,
             _masks(latents, [mask for _, mask in found]),
         )
@@ -229,6 +213,7 @@ class Training:
         if not self.validation or not self.together.leads or self.validated == self.step:
             return
         self.validated = self.step
+        self.telling.settle()
         with averaged(self.stepper.optimizer):
             loss = validation_loss(
                 self.validation, self.config, self.stepper, self.fed, self.seed, self.report
@@ -237,6 +222,7 @@ class Training:
         self.report.phase("training")
 
     def _draw(self, epoch: int | None) -> None:
+        self.telling.settle()
         if not self.together.leads:
             return
         with averaged(self.stepper.optimizer):
@@ -251,6 +237,7 @@ class Training:
 
     def save_lora(self, stem: str, epoch: int, *, final: bool = False) -> Path:
         """Write the LoRA. Never writes weights that are no numbers."""
+        self.telling.settle()
         self.report.phase("saving", f"{stem}.safetensors")
         if not all(bool(torch.isfinite(weight).all()) for weight in self.stepper.network.parameters()):
             raise NotFiniteError
@@ -266,6 +253,7 @@ class Training:
 
     def save_state(self, stem: str, epoch: int) -> Path:
         """Write a folder to resume from."""
+        self.telling.settle()
         path = checkpoints.state_path(self.config, stem)
         if not self.together.leads:
             return path
@@ -275,7 +263,7 @@ class Training:
             self.seed,
             self.plan.batches_per_epoch,
             self.step + self.schedule_offset,
-            list(self.average.losses),
+            list(self.telling.average.losses),
         )
         state.save(path, self.stepper.network, self.stepper.optimizer, progress)
         self.report.emit(events.StateSaved(str(path), self.step, epoch))
@@ -287,11 +275,5 @@ def _masks(latents: torch.Tensor, masks: Sequence[torch.Tensor | None]) -> torch
     if all(mask is None for mask in masks):
         return None
     whole = torch.ones(latents.shape[2:])
-    return torch.stack([whole if mask is None else mask for mask in masks])[:, None].to(latents.device)
-
-
-def _peak_memory(device: torch.device) -> int:
-    """Bytes."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    stacked = torch.stack([whole if mask is None else mask for mask in masks])
+    return moved(stacked[:, None], latents.device)

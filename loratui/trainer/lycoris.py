@@ -72,10 +72,9 @@ class LycorisLayer:
         """Whether something may be left out at random."""
         self._module.train(on)
 
-    def limit_norm(self, most: float) -> bool:
+    def limit_norm(self, most: float) -> None:
         """By the package's own rule; algorithms that have none are left alone."""
-        scaled, _ = self._module.apply_max_norm(most, None) or (None, None)
-        return bool(scaled)
+        self._module.apply_max_norm(most, None)
 
 
 def lycoris_on(config: TrainConfig, model: BaseModel, wanted: Set[str], device: torch.device) -> Network:

@@ -38,8 +38,8 @@ class Layer(Protocol):
     def training_mode(self, on: bool) -> None:
         """Whether something may be left out at random."""
 
-    def limit_norm(self, most: float) -> bool:
-        """Shrink until the norm of what the layer adds is at most ``most``; whether it was above."""
+    def limit_norm(self, most: float) -> None:
+        """Shrink until the norm of what the layer adds is at most ``most``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ from loratui.trainer.report import Reporter
 from loratui.trainer.schedule import Plan, plan
 from loratui.trainer.state import Progress
 from loratui.trainer.stopping import StopRequest
+from loratui.trainer.telling import Telling
 from loratui.trainer.together import Together
 from loratui.trainer.vae_file import load_vae
 from loratui.trainer.validating import validation_batches
@@ -172,12 +173,19 @@ def prepare(
         plan=totals,
         seed=seed,
         report=report,
+        telling=Telling(
+            report,
+            stepper.groups,
+            accelerator.device,
+            AverageLoss(list(progress.losses) if progress and first_step else None),
+            first_step,
+            late=stepper.can_be_late,
+        ),
         stop=stop,
         options=options,
         entries=metadata.of_training(config, items, totals, seed, started) | {"ss_optimizer": chosen.words},
         step=first_step,
         schedule_offset=scheduled - first_step,
-        average=AverageLoss(list(progress.losses) if progress and first_step else None),
     )
 
 

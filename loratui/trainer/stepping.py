@@ -83,6 +83,26 @@ class Stepped:
 
 
 @dataclass(frozen=True, slots=True)
+class Pending:
+    """A step that is queued on its device; its numbers may not be known yet."""
+
+    losses: Sequence[Tensor]
+    norm: Tensor
+    rates: list[float]
+    rates_in_use: list[float]
+    skipped: bool
+    checked: bool
+    """Whether it is known to be sound already."""
+
+    def read(self) -> Stepped:
+        """Wait for the numbers, once for all of them. Raises ``NotFiniteError``."""
+        *losses, norm = torch.stack([*self.losses, self.norm]).tolist()
+        if not self.checked and not all(map(math.isfinite, (*losses, norm))):
+            raise NotFiniteError
+        return Stepped(losses, self.rates, self.rates_in_use, norm, self.skipped)
+
+
+@dataclass(frozen=True, slots=True)
 class Stepper:
     """The parts that a step moves."""
 
@@ -97,36 +117,50 @@ class Stepper:
     """Names of the optimizer's parameter groups."""
     together: Together = field(default_factory=Together)
 
+    @property
+    def can_be_late(self) -> bool:
+        """Whether a GPU can be left to itself: several processes, and the gradient scaler of fp16, ask it for
+        numbers in every step."""
+        device = self.accelerator.device
+        return device.type == "cuda" and self.together.world == 1 and self.accelerator.scaler is None
+
     def step(self, done: int, passes: Sequence[Callable[[], Fed]]) -> Stepped:
         """One optimizer step over the passes that are accumulated for it, after ``done`` steps of the
         learning rate schedule. Raises ``NotFiniteError`` before the weights change."""
+        return self.begin(done, passes).read()
+
+    def begin(self, done: int, passes: Sequence[Callable[[], Fed]], *, check: bool = True) -> Pending:
+        """The same, without waiting for its numbers where they are not to be checked: then the weights change
+        whatever they are, and ``read`` raises ``NotFiniteError``."""
         self.rates.set(done)
         groups = self.optimizer.param_groups
         rates = [float(group["lr"] or 0.0) for group in groups]
         in_use = [rate_in_use(group) for group in groups]
-        losses = []
+        losses: list[Tensor] = []
         for feed in passes:
             with self.accelerator.autocast():
                 loss = self.loss(feed())
-            losses.append(float(loss.detach()))
-            if self.together.world == 1 and not math.isfinite(losses[-1]):
+            losses.append(loss.detach())
+            if check and self.together.world == 1 and not losses[-1].isfinite():
                 raise NotFiniteError
             # A lone last pass of an epoch is divided all the same, as accelerate does it.
             self.accelerator.backward(loss / self.config.gradient_accumulation_steps)
             if len(losses) < len(passes):
                 self._limit_norms()
-        losses = self.together.mean(losses)
-        # Not sooner where there are several processes: all must come as far as here, or wait for ever.
-        if not all(map(math.isfinite, losses)):
-            raise NotFiniteError
+        if self.together.world > 1:
+            means = self.together.mean([float(loss) for loss in losses])
+            losses = list(torch.tensor(means, dtype=torch.float64, device=losses[0].device))
+            # Not sooner: all processes must come as far as here, or wait for ever.
+            if not torch.stack(losses).isfinite().all():
+                raise NotFiniteError
         self.together.average_gradients(self.network.parameters())
         limit = self.config.max_grad_norm or math.inf
         # accelerate's own function does these two, and imports torch.distributed.tensor for neither.
         self.accelerator.unscale_gradients()
-        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), limit, foreach=True))
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), limit, foreach=True)
         scaler = self.accelerator.scaler
         # With fp16 the gradient scaler skips such a step and lowers its scale, while there is room below it.
-        if not math.isfinite(norm) and (scaler is None or scaler.get_scale() < 1):
+        if check and not norm.isfinite() and (scaler is None or scaler.get_scale() < 1):
             raise NotFiniteError
         self.optimizer.step()
         skipped = scaler is not None and bool(self.optimizer.step_was_skipped)
@@ -134,7 +168,8 @@ class Stepper:
             self.rates.advance()
         self.optimizer.zero_grad(set_to_none=True)
         self._limit_norms()
-        return Stepped(losses, rates, rates_found(self.optimizer) or in_use, norm, skipped)
+        found = rates_found(self.optimizer) or in_use
+        return Pending(losses, norm, rates, found, skipped, check)
 
     def loss(self, fed: Fed) -> Tensor:
         """The scalar that is minimised."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from loratui.trainer.caption_weights import parse
 from loratui.trainer.loading import BaseModel
+from loratui.trainer.moving import moved
 from loratui.trainer.tokenizer import WORDS
 
 
@@ -105,8 +106,8 @@ def stack(conditions: Sequence[Condition], device: torch.device) -> Condition:
     """Conditions of single prompts as one batch on ``device``."""
     pooled = [condition.pooled for condition in conditions if condition.pooled is not None]
     return Condition(
-        torch.cat([condition.states for condition in conditions]).to(device),
-        torch.cat(pooled).to(device) if pooled else None,
+        moved(torch.cat([condition.states for condition in conditions]), device),
+        moved(torch.cat(pooled), device) if pooled else None,
     )
 
 

@@ -202,10 +202,15 @@ def test_norms_are_limited_by_shrinking_both_factors_alike() -> None:
     _, lora = with_lora(Dropout())
     down, up = (weight.detach().clone() for weight in lora.weights)
     norm = float((up @ down).norm())
-    assert not lora.limit_norm(norm + 1)
-    assert lora.limit_norm(norm / 4)
+    lora.limit_norm(norm * 1.001)
+    assert torch.equal(lora.weights[0], down)
+    assert torch.equal(lora.weights[1], up)
+    lora.limit_norm(norm / 4)
     torch.testing.assert_close(lora.weights[0].detach(), down / 2)
     torch.testing.assert_close(lora.weights[1].detach(), up / 2)
+    nn.init.zeros_(lora.weights[1])  # as a fresh one: its norm is 0
+    lora.limit_norm(1.0)
+    torch.testing.assert_close(lora.weights[0].detach(), down / 2)
 
 
 def test_old_step_checkpoints_are_counted_in_steps(tmp_path: Path) -> None:

@@ -1,0 +1,14 @@
+"""Tensors on their way to a GPU."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """On ``device``. The program does not wait for a GPU to take it: a copy from pinned memory is queued
+    behind the GPU's other work, where one from ordinary memory waits until that is done."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
