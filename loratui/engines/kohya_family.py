@@ -58,7 +58,7 @@ def settings(recipe: Recipe, run_folder: Path) -> dict[str, Any]:
     added: dict[str, Any] = {
         **(_CHROMA if said.get("model_type") == "chroma" else _SETTINGS.get(family, {})),
         "max_data_loader_n_workers": 2,  # 8 by default: each costs memory and /dev/shm, and there is no need
-        "persistent_data_loader_workers": True,
+        "persistent_data_loader_workers": said.get("max_data_loader_n_workers") != 0,
         "logging_dir": str(run_folder / "logs"),  # the only place of each step's loss and real rates
         "log_with": "tensorboard",
     }
@@ -107,6 +107,12 @@ def problems(recipe: Recipe) -> Iterator[Problem]:
             yield Problem(f"kohya.{key}", f"there is no {path}.", "Check the path.")
     if said.get("model_type") == "chroma" and said.get("apply_t5_attn_mask") is False:
         yield Problem("kohya.apply_t5_attn_mask", "Chroma needs it.", "Remove the line.")
+    if said.get("persistent_data_loader_workers") and said.get("max_data_loader_n_workers") == 0:
+        yield Problem(
+            "kohya.persistent_data_loader_workers",
+            "without worker processes (max_data_loader_n_workers = 0) there is nothing to keep.",
+            "Remove the line.",
+        )
     if said.get("blocks_to_swap") and said.get("cpu_offload_checkpointing"):
         yield Problem(
             "kohya.blocks_to_swap", "it does not go with cpu_offload_checkpointing.", "Remove one of them."

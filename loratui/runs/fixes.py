@@ -41,6 +41,8 @@ load_state puts the schedule's base rates back)."""
 DEAD_WEIGHTS = frozenset({"loss_nan", "nan_latents", "black_samples"})
 """After these the saved weights may hold NaN."""
 
+_PERSISTENT = "persistent_data_loader_workers"
+
 _CAPACITY = re.compile(r"total capacity of ([\d.]+) ([GM])iB|; ([\d.]+) ([GM])iB total capacity")
 """How torch names the GPU's memory in its message (c10/cuda/CUDACachingAllocator.cpp)."""
 
@@ -207,6 +209,8 @@ def _obeyed(changes: Mapping[str, Any], recipe: Recipe) -> dict[str, Any]:
     kept = dict(changes)
     if kept.pop("kohya.network_train_unet_only", False):  # a recipe says it so
         kept["optimizer.text_encoder_rate"] = None
+    if kept.get("kohya.max_data_loader_n_workers") == 0 and recipe.kohya.get(_PERSISTENT):
+        kept[f"kohya.{_PERSISTENT}"] = False  # torch refuses to keep workers that there are not
     script = config.script_of(recipe)
     for key in list(kept):
         section, _, name = key.partition(".")

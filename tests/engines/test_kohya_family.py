@@ -13,6 +13,7 @@ from loratui.engines.kohya import KohyaEngine
 from loratui.recipe import Base, Dataset, FamilyName, Recipe, Steps, change, resolve_paths
 
 RUN = Path("/runs/one")
+PERSISTENT = "persistent_data_loader_workers"
 
 
 def recipe(family: Any, **changes: Any) -> Recipe:
@@ -56,6 +57,15 @@ def test_what_a_person_says_stands(home: Path) -> None:
     found = flat(made)
     assert found["timestep_sampling"] == "sigmoid"
     assert "sdpa" not in found
+
+
+def test_no_workers_are_kept_where_there_are_none(home: Path) -> None:
+    """torch: persistent_workers option needs num_workers > 0."""
+    assert flat(recipe("sd15", **{"kohya.max_data_loader_n_workers": 0}))[PERSISTENT] is False
+    assert flat(recipe("sd15", **{"kohya.max_data_loader_n_workers": 1}))[PERSISTENT] is True
+    both = {"kohya.max_data_loader_n_workers": 0, f"kohya.{PERSISTENT}": True}
+    (problem,) = kohya_family.problems(recipe("sd15", **both))
+    assert problem.key == f"kohya.{PERSISTENT}"
 
 
 def test_captions_that_change_are_not_encoded_once(home: Path) -> None:

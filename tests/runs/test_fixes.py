@@ -67,6 +67,14 @@ def test_xformers_becomes_sdpa() -> None:
     assert found.install is None  # pip would bring another torch along
 
 
+def test_workers_that_are_given_up_are_not_kept_either() -> None:
+    found = fix("dl_worker_died", {**KOHYA, "kohya.persistent_data_loader_workers": True})
+    assert diff(found) == {
+        "kohya.max_data_loader_n_workers": 0,
+        "kohya.persistent_data_loader_workers": False,
+    }
+
+
 def test_nan_later_is_a_tenth_of_the_rate_from_the_beginning() -> None:
     found = fix("loss_nan", {**KOHYA, "optimizer.unet_rate": 1e-3}, "step 58: the loss is not a number")
     assert diff(found)["optimizer.unet_rate"] == pytest.approx(1e-4)

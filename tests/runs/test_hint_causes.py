@@ -85,6 +85,7 @@ ZeroDivisionError: division by zero""",
     aspect_ratio = image_width / image_height
 ZeroDivisionError: division by zero""",
     "resolution_missing": "AssertionError: resolution is required / x",
+    "net_weights_partly": "load network weights from /data/a.safetensors: _IncompatibleKeys(missing_keys=['lora_te_text_model'",
     "value_range": "ValueError: num_workers option should be non-negative; use num_workers=0 to disable it.",
     "resolution_bad": """  File "/opt/sd/library/train_util.py", line 5410, in prepare_dataset_args
     args.resolution = tuple([int(r) for r in args.resolution.split(",")])
