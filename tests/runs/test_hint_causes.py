@@ -164,6 +164,8 @@ FileNotFoundError: No such file or directory: "/out/hero-000003.safetensors\""""
     "mod_tk": "ModuleNotFoundError: No module named 'tkinter'",
     "quantized_train": "RuntimeError: only Tensors of floating point dtype can require gradients",
     "mod_setuptools": "ModuleNotFoundError: No module named 'pkg_resources'",
+    "hf_partial": "OSError: Consistency check failed: file should be of size 1710540580 but has size 104857600",
+    "gpu_busy": "RuntimeError: CUDA error: CUDA-capable device(s) is/are busy or unavailable",
     "notebook_cell": "NameError: name 'sample_every_n_type' is not defined",
     "mps_op": "NotImplementedError: The operator 'aten::linalg_svd' is not currently implemented for the MPS",
     "no_nccl": "RuntimeError: Distributed package doesn't have NCCL built in",
