@@ -21,6 +21,7 @@ from loratui.tui.wizard.screen import WizardScreen
 from loratui.tui.wizard.settings import all_settings
 from loratui.tui.wizard.state import WizardState
 from loratui.tui.wizard.steps import REVIEW
+from loratui.tui.wizard.taking import take
 from tests.support.fields import overwrite
 from tests.support.still import settle
 
@@ -146,22 +147,14 @@ def test_a_value_is_edited_in_place_and_wrong_ones_get_one_line(demo_recipe: Rec
 WRONG = {"whole": "1.5x", "number": "fast", "flag": "perhaps", "size": "wide"}
 
 
-def test_every_setting_refuses_every_wrong_type(demo_recipe: Recipe, drive: Any) -> None:
-    async def act(pilot: Pilot[None]) -> list[tuple[str, str]]:
-        await settle(pilot)
-        pane = wizard(pilot).pane
-        assert isinstance(pane, ReviewPane)
-        before = wizard(pilot).state.recipe
-        told = []
-        for one in all_settings(wizard(pilot).state):
-            wrong = "neither of these" if one.choices else WRONG.get(one.kind, "")
-            if wrong:
-                problem = pane._take(one.key, wrong)
-                told.append((one.key, str(problem.message) if problem else ""))
-        assert wizard(pilot).state.recipe == before
-        return told
-
-    told = drive(at_review(demo_recipe), act)
+def test_every_setting_refuses_every_wrong_type(demo_recipe: Recipe) -> None:
+    state, told = WizardState(demo_recipe), []
+    for one in all_settings(state):
+        wrong = "neither of these" if one.choices else WRONG.get(one.kind, "")
+        if wrong:
+            problem = take(state, one.key, wrong)
+            told.append((one.key, str(problem.message) if problem else ""))
+    assert state.recipe == demo_recipe and not state.typed
     assert len(told) > 30
     assert [key for key, message in told if not message] == []
     assert all("\n" not in message for _, message in told)
@@ -196,6 +189,29 @@ def test_a_contradiction_is_named_and_mended_by_one_key(
     assert "runs away" in text
     assert "f mends" in text
     assert recipe.optimizer.unet_rate < 0.01
+
+
+def test_a_setting_is_found_by_letters_of_its_name(demo_recipe: Recipe, drive: Any) -> None:
+    async def act(pilot: Pilot[None]) -> tuple[list[str], str, int]:
+        await settle(pilot)
+        pane = wizard(pilot).pane
+        assert isinstance(pane, ReviewPane)
+        rows, seen = pane.query_one(RowList), []
+        for words in ("ran", "gradient", "qqq"):
+            await pilot.press("slash", *words)
+            await settle(pilot)
+            note = pane.query_one(".editor", Field).note
+            await pilot.press("escape" if words == "gradient" else "enter")
+            await settle(pilot)
+            seen.append(pane._shown[rows.cursor].key)
+        await pilot.press("slash", *"ran", "enter", "e", "end", "ctrl+u", *"24", "enter")
+        await settle(pilot)
+        return seen, note, wizard(pilot).state.recipe.network.rank
+
+    seen, note, rank = drive(at_review(demo_recipe), act, (80, 24))
+    assert seen == ["network.rank", "training.gradient_checkpointing", "training.gradient_checkpointing"]
+    assert "no setting is called so" in note
+    assert rank == 24
 
 
 def test_a_copy_of_a_run_shows_only_what_differs(

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from loratui.places import expanded
 
-KEYS = frozenset({"base.model", "base.vae", "dataset.folder", "dataset.regularization"})
+KEYS = frozenset(
+    {
+        "base.model",
+        "base.vae",
+        "dataset.folder",
+        "dataset.regularization",
+        "network.weights",
+        "output.folder",
+    }
+)
 """Settings that are paths."""
 
 

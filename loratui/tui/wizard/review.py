@@ -7,7 +7,7 @@ from textual.binding import Binding
 
 from loratui.advice.presets import presets
 from loratui.models.named import entry_of
-from loratui.problems import Problem, UserError
+from loratui.problems import Problem
 from loratui.tui.glyphs import glyphs
 from loratui.tui.text import clip, clip_path, plain, sentence
 from loratui.tui.widgets.field import Field
@@ -16,16 +16,18 @@ from loratui.tui.widgets.rows import Row, RowList
 from loratui.tui.wizard import mending, review_words
 from loratui.tui.wizard.pane import StepPane
 from loratui.tui.wizard.settings import (
+    FIND,
     PRESET,
     PRICE,
     Setting,
     Standing,
     all_settings,
     changed,
-    setting,
+    place_of,
     standing,
 )
 from loratui.tui.wizard.steps import REVIEW
+from loratui.tui.wizard.taking import take
 from loratui.tui.wizard.unfetched import entry_to_fetch
 
 _LABEL = 20
@@ -39,8 +41,8 @@ class ReviewPane(StepPane):
     HELP_TEXTS = {
         "": "Enter starts the run. It goes on when you close this window or lose the connection.\n"
         "w lets it wait in the queue: it starts by itself when a GPU is free.\n"
-        "Up and down go through the settings; below stands why each is what it is. e edits the one under\n"
-        "the cursor, left and right take the next choice, a goes back to what is advised.\n"
+        "Up and down go through the settings, / finds one by its name; below stands why each is what it is.\n"
+        "e edits the one under the cursor, left and right take the next choice, a takes what is advised.\n"
         "f mends what contradicts itself. c shows the config.toml and the command; 1 to 5 go back.",
     }
 
@@ -49,6 +51,7 @@ class ReviewPane(StepPane):
         Binding("right", "turn(1)", "next choice", id="review.next", tooltip="The next choice"),
         Binding("left", "turn(-1)", "choice before", id="review.before", tooltip="The choice before"),
         Binding("a", "advised", "advised", id="review.advised", tooltip="Back to the value that is advised"),
+        Binding("slash", "find", "find", id="review.find", tooltip="Go to a setting by letters of its name"),
         Binding("f", "mend", "mend", id="review.mend", tooltip="Mend what contradicts itself"),
         Binding(
             "t",
@@ -159,7 +162,7 @@ class ReviewPane(StepPane):
         fetch = [("d", "download")] if entry_to_fetch(self.state) else []
         turn = [("t", "changes alone" if self._all else "all settings")]
         more = turn if self.state.parent is not None else []
-        return [*fetch, ("e", "edit"), *more, ("a", "advised")]
+        return [*fetch, ("e", "edit"), *more, ("a", "advised"), ("/", "find")]
 
     def focus_first(self) -> None:
         self.query_one(RowList).focus()
@@ -182,11 +185,21 @@ class ReviewPane(StepPane):
             self._open_editor(one)
 
     def _open_editor(self, one: Setting) -> None:
-        field = Field(one.key, one.label, self._standing(one).text, placeholder="none")
+        text, hint = ("", "letters of its name") if one.key == FIND else (self._standing(one).text, "none")
+        field = Field(one.key, one.label, text, placeholder=hint)
         field.add_class("editor")
         self.mount(field, before="#outlook")
         self.query_one("#why", Line).display = False
         field.call_after_refresh(field.enter)
+
+    def action_find(self) -> None:
+        """Letters of a name put the cursor on its row."""
+        if self.editing:
+            return
+        if not self._all:
+            self._all = True
+            self.show_facts()
+        self._open_editor(Setting(FIND, "Find", "text"))
 
     @property
     def editing(self) -> bool:
@@ -198,13 +211,23 @@ class ReviewPane(StepPane):
         event.stop()
         event.prevent_default()
         event.field.show_note("")
+        if event.field.key == FIND:
+            place = place_of(self._shown, event.text)
+            if place is not None:
+                self.query_one(RowList).choose(place)
+            elif event.text.strip():
+                event.field.show_note("no setting is called so", "unusual")
 
     def on_field_submitted(self, event: Field.Submitted) -> None:
         """Enter in the editor takes the value; nothing starts."""
         event.stop()
         event.prevent_default()
         field = event.field
-        problem = self._take(field.key, field.text)
+        if field.key == FIND:
+            self.close_editor()
+            self._show_why()
+            return
+        problem = take(self.state, field.key, field.text)
         if problem is not None:
             field.show_note(sentence(problem), "wrong")
             return
@@ -217,35 +240,6 @@ class ReviewPane(StepPane):
         self.query_one("#why", Line).display = True
         self.query_one(RowList).focus()
 
-    def _take(self, key: str, text: str) -> Problem | None:
-        """A value as typed; what is wrong with it, or None."""
-        if key == PRICE:
-            return self._take_price(text)
-        one = setting(self.state.recipe, key)
-        if one.optional and not text.strip():
-            try:
-                self.state.set(key, None)
-            except UserError as error:
-                return error.problems[0]
-            return None
-        self.state.type(key, text, one.kind)
-        if key in self.state.typed:
-            return self.state.typed.pop(key)[1]
-        return None
-
-    def _take_price(self, text: str) -> Problem | None:
-        from dataclasses import replace
-
-        from loratui.runs.machine import remember_price
-
-        try:
-            price = remember_price(text)
-        except UserError as error:
-            return error.problems[0]
-        if self.state.machine is not None:
-            self.state.take_machine(replace(self.state.machine, price=price))
-        return None
-
     def action_turn(self, by: int) -> None:
         one = self._chosen()
         if one is None or not one.choices or self.editing:
@@ -257,7 +251,7 @@ class ReviewPane(StepPane):
         if one.key == PRESET:
             self.state.choose_preset(presets().get(value))
         else:
-            self._take(one.key, value)
+            take(self.state, one.key, value)
         self.post_message(self.Changed())
 
     def action_advised(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -90,8 +90,8 @@ _LABELS = {
 }
 """In the order of Review: what people change first comes first. Settings that are not named here follow."""
 
-PRESET, PRICE = "preset", "price"
-"""Rows of Review that are no settings of the recipe."""
+PRESET, PRICE, FIND = "preset", "price", "find"
+"""What Review has besides the settings of the recipe: two rows, and the search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,17 @@ def all_settings(state: WizardState) -> list[Setting]:
     keys = [key for key in _LABELS if key in values or (key.startswith("kohya.") and _applies(state, key))]
     keys += [key for key in values if key not in _LABELS]
     return [setting(state.recipe, key) for key in keys]
+
+
+def place_of(settings: Sequence[Setting], words: str) -> int | None:
+    """The row a person means by some letters: the beginning of its name first, then any part of its name or
+    key. None where there is no such row."""
+    words = words.strip().lower()
+    if not words:
+        return None
+    named = [f"{one.label}\n{one.key}".lower() for one in settings]
+    begins = [index for index, name in enumerate(named) if name.startswith(words)]
+    return next(iter([*begins, *(index for index, name in enumerate(named) if words in name)]), None)
 
 
 def _applies(state: WizardState, key: str) -> bool:
