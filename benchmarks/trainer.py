@@ -1,12 +1,15 @@
 """A training step of the builtin trainer beside its floor, in the same process.
 
-    python benchmarks/trainer.py [--side 128] [--batch 1] [--rank 16] [--rounds 5] [--threads N]
+    python benchmarks/trainer.py [--side 128] [--batch 1] [--rank 16] [--rounds 5] [--threads N] [--tiny]
+                                 [--optimizer NAME]
 
 The floor is one forward and backward pass through the frozen U-Net without any LoRA, the gradient taken
 with respect to its input; ours is a whole optimizer step with AdamW through the same function that
 training calls. The U-Net has the size of Stable Diffusion 1.5 and random weights made on the spot (3.4 GB in
-float32). Rounds alternate, so that both meet the same machine. Prints one JSON object with medians and their
-ratio; exits 1 above the goal of 1.10.
+float32), with --tiny a fiftieth of its weights, where a step is little else than the starting of kernels.
+Rounds alternate, so that both meet the same machine. Prints one JSON object with medians and their ratio, and
+what no machine changes: how many kernels a step starts, and how much a forward pass keeps for the backward
+one. Exits 1 above the goal of 1.10.
 
     python benchmarks/trainer.py --kohya DIR [--kohya-python PYTHON] [--tiny] [--side 64] [--rounds 3]
 
@@ -32,6 +35,8 @@ from pathlib import Path
 import beside_kohya
 import torch
 from accelerate import Accelerator
+from narrow_kohya import NARROW
+from step_counts import kept_bytes, kernels_of
 
 from loratui import kohya_config
 from loratui.trainer import optimizers
@@ -49,7 +54,7 @@ GOAL = 1.10
 LAUNCH_GOAL = 4.0
 
 
-def config_for(rank: int, side: int, batch: int) -> TrainConfig:
+def config_for(rank: int, side: int, batch: int, optimizer: str = "AdamW") -> TrainConfig:
     """A plain config; its base model is a tiny one, looked at for its family only."""
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder) / "model")
@@ -64,6 +69,7 @@ def config_for(rank: int, side: int, batch: int) -> TrainConfig:
             "network_train_unet_only": True,
             "train_batch_size": batch,
             "learning_rate": 1e-4,
+            "optimizer_type": optimizer,
         }
         path = Path(folder) / "config.toml"
         path.write_text(kohya_config.dumps({"all": values}))
@@ -79,6 +85,11 @@ def seconds(work: Callable[[], object], device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize()
     return clock() - begun
+
+
+def mib(size: int) -> float:
+    """Of bytes."""
+    return round(size / 2**20, 1)
 
 
 def beside(options: argparse.Namespace) -> int:
@@ -108,7 +119,8 @@ def main() -> int:
     parser.add_argument("--kohya", type=Path, metavar="DIR", help="a checkout of sd-scripts to compare with")
     parser.add_argument("--kohya-python", metavar="PYTHON", help="the Python that runs it")
     parser.add_argument("--steps", type=int, default=6, help="of each run beside sd-scripts")
-    parser.add_argument("--tiny", action="store_true", help="a narrow model beside sd-scripts")
+    parser.add_argument("--tiny", action="store_true", help="a narrow model")
+    parser.add_argument("--optimizer", default="AdamW", metavar="NAME", help="as in optimizer_type")
     options = parser.parse_args()
     if options.kohya:
         return beside(options)
@@ -116,27 +128,38 @@ def main() -> int:
     torch.manual_seed(0)
     accelerator = Accelerator(mixed_precision="no")
     device = accelerator.device
-    config = config_for(options.rank, options.side, options.batch)
-    unet = UNet2DConditionModel(read_config(ASSETS / "sd15" / "unet")).to(device)
+    config = config_for(options.rank, options.side, options.batch, options.optimizer)
+    shape = read_config(ASSETS / "sd15" / "unet") | (NARROW["unet"] if options.tiny else {})
+    unet = UNet2DConditionModel(shape).to(device)
     unet.requires_grad_(False).eval()
 
     small = options.side // 8
     latents, noise = torch.randn(2, options.batch, 4, small, small, device=device)
-    condition = Condition(torch.randn(options.batch, 77, 768, device=device))
+    condition = Condition(torch.randn(options.batch, 77, shape["cross_attention_dim"], device=device))
     timesteps = torch.full((options.batch,), 500)
     weights, sizes = torch.ones(options.batch, device=device), torch.zeros(options.batch, 6, device=device)
     fed = Fed(latents, noise, timesteps, condition, sizes, weights)
 
-    def floor() -> None:
+    def frozen() -> torch.Tensor:
         noisy = latents.detach().requires_grad_()
-        answer = predict(unet, noisy, timesteps.to(device), condition, None)
-        torch.autograd.backward(torch.nn.functional.mse_loss(answer, noise))
+        return predict(unet, noisy, timesteps.to(device), condition, None)
+
+    def floor() -> None:
+        torch.autograd.backward(torch.nn.functional.mse_loss(frozen(), noise))
+
+    known = [*unet.parameters(), latents, noise, condition.states]
+    counts = {"floor_kernels": kernels_of(floor), "floor_kept_mib": mib(kept_bytes(frozen, known))}
 
     # The floor goes first in each round with the LoRA's layers taken off, and ours with them on.
     network = network_on(config, BaseModel("sd15", unet, None, [], []), device)
     targets = [module for module in unet.modules() if "forward" in vars(module)]
     patched = {module: module.forward for module in targets}
     stepper = stepper_for(config, optimizers.choose(config), accelerator, unet, network, 1000)
+
+    stepper.step(0, [lambda: fed])  # the optimizer's state is made
+    known += network.parameters()
+    counts["ours_kernels"] = kernels_of(lambda: stepper.step(1, [lambda: fed]))
+    counts["ours_kept_mib"] = mib(kept_bytes(lambda: stepper.loss(fed), known))
 
     times: dict[str, list[float]] = {"floor": [], "ours": []}
     for number in range(options.rounds + 1):
@@ -161,6 +184,7 @@ def main() -> int:
         "ours_s": round(medians["ours"], 4),
         "ratio": round(medians["ours"] / medians["floor"], 4),
         "goal": GOAL,
+        **counts,
     }
     if device.type == "cuda":
         found["peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 2)
