@@ -24,6 +24,7 @@ from loratui.trainer.assembly import network_on, stepper_for
 from loratui.trainer.base_precision import DTYPES, pack_text_encoders, pack_unet
 from loratui.trainer.base_weights import merge_base_weights
 from loratui.trainer.batches import Buckets, batches_per_epoch
+from loratui.trainer.blocks_kept import keep_freed_blocks
 from loratui.trainer.caching import encode_captions, encode_dataset_pictures
 from loratui.trainer.config import ConfigRefusedError, TrainConfig
 from loratui.trainer.data import Item
@@ -63,6 +64,8 @@ def train(
         report.emit(events.Ended("stopped", training.step))
         return 0
     stop.defer()
+    if training.stepper.accelerator.device.type == "cpu":
+        keep_freed_blocks()
     outcome = training.run()
     final = str(checkpoints.lora_path(config, config.name)) if outcome == "finished" else ""
     report.emit(events.Ended(outcome, training.step, final))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +124,29 @@ def test_half_a_vae_encodes_as_the_whole(tiny_models: dict[str, Path]) -> None:
         assert torch.equal(one, other)
     kept = {key.partition(".")[0] for key in half.state_dict()}
     assert kept == {"encoder", "quant_conv"}
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator")
+def test_a_large_block_that_was_freed_is_there_again_without_new_pages() -> None:
+    code = """
+import resource, sys
+import numpy
+from loratui.trainer.blocks_kept import keep_freed_blocks
+
+def pages_made():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    numpy.empty(100_000_000, numpy.uint8).fill(1)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+before = [pages_made(), pages_made()]
+keep_freed_blocks()
+print(*before, pages_made(), pages_made())
+"""
+    # Pages as small as they come, whatever size numpy asks for.
+    environment = {**os.environ, "NUMPY_MADVISE_HUGEPAGE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True, timeout=60
+    )
+    first, second, kept_first, kept_second = map(int, done.stdout.split())
+    assert min(first, second, kept_first) > 20_000
+    assert kept_second < 200
