@@ -128,6 +128,8 @@ def what_it_means(found: Standing) -> str:
             return "Too few steps yet to tell the difference from chance."
         case "means only":
             return "A log of moving means: how much of it is chance is not known. The pictures tell."
+        case "chance" if not found.chance:
+            return "Both went the same way."
         case "chance":
             return f"No better, no worse: chance alone moves it by {_share(found)}."
         case "lower":

@@ -268,6 +268,7 @@ def test_a_run_that_saved_nothing_has_no_result(
     screen, text = drive(LoratuiApp(run_id=failed.id), act)
     assert isinstance(screen, TrainingScreen)
     assert "v result" not in text
+    assert "this run saved no LoRA file" in text
 
 
 def test_leaving_while_it_reads_is_possible(

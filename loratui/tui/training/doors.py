@@ -18,20 +18,25 @@ def hints(app: App[None], run: Run, view: RunView, width: int) -> None:
     app.push_screen(TextScreen("Known troubles", page(view, width, decided)))
 
 
-def result(app: App[None], run: Run, view: RunView) -> None:
-    """The saved files: how good they are, and how to get them out. Nothing opens before there are any."""
-    if view.checkpoints or view.final_file:
-        from loratui.tui.result.screen import ResultScreen
+def result(app: App[None], run: Run, view: RunView) -> bool:
+    """The saved files: how good they are, and how to get them out. False, and nothing opens, before there are
+    any."""
+    if not (view.checkpoints or view.final_file):
+        return False
+    from loratui.tui.result.screen import ResultScreen
 
-        app.push_screen(ResultScreen(run, view))
+    app.push_screen(ResultScreen(run, view))
+    return True
 
 
-def samples(app: App[None], run: Run, view: RunView) -> None:
-    """The sample pictures. Nothing opens before there are any."""
-    if view.samples:
-        from loratui.tui.training.samples import SamplesScreen
+def samples(app: App[None], run: Run, view: RunView) -> bool:
+    """The sample pictures. False, and nothing opens, before there are any."""
+    if not view.samples:
+        return False
+    from loratui.tui.training.samples import SamplesScreen
 
-        app.push_screen(SamplesScreen(run, view))
+    app.push_screen(SamplesScreen(run, view))
+    return True
 
 
 def paths(app: App[None], run: Run, view: RunView) -> None:

@@ -218,10 +218,12 @@ class TrainingScreen(Screen[None]):
         mend(self.app, self.run_shown, self.view, self._machine.gpus, self._say)
 
     def action_result(self) -> None:
-        doors.result(self.app, self.run_shown, self.view)
+        if not doors.result(self.app, self.run_shown, self.view):
+            self.query_one(LogPane).write_lines([words.nothing_saved(self.view)])
 
     def action_samples(self) -> None:
-        doors.samples(self.app, self.run_shown, self.view)
+        if not doors.samples(self.app, self.run_shown, self.view):
+            self.query_one(LogPane).write_lines([words.nothing_drawn_yet(self.view)])
 
     def action_notes(self) -> None:
         doors.notes(self.app, self.run_shown)

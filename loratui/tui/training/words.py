@@ -196,6 +196,20 @@ def nothing_drawn(view: RunView) -> str:
     return "no loss yet"
 
 
+def nothing_saved(view: RunView) -> str:
+    """Why ``v`` opens nothing."""
+    if view.state in ENDED:
+        return "this run saved no LoRA file"
+    return "no LoRA file is saved yet: v opens them once there are some"
+
+
+def nothing_drawn_yet(view: RunView) -> str:
+    """Why ``i`` opens nothing."""
+    if view.state in ENDED:
+        return "this run drew no sample picture"
+    return "no sample picture is drawn yet: i shows them once there are some"
+
+
 def files(view: RunView) -> str:
     """How much has been saved."""
     return f" {glyphs().between} ".join((f"saved {len(view.checkpoints)}", f"samples {len(view.samples)}"))
