@@ -89,7 +89,7 @@ def _chosen(state: WizardState, step: int) -> str:
     match step:
         case 1:
             family = FAMILIES.get(recipe.base.family or "")
-            return family.title if family else ""
+            return family.title.replace("Stable Diffusion", "SD") if family else ""  # XL would be cut off
         case 2 if isinstance(state.dataset, DatasetFacts):
             return number(len(state.dataset.scan.train_pictures), "picture")
         case 3:
