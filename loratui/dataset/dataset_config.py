@@ -48,6 +48,8 @@ _OWN: dict[str, tuple[type, ...]] = {
     "metadata_file": _TEXT,
 }
 """Keys of a subset alone: all others may stand higher up and hold for what lies below."""
+_BESIDE_CAPTION_FILES = frozenset({"cache_info", "caption_extension", "class_tokens", "is_reg"})
+"""What a subset with metadata_file has no use for (config_util.py:219-229)."""
 _PAIRS: Mapping[str, tuple[type, str]] = {
     "face_crop_aug_range": (float, "two numbers with a point, like [2.0, 4.0]"),
     "resolution": (int, "a whole number, or a width and a height, like [512, 768]"),
@@ -83,11 +85,13 @@ def problems(path: Path) -> Iterator[Problem]:
 
 
 def folders(path: Path) -> Iterator[Path]:
-    """The folders of pictures that it names. Raises ``UserError`` when it cannot be read."""
+    """The folders of pictures and files of metadata that it names. Raises ``UserError`` when it cannot be
+    read."""
     for dataset in tables(_document(path).get("datasets")):
         for subset in tables(dataset.get("subsets")):
-            if isinstance(subset.get("image_dir"), str):
-                yield expanded(subset["image_dir"])
+            for key in ("image_dir", "metadata_file"):
+                if isinstance(subset.get(key), str):
+                    yield expanded(subset[key])
 
 
 def _document(path: Path) -> dict[str, Any]:
@@ -130,6 +134,9 @@ def _document_problems(document: Mapping[str, Any], source: str) -> Iterator[Pro
         )
         if not subsets:
             yield _problem(f"{where} has no [[datasets.subsets]].", "Add one with image_dir.")
+        if len({"metadata_file" in subset for subset in subsets}) == 2:
+            message = f"{where} has subsets with and without metadata_file, which sd-scripts does not mix."
+            yield _problem(message, "Make a [[datasets]] of its own for them.")
         for count, subset in enumerate(subsets):
             yield from _subset(subset, f"{where}, subset {count + 1}")
 
@@ -138,6 +145,12 @@ def _subset(subset: Mapping[str, Any], where: str) -> Iterator[Problem]:
     yield from _keys(subset, where, _SUBSET | _OWN)
     if "image_dir" not in subset and "metadata_file" not in subset:
         yield _problem(f"{where} names no image_dir.", 'Write image_dir = "path/to/the/pictures".')
+    metadata = subset.get("metadata_file")
+    if isinstance(metadata, str) and not expanded(metadata).is_file():
+        yield _problem(f"{where}: there is no file {metadata}.", "Write its whole path.")
+    if "metadata_file" in subset:
+        for key in sorted(_BESIDE_CAPTION_FILES & subset.keys()):
+            yield _problem(f"{where}: {key} does not go with metadata_file, which has the captions.")
     folder = subset.get("image_dir")
     if isinstance(folder, str) and not expanded(folder).is_dir():
         yield _problem(f"{where}: there is no folder {folder}.", "Write its whole path.")

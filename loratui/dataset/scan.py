@@ -33,6 +33,17 @@ class Source:
     """The caption of pictures that have no caption file."""
     is_regularization: bool = False
     caption_extension: str = ".txt"
+    metadata: Path | None = None
+    """A file that names the pictures and has their captions, in place of what lies in the folder."""
+    separator: str = ","
+    """Between caption and tags of ``metadata``."""
+    wildcards: bool = False
+    """Whether all lines of its captions are kept."""
+
+    @property
+    def key(self) -> Path:
+        """What makes two sources the same."""
+        return self.metadata or self.folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +129,42 @@ def scan_sources(
     taken: set[Path] = set()
     for number, source in enumerate(sources):
         # A folder given twice counts once, as what it came up as first (train_util.py:2117-2127).
-        if source.repeats < 1 or source.folder in taken:
+        if source.repeats < 1 or source.key in taken:
+            continue
+        if source.metadata is not None:
+            taken.add(source.key)
+            pictures += _listed(number, source, unreadable)
             continue
         found = _Folder(number, source, latent_suffix)
         if found.names:
-            taken.add(source.folder)
+            taken.add(source.key)
         pictures += found.pictures(unreadable)
         passed += found.ignored
     result = Scan(folder, tuple(pictures), tuple(unreadable), tuple(passed))
     if not result.train_pictures:
         raise _no_pictures(result)
     return result
+
+
+def _listed(number: int, source: Source, unreadable: list[Path]) -> Iterator[Picture]:
+    """The pictures that a file of metadata names; their captions stand in it."""
+    from loratui.dataset import metadata_file
+
+    assert source.metadata is not None
+    entries = list(
+        metadata_file.captions(
+            source.metadata,
+            None if source.folder == Path() else source.folder,
+            source.separator,
+            wildcards=source.wildcards,
+        )
+    )
+    sizes = picture_sizes(path for path, _ in entries)
+    for (path, caption), size in zip(entries, sizes, strict=True):
+        if size is None:
+            unreadable.append(path)
+        else:
+            yield Picture(path, *size, source.repeats, None, caption, source.is_regularization, number)
 
 
 class _Folder:

@@ -63,10 +63,6 @@ KEYS = frozenset(
 _IN_CONFIG = {"batch_size": "train_batch_size", "num_repeats": "dataset_repeats"}
 """Values that have another name in config.toml (config_util.py:260-263)."""
 
-_CANNOT = {
-    "metadata_file": "metadata files of fine-tuning",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Subset:
@@ -132,10 +128,6 @@ def _read(path: Path, document: Mapping[str, Any], values: Mapping[str, Any]) ->
         where = f"{path}, [[datasets]] {number + 1}"
         levels = (dataset, general, values)
         subsets = dataset_config.tables(dataset["subsets"])
-        beyond = list(_beyond(where, subsets, levels))
-        problems += beyond
-        if beyond:
-            continue
         size = _size(_value("resolution", levels))
         if size is None:
             message = f"{where} has no resolution, and the config has none either."
@@ -185,13 +177,17 @@ def _subset(levels: tuple[Mapping[str, Any], ...]) -> Subset:
     extension = value("caption_extension") or ""
     if extension and not extension.startswith("."):
         extension = f".{extension}"  # library/train_util.py:536
+    metadata = levels[0].get("metadata_file")
     return Subset(
         Source(
-            expanded(levels[0]["image_dir"]),
+            expanded(levels[0]["image_dir"]) if levels[0].get("image_dir") else Path(),
             value("num_repeats"),
             value("class_tokens") or "",
             bool(levels[0].get("is_reg")),
             extension,
+            expanded(metadata) if metadata else None,
+            value("caption_separator"),
+            value("enable_wildcard"),
         ),
         CaptionRules(
             value("shuffle_caption"),
@@ -232,16 +228,3 @@ def _range(value: Any) -> tuple[float, float] | None:
         return None
     least, most = (float(part) for part in (value.split(",") if isinstance(value, str) else value))
     return least, most
-
-
-def _beyond(
-    where: str, subsets: list[dict[str, Any]], levels: tuple[Mapping[str, Any], ...]
-) -> Iterator[Problem]:
-    """What sd-scripts does with subsets and nothing here can."""
-    for key, words in _CANNOT.items():
-        if any(level.get(key) for level in (*subsets, *levels[:-1])):
-            yield Problem(
-                "dataset_config",
-                f"{where}: {words} cannot be read here.",
-                'Use image_dir with caption files, or choose engine = "kohya".',
-            )

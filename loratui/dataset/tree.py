@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from loratui.dataset.layout import is_picture_name, list_folder, parse_repeats
-from loratui.dataset.scan import LIKELY_PICTURES, Source
+from loratui.dataset.scan import LIKELY_PICTURES, Source, scan_sources
 from loratui.problems import UserError
 
 VIDEO_SUFFIXES = frozenset({".webm", ".mp4", ".mov", ".mkv", ".avi", ".m4v"})
@@ -113,9 +113,12 @@ def read_sources(root: Path, datasets: Sequence[Sequence[Source]]) -> Tree:
     for number, sources in enumerate(datasets):
         taken: set[Path] = set()
         for source in sources:
-            if source.repeats < 1 or source.folder in taken:
+            if source.repeats < 1 or source.key in taken:
                 continue
-            taken.add(source.folder)
+            taken.add(source.key)
+            if source.metadata is not None:
+                found.groups += _listed(source, number)
+                continue
             group = _read_group(
                 source.folder, source.repeats, source.class_tokens, source.is_regularization, found
             )
@@ -127,6 +130,15 @@ def read_sources(root: Path, datasets: Sequence[Sequence[Source]]) -> Tree:
         found.empty.append(root)
     values = {name: tuple(sorted(set(getattr(found, name)))) for name in _FIELDS}
     return Tree(root, "config", tuple(found.groups), **values)
+
+
+def _listed(source: Source, number: int) -> Iterator[Group]:
+    """The pictures that a file of metadata names, by their folders; their captions stand in it."""
+    folders: dict[Path, list[Path]] = {}
+    for picture in scan_sources(source.key, [source]).pictures:
+        folders.setdefault(picture.path.parent, []).append(picture.path)
+    for folder, paths in folders.items():
+        yield Group(folder, source.repeats, f"in {source.key.name}", False, tuple(paths), (), dataset=number)
 
 
 _FIELDS = ("ignored", "unnumbered", "loose", "nested", "empty", "unreadable", "junk", "odd")

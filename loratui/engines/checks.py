@@ -110,7 +110,7 @@ def dataset_config_problems(recipe: Recipe) -> Iterator[Problem]:
     for folder in relative:
         yield Problem(
             "kohya.dataset_config",
-            f"{path}: image_dir = {str(folder)!r} is meant from the folder where training runs.",
+            f"{path}: {str(folder)!r} is meant from the folder where training runs.",
             f"Write its whole path: {folder.absolute()}",
         )
 

@@ -148,12 +148,17 @@ def _close(mine: torch.Tensor | None, theirs: torch.Tensor | None) -> bool:
     return torch.allclose(mine, theirs)
 
 
+def _seen(caption: str, item: Item) -> str:
+    """Of a file of metadata sd-scripts cuts all but the first line off when a picture is shown."""
+    return caption if item.subset.rules.wildcards else caption.split("\n")[0]
+
+
 def _same(entry: dict[str, Any], item: Item) -> bool:
     picture, placement = item.picture, item.placement
     return (
         entry["num_repeats"] == item.repeats
         and bool(entry["is_reg"]) == picture.is_regularization
-        and entry["caption"] == item.caption
+        and _seen(entry["caption"], item) == item.caption
         and tuple(entry["bucket"]) == tuple(placement.bucket)
         and tuple(entry["resized_size"]) == tuple(placement.resized)
     )

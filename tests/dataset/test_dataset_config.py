@@ -42,6 +42,7 @@ def test_a_file_that_sd_scripts_trained_on(tmp_path: Path) -> None:
         ("FOLDER", "/no/such/folder", "there is no folder"),
         ('  image_dir = "FOLDER"\n', "", "names no image_dir"),
         ("[general]", "[general", "data.toml"),
+        ("  num_repeats", '  metadata_file = "m.json"\n  is_reg = true\n  num_repeats', "is_reg does not go"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, old: str, new: str, words: str) -> None:

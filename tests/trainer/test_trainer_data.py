@@ -69,7 +69,7 @@ def test_several_datasets_make_one_training(
     [
         ({}, {"random_crop": True}, {}, ["random_crop", "[[datasets]] 1, subset 1", "cache_latents"]),
         ({}, {"repeats": 2}, {}, ["repeats", "num_repeats"]),
-        ({}, {"metadata_file": "x.json", "custom_attributes": {"a": 1}}, {}, ["metadata files"]),
+        ({}, {"metadata_file": "/no/x.json", "custom_attributes": {"a": 1}}, {}, ["/no/x.json"]),
         ({"batch_size": 0}, {}, {}, ["train_batch_size", "[[datasets]] 1"]),
         ({"min_bucket_reso": 256}, {}, {}, ["min_bucket_reso", "[[datasets]] 1"]),
         ({}, {}, {"dataset_config": "/no/such.toml"}, ["/no/such.toml"]),
