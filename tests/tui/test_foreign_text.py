@@ -36,7 +36,7 @@ from loratui.runs.queue_file import Queue
 from loratui.runs.view import RunFold, RunView
 from loratui.tui.app import LoratuiApp
 from loratui.tui.runs import rows
-from loratui.tui.training import about, hint_table, words
+from loratui.tui.training import about, ending, hint_table, words
 
 PIECES = (
     "\x1b[31m", "\x1b]0;title\x07", "\x1b]8;;file:///etc/passwd\x1b\\", "\x9b2J", "\x1b", "\x00", "\x07", "\x08", "\r", "\n", "\x7f",
@@ -106,8 +106,8 @@ def test_words_of_the_panel_and_the_command_line(text: str) -> None:
         words.tiny(view),
         words.details(view),
         words.phase(view),
-        words.verdict(view),
-        words.notice(view, Path("/runs/x"), "", text, True),
+        ending.verdict(view),
+        ending.notice(view, Path("/runs/x"), "", text, True),
         hint_table.table(view, 100, 5),
         hint_table.page(view, 100),
         *words.news(RunView(), view),

@@ -18,7 +18,7 @@ from loratui.runs.store import Run, read_run_file
 from loratui.runs.view import RunView
 from loratui.tui import link, text
 from loratui.tui.calling import call_back
-from loratui.tui.training import about, asking, curve_words, doors, gpu_words, host_words, keys, words
+from loratui.tui.training import about, asking, curve_words, doors, ending, gpu_words, host_words, keys, words
 from loratui.tui.training.log_pane import LogPane
 from loratui.tui.training.watch import POLL, POLL_SLOW, MachineWatch, RunWatch
 from loratui.tui.widgets.curve_chart import CurveChart
@@ -94,7 +94,7 @@ class TrainingScreen(Screen[None]):
     def _look(self) -> None:
         lines = self._watch.look()
         if self._watch.just_ended:
-            call_back(self.app, f"{self._run_name}: {words.verdict(self.view)}")
+            call_back(self.app, f"{self._run_name}: {ending.verdict(self.view)}")
         if not self._watch.has_ended and self._machine.is_due():
             self._read_machine()
         if lines:
@@ -143,7 +143,7 @@ class TrainingScreen(Screen[None]):
         stop = machine_news.pending()
         note = f"{machine_news.words(stop)} Any key keeps it on." if stop else self._note
         self.query_one("#notice", Line).show(
-            words.notice(view, self.run_shown.folder, note, trigger, self._watch.resumable)
+            ending.notice(view, self.run_shown.folder, note, trigger, self._watch.resumable)
         )
         self._show_keys()
 
