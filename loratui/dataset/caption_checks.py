@@ -49,6 +49,8 @@ def read_captions(tree: Tree) -> Captions:
     of: dict[Path, Caption] = {}
     missing: list[Path] = []
     for group in tree.groups:
+        if group.metadata:
+            continue
         without: list[Path] = []
         for picture in group.pictures:
             path = find_caption(picture, group.extension or guessed)

@@ -42,6 +42,8 @@ class Group:
     """Of captions, where it is known; else it is told from what lies there."""
     dataset: int = 0
     """Which of dataset_config's datasets it belongs to."""
+    metadata: bool = False
+    """Whether its captions stand in a file of metadata."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def _listed(source: Source, number: int) -> Iterator[Group]:
     for picture in scan_sources(source.key, [source]).pictures:
         folders.setdefault(picture.path.parent, []).append(picture.path)
     for folder, paths in folders.items():
-        yield Group(folder, source.repeats, f"in {source.key.name}", False, tuple(paths), (), dataset=number)
+        yield Group(folder, source.repeats, "", False, tuple(paths), (), dataset=number, metadata=True)
 
 
 _FIELDS = ("ignored", "unnumbered", "loose", "nested", "empty", "unreadable", "junk", "odd")

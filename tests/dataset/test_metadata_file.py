@@ -51,6 +51,7 @@ def test_lines_of_json(tmp_path: Path, folder: Path) -> None:
 
 
 def test_it_is_scanned_and_checked_without_caption_files(metadata: Path, folder: Path) -> None:
+    (folder / "a.txt").write_text("not this one")
     source = Source(folder, 2, "", metadata=metadata)
     found = scan_sources(metadata, [source])
     assert [(one.path.name, one.width, one.repeats) for one in found.pictures] == [
@@ -59,7 +60,7 @@ def test_it_is_scanned_and_checked_without_caption_files(metadata: Path, folder:
         ("a.png", 64, 2),
     ]
     report = check(metadata, datasets=[[source]])
-    assert report.images == 3
+    assert (report.images, report.captions) == (3, 0)
     assert "caption_missing" not in {finding.code for finding in report.findings}
 
 
