@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from loratui.events import PREFIX, Event, decode_event
+import msgspec
+
+from loratui.engines import builtin_words
+from loratui.events import PREFIX, Event, Message, decode_event
 
 _LONGEST_LINE = 1 << 20
 
@@ -26,6 +29,13 @@ class BuiltinReader:
             if at < 0:
                 continue
             try:
-                yield decode_event(line[at + len(prefix) :])
+                yield _named(decode_event(line[at + len(prefix) :]))
             except ValueError:
                 continue
+
+
+def _named(event: Event) -> Event:
+    """An error that names no known issue gets the one that its words stand for."""
+    if not isinstance(event, Message) or event.level != "error" or event.key:
+        return event
+    return msgspec.structs.replace(event, key=builtin_words.key_of(event.text))

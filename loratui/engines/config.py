@@ -233,7 +233,7 @@ def from_kohya(flat: Mapping[str, Any], source: str) -> Recipe:
                 source,
                 Problem(row.key, f"{value!r} does not fit.", 'Write "512" or "512,768" (width, height).'),
             ) from None
-    changes |= _from_kohya_exceptions(flat)
+    changes |= _from_kohya_exceptions(flat, source)
     recipe = change(Recipe(kohya={key: value for key, value in flat.items() if key not in OWN_KEYS}), changes)
     problems = check(recipe)
     if problems:
@@ -241,7 +241,7 @@ def from_kohya(flat: Mapping[str, Any], source: str) -> Recipe:
     return recipe
 
 
-def _from_kohya_exceptions(flat: Mapping[str, Any]) -> dict[str, Any]:
+def _from_kohya_exceptions(flat: Mapping[str, Any], source: str) -> dict[str, Any]:
     """What one row of the table cannot say: rules of sd-scripts that join several keys."""
     changes: dict[str, Any] = {}
     if flat.get("max_train_epochs") is not None:
@@ -262,8 +262,18 @@ def _from_kohya_exceptions(flat: Mapping[str, Any]) -> dict[str, Any]:
     elif "conv_dim" in arguments:
         changes["network.type"] = "locon"
     if "conv_dim" in arguments:
-        changes["network.conv_rank"] = int(arguments["conv_dim"])
-        changes["network.conv_alpha"] = float(arguments.get("conv_alpha", 1))
+        try:
+            changes["network.conv_rank"] = int(arguments["conv_dim"])
+            changes["network.conv_alpha"] = float(arguments.get("conv_alpha", 1))
+        except ValueError:
+            raise UserError(
+                source,
+                Problem(
+                    "network_args",
+                    f"{list(flat['network_args'])!r} holds no number where one belongs.",
+                    'Write ["conv_dim=4", "conv_alpha=1"].',
+                ),
+            ) from None
     return changes
 
 

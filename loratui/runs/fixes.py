@@ -187,14 +187,25 @@ def _calmer(row: HintRule, recipe: Recipe) -> _Wanted:
         changes: dict[str, Any] = {"optimizer.arguments": (*others, f"d_coef={_halved(now):g}")}
         reasons.append(f"{recipe.optimizer.name} finds its own rate: d_coef halves what it finds.")
     else:
-        changes = recipe_changes(row, recipe)
-        reasons.append("A tenth of the learning rate.")
+        changes = {key: _sane(key, value) for key, value in recipe_changes(row, recipe).items()}
+        reasons.append("A tenth of the learning rate, and no more than is usual.")
     network = recipe.network
     if network.alpha > network.rank:
         changes["network.alpha"] = float(network.rank)
     if row.key == "loss_nan" and recipe.training.precision == "fp16" and network.alpha <= network.rank:
         reasons.append("If it comes again: bf16, where the GPU has it (RTX 30 and later).")
     return changes, reasons, ""
+
+
+_HIGHEST_RATE = 1e-3
+_USUAL_RATE = 1e-4
+"""What the presets set for AdamW; ten times that is the most that a LoRA trained alone takes."""
+
+
+def _sane(key: str, value: Any) -> Any:
+    """A tenth of a rate that was a slip of the pen is one, too."""
+    is_rate = key.endswith("_rate") and isinstance(value, float)
+    return _USUAL_RATE if is_rate and value > _HIGHEST_RATE else value
 
 
 def _halved(argument: str) -> float:

@@ -22,6 +22,7 @@ from loratui.runs.fixes import DEAD_WEIGHTS, Fix, Situation, propose
 from loratui.runs.follow import RunFollower
 from loratui.runs.hints import rule
 from loratui.runs.packages import Installation
+from loratui.runs.queue import unique_name
 from loratui.runs.store import Run
 from loratui.runs.view import RunView
 
@@ -121,7 +122,8 @@ def apply(run: Run, fix: Fix, engine: Engine) -> Run:
     """Start a run again with a fix: from its last state where that is sound, else as a new run from the
     beginning. One that still runs is ended first, unsaved. Returns the run that now trains; notes the hint as
     applied. Raises ``UserError``."""
-    problems = engine.supports(fix.recipe)
+    again = _named_anew(fix.recipe) if plan(run, fix).state is None else fix.recipe
+    problems = engine.supports(again)
     if problems:
         raise UserError("", *problems)
     _end(run)
@@ -129,12 +131,22 @@ def apply(run: Run, fix: Fix, engine: Engine) -> Run:
     if ways.state is not None:
         started = launch.resume(run, engine, fix.recipe if fix.changes else None)
     else:
-        started = launch.start(fix.recipe, engine)
+        started = launch.start(_named_anew(fix.recipe), engine)
     did = tuple(f"{key}: {word(old)} -> {word(new)}" for key, old, new in fix.changes)
     if not did and fix.install is not None:
         did = (str(fix.install),)
     hint_states.decide(run, fix.hint.key, "applied", by=started.id, did=did, at=at)
     return started
+
+
+def _named_anew(recipe: Recipe) -> Recipe:
+    """With a name of its own, where the run that failed has left a file in a folder that both write into."""
+    if (
+        not recipe.output.folder
+        or not (Path(recipe.output.folder) / f"{recipe.output.name}.safetensors").exists()
+    ):
+        return recipe
+    return recipes.change(recipe, {"output.name": unique_name(recipe)})
 
 
 def as_it_was(run: Run, fix: Fix) -> Fix:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from loratui.engines.builtin_log import BuiltinReader
 from loratui.engines.engine import LogReader, Watcher
 from loratui.events import (
     Checkpoint,
@@ -154,7 +155,9 @@ class Progress:
         ends = hint.severity == "fatal" or hint.key == _INTERRUPTED
         is_general = row is not None and row.is_general
         if ends and (not self.fatal_hint or (self._is_general and not is_general)):
-            self.fatal_hint = f"{row.cause} {row.fix}" if row else hint.line
+            own = isinstance(self._reader, BuiltinReader) and self.last_error.startswith(hint.line[:-1])
+            # The builtin trainer's own sentence names file, value and the way out
+            self.fatal_hint = self.last_error if own else f"{row.cause} {row.fix}" if row else hint.line
             self._is_general = is_general
 
     def read_output(self) -> bool:

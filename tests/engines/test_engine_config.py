@@ -187,6 +187,16 @@ def test_sd_scripts_defaults_hold_for_what_a_kohya_file_leaves_out() -> None:
     assert recipe.optimizer.text_encoder_rate == recipe.optimizer.unet_rate
 
 
+@pytest.mark.parametrize("argument", ["conv_dim", "conv_dim=x"])
+def test_a_network_argument_without_its_number_is_a_sentence(argument: str) -> None:
+    with pytest.raises(UserError, match="holds no number"):
+        config.from_kohya(
+            {"pretrained_model_name_or_path": "/m.safetensors", "train_data_dir": "/d", "resolution": "64"}
+            | {"network_args": [argument]},
+            "config.toml",
+        )
+
+
 def test_epochs_win_over_steps() -> None:
     flat = {"pretrained_model_name_or_path": "m", "train_data_dir": "d", "max_train_epochs": 3}
     recipe = config.from_kohya(flat | {"max_train_steps": 100}, "f")

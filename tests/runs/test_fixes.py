@@ -81,6 +81,11 @@ def test_nan_later_is_a_tenth_of_the_rate_from_the_beginning() -> None:
     assert not found.state_stays_sound
 
 
+def test_a_rate_that_was_a_slip_becomes_the_usual_one() -> None:
+    found = fix("loss_nan", {**KOHYA, "optimizer.unet_rate": 1e3}, "step 58: the loss is not a number")
+    assert diff(found)["optimizer.unet_rate"] == pytest.approx(1e-4)
+
+
 def test_nan_at_the_first_step_is_the_vae_not_the_rate() -> None:
     found = fix("loss_nan", KOHYA, "step 1: the loss is not a number")
     assert diff(found) == {"kohya.no_half_vae": True}
