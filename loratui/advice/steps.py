@@ -101,7 +101,8 @@ def _only_folders(flat: Mapping[str, Any]) -> None:
                 Problem(
                     key,
                     "steps are only counted for folders of pictures.",
-                    "Use train_data_dir with folders like 10_name, or start the run to see its total.",
+                    "Use train_data_dir with folders like 10_name, or name it as metadata_file in a"
+                    " dataset_config; or start the run to see its total.",
                 ),
             )
     if not (flat.get("train_data_dir") or flat.get("dataset_config")):

@@ -389,7 +389,7 @@ def test_a_dataset_config_that_cannot_be_counted_is_named(tmp_path: Path) -> Non
     for text, words in (
         ("[[datasets]]\n[[datasets.subsets]]\nimage_dir = 'ROOT'\nrepeats = 2\n", "repeats"),
         ("[[datasets]]\n[[datasets.subsets]]\nimage_dir = 'ROOT'\n", "no resolution"),
-        ("[[datasets]]\nresolution = 64\n[[datasets.subsets]]\nmetadata_file = 'm.json'\n", "metadata"),
+        ("[[datasets]]\nresolution = 64\n[[datasets.subsets]]\nmetadata_file = 'm.json'\n", "no file m.json"),
     ):
         path.write_text(text.replace("ROOT", str(tmp_path)))
         with pytest.raises(UserError, match=words):

@@ -47,7 +47,8 @@ def test_zero_terminal_snr_goes_with_v_prediction_only() -> None:
 
 def test_settings_passed_on() -> None:
     assert "kohya.min_snr_gamma" not in refused(kohya={"min_snr_gamma": 5.0})
-    assert "kohya.initial_step" in refused(kohya={"initial_step": 3})
+    assert "kohya.initial_step" not in refused(kohya={"initial_step": 3, "skip_until_initial_step": True})
+    assert "kohya.in_json" in refused(kohya={"in_json": "meta.json"})
     assert "kohya.random_crop" in refused(kohya={"random_crop": True})
 
 
