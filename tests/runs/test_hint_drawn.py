@@ -103,6 +103,11 @@ DRAWN: list[tuple[str, str, str]] = [
     ('sched_args', 'kohya_ss#2958', 'Traceback (most recent call last):\n  File "/k/sd-scripts/sdxl_train.py", line 950, in <module>\n    train(args)\n  File "/k/sd-scripts/library/train_util.py", line 4910, in get_scheduler_fix\n    return wrap_check_needless_num_warmup_steps(schedule_func(optimizer, **lr_scheduler_kwargs))\nTypeError: get_constant_schedule() got an unexpected keyword argument \'milestones\''),
     ('version_skew', 'sd-scripts#1602', "TypeError: get_wsd_schedule() got an unexpected keyword argument 'num_decay_steps'"),
     ('permission', 'LoRA_Easy#284', 'Traceback (most recent call last):\n  File "D:\\L\\main.py", line 187, in <module>\n    main()\n  File "D:\\L\\main.py", line 150, in main\n    with open("config.json", "w") as f:\nPermissionError: [Errno 13] Permission denied: \'config.json\''),
+    ('no_data', 'kohya_ss#3300', '16:35:37-589673 INFO     Start training Dreambooth...\n16:35:37-591289 ERROR    No image folders found in /content/dataset. Please follow the folder structure documentation found at docs\\image_folder_structure.md ...\n16:35:37-593454 INFO     TI training is not compatible with an SDXL model.'),
+    ('gui_check', 'kohya_ss#1168', 'TI training is not compatible with an SDXL model.'),
+    ('network_module_bad', 'kohya_ss#1897', 'import network module: None\nTraceback (most recent call last):\n  File "D:\\k\\train_network.py", line 998, in <module>\n    trainer.train(args)\n  File "D:\\k\\train_network.py", line 247, in train\n    network_module = importlib.import_module(args.network_module)\n  File "C:\\P\\lib\\importlib\\__init__.py", line 117, in import_module\n    if name.startswith(\'.\'):\nAttributeError: \'NoneType\' object has no attribute \'startswith\''),
+    ('folder_repeats', 'kohya_ss verify_image_folder_pattern', '10:00:00-000001 ERROR    ...the following folders do not match the required pattern <number>_<text>: /d/img/hero\n10:00:00-000002 ERROR    ...please follow the folder structure documentation found at docs\\image_folder_structure.md ...'),
+    ('gui_check', 'kohya_ss validate_path', "10:00:00-000001 ERROR    ...train_data_dir path '/d/img' is missing or does not exist"),
 ]  # fmt: skip
 
 
