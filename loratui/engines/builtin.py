@@ -16,6 +16,7 @@ from loratui.engines.checks import (
     passed_on_problems,
 )
 from loratui.engines.engine import Command, EngineStatus, Launch
+from loratui.engines.network_keys import OF_LYCORIS
 from loratui.hub_id import is_hub_id
 from loratui.problems import Problem, nearest
 from loratui.recipe import EngineName, Recipe
@@ -102,10 +103,7 @@ def _settings(recipe: Recipe) -> Iterator[Problem]:
             f"the builtin engine does not train {recipe.network.type} yet.",
             'Write type = "lora" or "locon", or choose engine = "kohya".',
         )
-    if recipe.network.type in ("loha", "lokr") and importlib.util.find_spec("lycoris") is None:
-        package = builtin_support.LYCORIS_PACKAGE
-        message = f"{recipe.network.type} needs the package {package}, which is not installed."
-        yield Problem("network.type", message, f"Run: pip install {package}")
+    yield from _network(recipe)
     if recipe.training.base_4bit:
         yield from _base_4bit(recipe)
     yield from _optimizer(recipe.optimizer)
@@ -126,6 +124,28 @@ def _settings(recipe: Recipe) -> Iterator[Problem]:
         )
 
 
+def _network(recipe: Recipe) -> Iterator[Problem]:
+    kind, module = recipe.network.type, recipe.kohya.get("network_module")
+    if module not in (None, builtin_support.LORA_MODULE, builtin_support.LYCORIS_MODULE):
+        fix = f'Use {builtin_support.LORA_MODULE} or {builtin_support.LYCORIS_MODULE}, or engine = "kohya".'
+        yield Problem("kohya.network_module", f"the builtin engine has no {module!r}.", fix)
+        return
+    lycoris = kind in OF_LYCORIS or module == builtin_support.LYCORIS_MODULE
+    if lycoris and importlib.util.find_spec("lycoris") is None:
+        package = builtin_support.LYCORIS_PACKAGE
+        key, what = ("kohya.network_module", module) if module else ("network.type", kind)
+        yield Problem(
+            key, f"{what} needs the package {package}, which is not installed.", f"Run: pip install {package}"
+        )
+    known = builtin_support.LYCORIS_ARGS if lycoris else builtin_support.NETWORK_ARGS
+    given = recipe.kohya.get("network_args")
+    for argument in given if isinstance(given, list) else ():
+        name = str(argument).partition("=")[0]
+        if name not in known:
+            fix = nearest(name, known) or 'Remove it, or choose engine = "kohya".'
+            yield Problem("kohya.network_args", f"the builtin engine knows no {name!r}.", fix)
+
+
 def _base_4bit(recipe: Recipe) -> Iterator[Problem]:
     key, package = "training.base_4bit", builtin_support.FOUR_BIT_PACKAGE
     if importlib.util.find_spec(package) is None:
@@ -134,7 +154,7 @@ def _base_4bit(recipe: Recipe) -> Iterator[Problem]:
     for other in ("fp8_base", "fp8_base_unet"):
         if recipe.kohya.get(other):
             yield Problem(key, f"contradicts kohya.{other}.", "Remove one of the two.")
-    if recipe.network.type in ("loha", "lokr"):
+    if recipe.network.type in OF_LYCORIS:
         message = f"it works with LoRA and LoCon, not with {recipe.network.type}."
         yield Problem(key, message, 'Write base_4bit = false, or type = "lora".')
 

@@ -11,7 +11,7 @@ from loratui import kohya_config
 from loratui.advice.contradictions import refusal_problems
 from loratui.dataset import dataset_config
 from loratui.dataset.layout import read_layout
-from loratui.engines import config
+from loratui.engines import config, network_keys
 from loratui.families import FAMILIES
 from loratui.hub_id import cached_model, is_hub_id, is_offline
 from loratui.models.inspect import require_base
@@ -89,9 +89,10 @@ def _under(key: str, error: UserError) -> Iterator[Problem]:
 
 def passed_on_problems(recipe: Recipe) -> Iterator[Problem]:
     """What is wrong with the keys under ``[kohya]``: unknown, of the wrong type, or said twice."""
-    said_twice = [key for key in recipe.kohya if key in config.OWN_KEYS]
+    said_twice = [key for key in recipe.kohya if key in config.OWN_KEYS.keys() - network_keys.BESIDE]
     for key in said_twice:
         yield Problem(f"kohya.{key}", "a recipe has its own words for this.", f"Use {config.OWN_KEYS[key]}.")
+    yield from network_keys.problems(recipe)
     others = {key: value for key, value in recipe.kohya.items() if key not in said_twice}
     for problem in kohya_config.check(others, config.script_of(recipe)):
         yield Problem(f"kohya.{problem.key}", problem.message, problem.fix)

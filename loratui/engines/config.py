@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from loratui import kohya_config
+from loratui.engines import network_keys
 from loratui.families import FAMILIES
 from loratui.models.named import located
 from loratui.problems import Problem, UserError
@@ -119,10 +120,9 @@ ROWS: tuple[Row, ...] = (
     _flag_row("output", "save_state", "output.save_state"),
     Row("samples", "sample_every_n_epochs", "samples.every_epochs", write=_write_count, read=_read_count),
 )
-"""Every setting that has a key of its own in Kohya's config. What has not (prompts, network type,
-trained parts, resume) is written by ``to_kohya`` below."""
+"""Every setting that has a key of its own in Kohya's config. What has not (prompts, trained parts, resume) is
+written by ``to_kohya`` below, the network by ``network_keys``."""
 
-_LYCORIS = "lycoris.kohya"
 _JOINED_KEYS = {
     "network_module": "network.type",
     "network_args": "network.type, network.conv_rank and network.conv_alpha",
@@ -152,7 +152,8 @@ def to_kohya(recipe: Recipe, run_folder: Path, resume: Path | None = None) -> di
         written = None if value is None else row.write(value)
         if written is not None and written != []:
             sections.setdefault(row.section, {})[row.key] = written
-    sections["network"] |= _network_keys(recipe)
+    sections["network"] |= network_keys.write(recipe)
+    sections["optimizer"] |= network_keys.text_encoder_rates(recipe)
     sections["output"].setdefault("output_dir", str(run_folder / "checkpoints"))
     sections["output"]["save_model_as"] = "safetensors"
     if recipe.optimizer.text_encoder_rate is None:
@@ -163,7 +164,7 @@ def to_kohya(recipe: Recipe, run_folder: Path, resume: Path | None = None) -> di
         sections.pop("samples", None)
     if resume is not None:
         sections["resume"] = {"resume": str(resume), "skip_until_initial_step": True}
-    written_above = kohya_config.flatten(sections)
+    written_above = kohya_config.flatten(sections).keys() | network_keys.BESIDE
     rest = {key: value for key, value in recipe.kohya.items() if key not in written_above}
     if resume is not None:
         for key in ("initial_epoch", "initial_step"):  # the state knows better
@@ -172,21 +173,6 @@ def to_kohya(recipe: Recipe, run_folder: Path, resume: Path | None = None) -> di
         rest.pop("sample_every_n_steps", None)  # sd-scripts ends where it is to draw and has no prompts
     sections["kohya"] = rest
     return sections
-
-
-def _network_keys(recipe: Recipe) -> dict[str, Any]:
-    network = recipe.network
-    arguments = []
-    if network.type in ("loha", "lokr"):
-        arguments.append(f"algo={network.type}")
-    if network.conv_rank is not None:
-        arguments.append(f"conv_dim={network.conv_rank}")
-        arguments.append(f"conv_alpha={network.conv_alpha or 1:g}")
-    own = FAMILIES[recipe.base.family].lora_module if recipe.base.family else "networks.lora"
-    keys: dict[str, Any] = {"network_module": _LYCORIS if network.type in ("loha", "lokr") else own}
-    if arguments:
-        keys["network_args"] = arguments
-    return keys
 
 
 def prompt_lines(recipe: Recipe) -> str:
@@ -233,15 +219,17 @@ def from_kohya(flat: Mapping[str, Any], source: str) -> Recipe:
                 source,
                 Problem(row.key, f"{value!r} does not fit.", 'Write "512" or "512,768" (width, height).'),
             ) from None
-    changes |= _from_kohya_exceptions(flat, source)
-    recipe = change(Recipe(kohya={key: value for key, value in flat.items() if key not in OWN_KEYS}), changes)
+    network, kept = network_keys.read(flat, source)
+    changes |= _from_kohya_exceptions(flat) | network
+    passed_on = {key: value for key, value in flat.items() if key not in OWN_KEYS}
+    recipe = change(Recipe(kohya=passed_on | kept), changes)
     problems = check(recipe)
     if problems:
         raise UserError(source, *problems)
     return recipe
 
 
-def _from_kohya_exceptions(flat: Mapping[str, Any], source: str) -> dict[str, Any]:
+def _from_kohya_exceptions(flat: Mapping[str, Any]) -> dict[str, Any]:
     """What one row of the table cannot say: rules of sd-scripts that join several keys."""
     changes: dict[str, Any] = {}
     if flat.get("max_train_epochs") is not None:
@@ -250,30 +238,12 @@ def _from_kohya_exceptions(flat: Mapping[str, Any], source: str) -> dict[str, An
         changes["optimizer.unet_rate"] = flat["unet_lr"]
     if flat.get("network_train_unet_only"):
         changes["optimizer.text_encoder_rate"] = None
-    elif "text_encoder_lr" not in flat:
+    elif flat.get("text_encoder_lr", []) == []:
         changes["optimizer.text_encoder_rate"] = flat.get(
             "learning_rate", kohya_config.default("learning_rate")
         )
     elif isinstance(flat["text_encoder_lr"], list):
         changes["optimizer.text_encoder_rate"] = flat["text_encoder_lr"][0]
-    arguments = dict(argument.partition("=")[::2] for argument in flat.get("network_args", ()))
-    if arguments.get("algo") in ("loha", "lokr"):
-        changes["network.type"] = arguments["algo"]
-    elif "conv_dim" in arguments:
-        changes["network.type"] = "locon"
-    if "conv_dim" in arguments:
-        try:
-            changes["network.conv_rank"] = int(arguments["conv_dim"])
-            changes["network.conv_alpha"] = float(arguments.get("conv_alpha", 1))
-        except ValueError:
-            raise UserError(
-                source,
-                Problem(
-                    "network_args",
-                    f"{list(flat['network_args'])!r} holds no number where one belongs.",
-                    'Write ["conv_dim=4", "conv_alpha=1"].',
-                ),
-            ) from None
     return changes
 
 

@@ -74,7 +74,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
             cache_latents=draw(st.booleans()),
         ),
         output=Output(name="hero", folder="/out", save_every_epochs=draw(st.integers(0, 3))),
-        kohya=draw(st.just({}) | st.just({"min_snr_gamma": 5.0})),
+        kohya=draw(st.sampled_from([{}, {"min_snr_gamma": 5.0}, {"network_args": ["loraplus_lr_ratio=16"]}])),
     )
 
 
