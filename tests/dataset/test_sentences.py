@@ -16,8 +16,10 @@ from loratui.problems import UserError
 
 _MAKE = """
 import sys
+import torch
 from transformers import CLIPImageProcessor, Kosmos2Config, Kosmos2ForConditionalGeneration, Kosmos2Processor
 from transformers import XLMRobertaTokenizer
+torch.manual_seed(1)  # some draws answer with nothing at all
 words = ["an", "image", "of", "a", "red", "square"]
 vocab = [(word, 0.0) for word in ("<s>", "<pad>", "</s>", "<unk>")]
 vocab += [("\\u2581" + word, -1.0) for word in words] + [("\\u2581", -2.0)]
