@@ -125,7 +125,9 @@ class ModelPane(StepPane):
             field.put(self.state.text("base.model"))
         if self._offers is not None:
             rows = self.query_one(RowList)
-            rows.show_rows(self._rows(), self._row_of(self.state.recipe.base.model))
+            # On its way by keys, the cursor may be ahead of the recipe.
+            at = None if rows.has_focus and rows.cursor >= 0 else self._row_of(self.state.recipe.base.model)
+            rows.show_rows(self._rows(), at)
             free = size(self._offers.machine.free_bytes)
             head = f"  on this disk, then to fetch (d)   {home_path(places.home())}: {free} free"
             self.query_one("#models-head", Line).show(head)
