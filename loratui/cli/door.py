@@ -33,7 +33,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "queue": ("queue", "Runs that wait for a GPU: order, hold, change, go on after a failure."),
     "fix": ("fix", "What one key can do about a run's trouble: shown, then done."),
-    "check": ("check", "Everything in a folder of pictures that would spoil training on it."),
+    "check": ("check", "Everything in a dataset that would spoil training on it."),
     "dataset": ("dataset", "Mend a dataset: duplicates, formats, captions; with a preview and an undo."),
     "steps": ("facts", "The exact number of steps, before anything starts."),
     "advise": ("advise", "What to set and why; the memory, time and money it takes."),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from loratui.builtin_support import LYCORIS_MODULE
+from loratui.builtin_support import LORA_MODULE, LYCORIS_MODULE
 from loratui.families import FAMILIES
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe
@@ -27,7 +27,7 @@ def write(recipe: Recipe) -> dict[str, Any]:
     if network.conv_rank is not None:
         arguments += [f"conv_dim={network.conv_rank}", f"conv_alpha={network.conv_alpha or 1:g}"]
     arguments += recipe.kohya.get("network_args") or ()
-    own = FAMILIES[recipe.base.family].lora_module if recipe.base.family else "networks.lora"
+    own = FAMILIES[recipe.base.family].lora_module if recipe.base.family else LORA_MODULE
     module = LYCORIS_MODULE if lycoris else recipe.kohya.get("network_module") or own
     return {"network_module": module} | ({"network_args": arguments} if arguments else {})
 

@@ -73,6 +73,24 @@ def test_the_catalogue_is_offered_walked_and_fetched_by_keys(
     assert "1.00 of 4.00 GB" in after
 
 
+def test_a_lookup_that_ends_does_not_put_the_cursor_back(home: Path, drive: Any) -> None:
+    async def act(pilot: Pilot[None]) -> tuple[int, str]:
+        await settle(pilot)
+        screen = pilot.app.screen
+        assert isinstance(screen, WizardScreen)
+        await pilot.press("home")
+        await settle(pilot)
+        rows = screen.query_one(RowList)
+        rows.action_move(1)
+        screen.pane.show_facts()  # before the page has heard of the move
+        at = rows.cursor
+        await settle(pilot)
+        return at, screen.query_one("#base-model", Field).text
+
+    names = [entry.name for entry in catalog.catalogue().values()]
+    assert drive(LoratuiApp(), act) == (1, names[1])
+
+
 def test_a_name_on_the_hub_is_understood_and_its_absence_said(
     demo_recipe: Recipe, tmp_path: Path, drive: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,7 +35,10 @@ class Lookups:
         if machine:
             self._look("machine", "", facts.read_machine, lambda _, found: state.take_machine(found))
         if model is not None:
-            meant = lambda: state.recipe.base.model == model  # noqa: E731
+
+            def meant() -> bool:
+                return state.recipe.base.model == model
+
             self._look("model", model, lambda: model_facts.read_model(model, meant), state.take_model)
         if dataset is not None:
             self._look("dataset", dataset, lambda: facts.read_dataset(*dataset), state.take_dataset)

@@ -35,8 +35,7 @@ MEANINGS = {
     "training.bucket_no_upscale": "Small pictures stay as small as they are, in buckets of their own, "
     "instead of being enlarged.",
     "training.seed": "The same seed, settings and machine give the same LoRA.",
-    "training.gradient_checkpointing": "Computes parts of each step twice, which saves a third to half of "
-    "the memory for about a fifth more time.",
+    "training.gradient_checkpointing": "Computes parts of each step twice: much less memory, more time.",
     "training.base_4bit": "The base model in 4 bits, for the smallest cards: slower, a little coarser. Needs "
     "the package bitsandbytes.",
     "training.cache_latents": "The VAE works once per picture, not at every step.",
