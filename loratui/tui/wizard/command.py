@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loratui.engines.registry import engine
 from loratui.models.named import located
@@ -13,6 +13,15 @@ from loratui.recipe import Recipe
 from loratui.runs import fixing
 from loratui.tui.help import TextScreen
 from loratui.tui.wizard import draft
+
+if TYPE_CHECKING:
+    from loratui.runs.store import Run
+    from loratui.tui.wizard.state import WizardState
+
+
+def command(state: WizardState, waiting: Run | None) -> str:
+    """Does without screens what Enter does on Review."""
+    return edit_command(waiting.id, state.differences()) if waiting else shell_command()
 
 
 def shell_command() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -16,8 +16,12 @@ from loratui import places
 from loratui.recipe import Recipe, dumps, loads
 from loratui.runs.files import PRIVATE_FOLDER, replace_file
 from loratui.runs.layout import EDITED
+from loratui.tui.wizard import aside
 from loratui.tui.wizard.decided import Decided
 from loratui.tui.wizard.state import WizardState
+
+if TYPE_CHECKING:
+    from loratui.runs.layout import Run
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -51,6 +55,21 @@ def save(state: WizardState, step: int, reached: int, waiting: Path | None = Non
     if waiting is not None and not (waiting.is_dir() and state.differences()):
         discard(waiting)
         return True
+    try:
+        path(waiting).parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        replace_file(path(waiting), as_bytes(state))
+        replace_file(_place_path(waiting), _place_bytes(state, step, reached))
+    except OSError:
+        return False
+    return True
+
+
+def save_aside(state: WizardState, step: int, reached: int) -> None:
+    """Keep it where it comes back once the draft that counts is started or given up. Raises ``OSError``."""
+    aside.write(as_bytes(state), _place_bytes(state, step, reached))
+
+
+def _place_bytes(state: WizardState, step: int, reached: int) -> bytes:
     name, parent = state.parent or ("", None)
     place = Place(
         step,
@@ -62,13 +81,20 @@ def save(state: WizardState, step: int, reached: int, waiting: Path | None = Non
         name,
         dumps(parent) if parent else "",
     )
-    try:
-        path(waiting).parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-        replace_file(path(waiting), dumps(state.recipe).encode())
-        replace_file(_place_path(waiting), msgspec.json.encode(place))
-    except OSError:
-        return False
-    return True
+    return msgspec.json.encode(place)
+
+
+def as_bytes(state: WizardState) -> bytes:
+    """A recipe as the draft has it."""
+    return dumps(state.recipe).encode()
+
+
+def as_it_lies(waiting: Run | None = None) -> bytes | None:
+    """The recipe on the disk that a person would open: the draft, or a run that waits. None for none."""
+    for each in (path(waiting.folder), waiting.recipe) if waiting else (path(),):
+        with contextlib.suppress(OSError):
+            return each.read_bytes()
+    return None
 
 
 def load(waiting: Path | None = None) -> tuple[WizardState, Place] | None:
@@ -97,7 +123,16 @@ def unsaved(state: WizardState, now: tuple[str, Recipe] | None) -> str:
 
 
 def discard(waiting: Path | None = None) -> None:
-    """Its run has been started or saved, or it is no longer wanted."""
+    """Its run has been started or saved, or it is no longer wanted. What it had been opened over is the
+    draft again."""
     for each in (path(waiting), _place_path(waiting)):
         with contextlib.suppress(OSError):
             each.unlink(missing_ok=True)
+    if waiting is None:
+        with contextlib.suppress(OSError):
+            aside.bring_back(path(), _place_path(None))
+
+
+def lay_aside() -> bool:
+    """Another recipe takes its place for a while. False where there is none. Raises ``OSError``."""
+    return aside.put(path(), _place_path(None))

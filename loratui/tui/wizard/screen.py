@@ -2,51 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
-from textual.app import ComposeResult
-from textual.screen import Screen
-from textual.widgets import Input
-
 from loratui.recipe import Recipe
-from loratui.tui.text import squeeze
-from loratui.tui.widgets.keybar import KeyBar
-from loratui.tui.widgets.line import Line
-from loratui.tui.wizard import draft, rail, verdict
+from loratui.tui.wizard import verdict
 from loratui.tui.wizard.arriving import Arrival
-from loratui.tui.wizard.keeping import Keeper
-from loratui.tui.wizard.keys import BINDINGS, shown
-from loratui.tui.wizard.lookups import Lookups
+from loratui.tui.wizard.kept_screen import KeptScreen
+from loratui.tui.wizard.keys import BINDINGS
+from loratui.tui.wizard.message import MessageLine
+from loratui.tui.wizard.opening import Opening, opening
 from loratui.tui.wizard.pane import StepPane
 from loratui.tui.wizard.starting import Start, Starter
-from loratui.tui.wizard.state import WizardState
 from loratui.tui.wizard.steps import REVIEW
 from loratui.tui.wizard.verdict import Sight
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from loratui.runs.store import Run
 
 __all__ = ["Start", "WizardScreen"]
 
-_PANES = (
-    "model.ModelPane",
-    "dataset.DatasetPane",
-    "purpose.PurposePane",
-    "trigger.TriggerPane",
-    "length.LengthPane",
-    "review.ReviewPane",
-)
-"""By step, below this package."""
-_MESSAGE_ROWS = 3
-"""As the stylesheet has it."""
-_EMPTY = "An empty run. The draft is gone."
-START_WORDS = "[ Enter: Start training ]  [ w: Queue it ]"
 
-
-class WizardScreen(Screen[None]):
+class WizardScreen(KeptScreen):
     """Asks for a recipe and starts it. ``parent`` is the run a recipe was copied from; ``waiting`` is a run
     in the queue whose recipe it is."""
 
@@ -62,85 +38,36 @@ class WizardScreen(Screen[None]):
         parent: tuple[str, Recipe] | None = None,
         waiting: Run | None = None,
     ) -> None:
-        super().__init__()
-        kept = draft.load(waiting.folder if waiting else None) if recipe is None or waiting else None
-        if kept is not None:
-            self.state, place = kept
-            step, self._seen = place.step, max(place.step, place.reached)
-            note = "Your unfinished run, where you left it. ctrl+n starts with an empty one."
-            if waiting is not None:
-                note = draft.unsaved(self.state, parent)
-                self.state.parent = parent
-        else:
-            self.state = WizardState(recipe, parent=parent)
-            self._seen = step
-        self._note = note
-        self._step = step
+        super().__init__(opening(recipe, step, note, parent, waiting), waiting)
         self._waiting = self._solving = False
+        """Whether Enter waits for what is looked up; whether it waits for the pictures to be arranged."""
         self._starter = Starter(self, start, self._say, waiting)
-        self._warned = False
-        """Whether it was said that leaving loses what was changed in a waiting run."""
-        self._is_left = False
-        """Whether a waiting run is left as it was: nothing is to be kept."""
-        self._keeper = Keeper(self, self._to_keep)
-        self._attend()
         self._looked_again = False
         """Whether the engine was asked once more before its problem is said."""
-        self._against = ""
-        """What is said to stand in the way."""
 
     def _attend(self) -> None:
-        """Look after the state as it is from now on."""
-        self._lookups = Lookups(self, self.state, self._known)
+        super()._attend()
         self._arrival = Arrival(self, self.state, self._say, self._is_waiting_to_start, self._model_arrived)
 
-    def compose(self) -> ComposeResult:
-        yield Line(id="breadcrumb")
-        yield Line(id="rail")
-        yield self._new_pane(self._step)
-        yield Line(id="message")
-        yield KeyBar()
-
-    def on_mount(self) -> None:
-        if self._note:
-            self._say(self._note)
-        self._arrive()
-
-    # Moving
-
-    @property
-    def step(self) -> int:
-        """The step shown, from 1."""
-        return self._step
-
-    @property
-    def pane(self) -> StepPane:
-        """The step shown."""
-        return self.query_one(f"#step-{self._step}", StepPane)
-
-    async def _go(self, step: int) -> None:
-        if not self.query(f"#step-{step}"):
-            await self.mount(self._new_pane(step), before="#message")
-        for pane in self.query(StepPane):
-            pane.display = step == pane.NUMBER
-        self._step, self._seen = step, max(self._seen, step)
-        self._keeper.soon()
-        self._arrive()
-
-    def _new_pane(self, step: int) -> StepPane:
-        module, _, name = _PANES[step - 1].partition(".")
-        kind = getattr(importlib.import_module(f"loratui.tui.wizard.{module}"), name)
-        pane = kind(self.state)
-        assert isinstance(pane, StepPane)
-        return pane
+    async def _open(self, opened: Opening) -> None:
+        self._arrival.close()
+        await super()._open(opened)
 
     def _arrive(self) -> None:
+        super()._arrive()
         if self._step == REVIEW:
-            self._keeper.now()
             self._arrival.watch()
-        self._lookups.ask(self._step)
-        self._show()
-        self.pane.focus_first()
+
+    def _is_over(self) -> bool:
+        return self._starter.busy or super()._is_over()
+
+    def _known(self) -> None:
+        super()._known()
+        if self.is_attached and self._waiting and self._is_known():
+            self._waiting = False  # an answer to an older question may come yet
+            self.call_later(self._go_on)
+
+    # Moving
 
     def action_next(self) -> None:
         self._starter.wish = "start"
@@ -177,27 +104,24 @@ class WizardScreen(Screen[None]):
             case "refuse":
                 assert found.problem is not None
                 at_its_field = self.pane.show_problem(found.problem)
-                self._say_against("" if at_its_field else found.words)
+                self.query_one(MessageLine).say_against("" if at_its_field else found.words)
             case "go":
                 self._say("")
                 await self._go(found.step)
             case "start":
                 self._begin()
             case "warn":
-                self._say_against(found.words)
+                self.query_one(MessageLine).say_against(found.words)
             case "wait":
                 self._say(found.words)
 
-    def _say_against(self, words: str) -> None:
-        self._say(words, wrong=bool(words))
-        self._against = words
-
     def _say_what_is_known_now(self) -> None:
         """What was said of the pictures may be told better once more of them is known."""
-        if self._against:
+        line = self.query_one(MessageLine)
+        if line.against:
             found = verdict.enter(self.state, self._step, self._sight())
-            if found.act in ("refuse", "warn") and found.words != self._against:
-                self._say_against(found.words)
+            if found.act in ("refuse", "warn") and found.words != line.against:
+                line.say_against(found.words)
 
     def _sight(self) -> Sight:
         doubts = {pane.NUMBER: doubt for pane in self.query(StepPane) if (doubt := pane.doubt())}
@@ -215,29 +139,19 @@ class WizardScreen(Screen[None]):
         self._waiting = self._solving = False
         if self._starter.busy or self.pane.take_back():
             return
-        if self._starter.waiting is not None and self._step == REVIEW:
+        if self._run_waiting is not None and self._step == REVIEW:
             if self._may_leave():
                 self.dismiss()
         elif self._step > 1:
             self._say("")
             await self._go(self._step - 1)
         elif len(self.app.screen_stack) > 1:
-            self._keeper.now()
-            self.dismiss()
+            if self._keeper.leave() == "ask":
+                self._ask_whose()
+            else:
+                self.dismiss()
         else:
             self._say("This is the first step. q or ctrl+c quits; what you typed is kept.")
-
-    def _may_leave(self) -> bool:
-        """Whether nothing is lost, or the person was told what is, and it is."""
-        if self._starter.waiting is None:
-            return True
-        if self._warned or not self.state.differences():
-            self._is_left = True
-            draft.discard(self._starter.waiting.folder)
-            return True
-        self._warned = True
-        self._say("Not saved yet: Enter saves it. The same key again leaves the run as it was.", wrong=True)
-        return False
 
     async def action_jump(self, step: int) -> None:
         self._waiting = self._solving = False
@@ -245,31 +159,6 @@ class WizardScreen(Screen[None]):
         self._say(against, wrong=bool(against))
         if not against:
             await self._go(step)
-
-    # What the disk says
-
-    def _is_known(self) -> bool:
-        if not self.pane.is_settled():
-            return False
-        match self._step:
-            case 1:
-                return self.state.wanted_model is None
-            case 2:
-                return self.state.wanted_dataset is None
-            case step if step == REVIEW:
-                return self.state.wanted_checks is None
-            case _:
-                return True
-
-    def _known(self) -> None:
-        """Something wanted has been found out."""
-        if not self.is_attached:
-            return
-        self._lookups.ask(self._step)
-        self._show()
-        if self._waiting and self._is_known():
-            self._waiting = False  # an answer to an older question may come yet
-            self.call_later(self._go_on)
 
     # A model that is still to be fetched
 
@@ -301,68 +190,7 @@ class WizardScreen(Screen[None]):
         self._show()
         self._keeper.soon()
 
-    def _show(self) -> None:
-        if not self.query(f"#step-{self._step}"):
-            return
-        from loratui.tui.wizard.outlook import outlook
-
-        self.pane.show_facts()
-        self.pane.show_notes()
-        if self._step == REVIEW:
-            ends = "[ Enter: Save into the queue ]" if self._starter.waiting else START_WORDS
-            self.query_one("#start", Line).show(ends)
-        seen = outlook(self.state)
-        self.query_one("#rail", Line).show(rail.column(self.state, seen, self._step, self._seen))
-        self.query_one("#breadcrumb", Line).show(rail.breadcrumb(self.state, seen, self._step, self._seen))
-        self._show_keys()
-
-    def on_descendant_focus(self) -> None:
-        self._show_keys()
-
-    def _show_keys(self) -> None:
-        typing = isinstance(self.focused, Input)
-        ends = [("enter", "save")] if self._starter.waiting else [("enter", "start"), ("w", "queue")]
-        self.query_one(KeyBar).show(shown(self._step, self._seen, self.pane.keys(), ends, typing=typing))
-
-    def _say(self, text: str, wrong: bool = False) -> None:
-        self._against = ""
-        line = self.query_one("#message", Line)
-        line.show(squeeze(f"x {text}" if wrong else text, self.size.width - 2, _MESSAGE_ROWS))
-        line.set_class(wrong, "-wrong")
-
-    # The draft
-
-    def _to_keep(self) -> tuple[WizardState, int, int, Path | None] | None:
-        recipe, waiting = self.state.recipe, self._starter.waiting
-        if self._starter.busy or self._is_left or not (recipe.base.model or recipe.dataset.folder):
-            return None
-        return self.state, self._step, self._seen, waiting.folder if waiting else None
-
-    def on_unmount(self) -> None:
-        self._keeper.last()
-
-    async def action_fresh(self) -> None:
-        waiting, parent = self._starter.waiting, self.state.parent
-        if waiting is not None and (parent is None or not self.state.differences()):
-            self._say("This run waits in the queue. esc goes back to the list; n there begins a new one.")
-            return
-        draft.discard(waiting.folder if waiting else None)
-        await self.query(StepPane).remove()
-        self.state = WizardState(parent[1], parent=parent) if waiting and parent else WizardState()
-        self._lookups.close()
-        self._arrival.close()
-        self._attend()
-        self._seen = REVIEW if waiting else 1
-        self._say("As it waits in the queue: your changes are taken back." if waiting else _EMPTY)
-        await self._go(self._seen)
-
-    # Keys
-
-    def action_help(self) -> None:
-        from loratui.tui.help import HelpScreen
-
-        bindings = [*type(self.pane).BINDINGS, *self.BINDINGS]
-        self.app.push_screen(HelpScreen(self.pane.help_for(self.focused), bindings))
+    # Review's own keys
 
     def action_config(self) -> None:
         if self._step != REVIEW:
@@ -379,27 +207,18 @@ class WizardScreen(Screen[None]):
         self._say(f"Copied, where the terminal allows it: {command}")
 
     def _command(self) -> str:
-        """Does without screens what Enter does here."""
-        from loratui.tui.wizard.command import edit_command, shell_command
+        from loratui.tui.wizard.command import command
 
-        if self._starter.waiting is not None:
-            return edit_command(self._starter.waiting.id, self.state.differences())
         self._keeper.now()
-        return shell_command()
-
-    def action_leave(self) -> None:
-        if not self._may_leave():
-            return
-        if not self._keeper.now():
-            words = f"What you chose could not be kept: {draft.path()} cannot be written."
-            self.app.farewell = words  # type: ignore[attr-defined]
-        elif draft.path().exists():
-            self.app.farewell = "What you chose is kept: loratui opens it again."  # type: ignore[attr-defined]
-        self.app.exit()
+        self._keeper.is_named()
+        return command(self.state, self._run_waiting)
 
     # The start
 
     def _begin(self) -> None:
+        if self._keeper.is_changed_elsewhere():
+            self._ask_whose()
+            return
         count = self.state.count
         self._starter.note = self._note
         self._starter.begin(self.state.recipe, count.total_steps if count and count.total_steps else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from loratui.problems import Problem, UserError
@@ -57,7 +58,7 @@ class Starter:
         wish: Wish = "save" if self.waiting is not None else self.wish
         self.busy = True
         self._say(_WORDS[wish])
-        work = lambda: self._work(wish, recipe, total_steps)  # noqa: E731
+        work = partial(self._work, wish, recipe, total_steps)
         self._screen.run_worker(work, thread=True, exclusive=True, group="start")
 
     def _work(self, wish: Wish, recipe: Recipe, total_steps: int | None) -> None:
