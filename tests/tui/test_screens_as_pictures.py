@@ -22,6 +22,7 @@ from loratui.runs import gpu, host, machine
 from loratui.tui.app import LoratuiApp
 from loratui.tui.wizard.screen import WizardScreen
 from loratui.tui.wizard.steps import REVIEW
+from tests.support.still import settle
 from tests.tui.conftest import make_model
 
 FOLDER = Path(__file__).parent / "snapshots"
@@ -57,16 +58,10 @@ def check(name: str, size: tuple[int, int], text: str, home: Path) -> None:
     assert shown == kept.read_text(encoding="utf-8"), f"{kept.name} shows something else now"
 
 
-async def settled(pilot: Pilot[None], screen_text: Any) -> str:
-    """The screen once nothing is under way and nothing changes any more."""
-    before, same = "", 0
-    while same < 3:
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause(0.05)
-        now = str(screen_text(pilot.app))
-        same = same + 1 if now == before else 0
-        before = now
-    return before
+async def shown(pilot: Pilot[None], screen_text: Any) -> str:
+    """The screen once nothing is under way, with what the panel has learnt from its files and the machine."""
+    await settle(pilot)
+    return str(screen_text(pilot.app))
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -77,7 +72,7 @@ def test_the_wizard_step_by_step(still: Path, drive: Any, screen_text: Any, size
     async def act(pilot: Pilot[None]) -> dict[int, str]:
         seen: dict[int, str] = {}
         while REVIEW not in seen:
-            text = await settled(pilot, screen_text)
+            text = await shown(pilot, screen_text)
             screen = pilot.app.screen
             assert isinstance(screen, WizardScreen)
             assert screen.step not in seen
@@ -107,7 +102,7 @@ def test_a_run_that_goes_on_and_one_that_failed(
     failed = make_run(*training(30), hint, StateChanged("failed", "The GPU ran out of memory."))
 
     async def act(pilot: Pilot[None]) -> str:
-        return await settled(pilot, screen_text)
+        return await shown(pilot, screen_text)
 
     check("panel-running", size, drive(LoratuiApp(run_id=running.id), act, size), still)
     check("panel-failed", size, drive(LoratuiApp(run_id=failed.id), act, size), still)
