@@ -15,10 +15,12 @@ from loratui import places
 from loratui.doctor.check import Check, fine, note, wrong
 
 GIB = 1 << 30
+"""Memory is told in binary units, as drivers do; a disk in decimal ones, as sellers do."""
+GB = 10**9
 OLDEST_PYTHON = (3, 11)
 OWN_PACKAGES = ("click", "msgspec", "textual", "tomli_w", "PIL", "pynvml")
 
-DISK_NEEDED = 15 * GIB
+DISK_NEEDED = 15 * GB
 """A base model of SDXL's size (7 GB), the cached latents, ten LoRA files with states."""
 MEMORY_NEEDED = 8 * GIB
 """Training SD 1.5 took 6.5 GB of RAM at its peak (sd-scripts, fp32, latents cached)."""
@@ -60,7 +62,7 @@ def disk(environment: Mapping[str, str] = os.environ) -> Check:
     except OSError as error:
         return wrong("disk", f"{home} cannot be looked at: {error.strerror}", _another_home())
     free = room.f_bavail * room.f_frsize
-    detail = f"{free / GIB:.1f} GiB free at {home}{_survives(home, environment)}"
+    detail = f"{free / GB:.1f} GB free at {home}{_survives(home, environment)}"
     if not os.access(str(place), os.W_OK | os.X_OK):
         return wrong("disk", f"{place} cannot be written to", _another_home())
     if room.f_files and room.f_favail < 10_000:
@@ -69,7 +71,7 @@ def disk(environment: Mapping[str, str] = os.environ) -> Check:
         return wrong(
             "disk",
             detail,
-            f"Free {(DISK_NEEDED - free) / GIB:.0f} GiB (loratui runs shows old runs), or: {_another_home()}",
+            f"Free {(DISK_NEEDED - free) / GB:.0f} GB (loratui runs shows old runs), or: {_another_home()}",
         )
     return fine("disk", detail)
 

@@ -101,8 +101,8 @@ def disk_low(free: int, checkpoint: int) -> Hint | None:
     when there is none."""
     if free >= max(SMALLEST_ROOM, CHECKPOINTS_OF_ROOM * checkpoint):
         return None
-    files = f", {checkpoint / 2**20:.0f} MiB a file" if checkpoint else ""
-    return Hint("disk_low", "warning", f"{free / 2**20:.0f} MiB free{files}")
+    files = f", {checkpoint / 1e6:.0f} MB a file" if checkpoint else ""
+    return Hint("disk_low", "warning", f"{free / 1e6:.0f} MB free{files}")
 
 
 def oom_kill(before: int, now: int) -> Hint | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from textwrap import wrap
 
@@ -20,6 +21,21 @@ def plain(text: str) -> str:
 def clip(text: str, width: int) -> str:
     """At most ``width`` characters; what was cut is marked."""
     return text if len(text) <= width else text[: max(0, width - 1)] + glyphs().more
+
+
+Part = tuple[int, str]
+"""How readily some words of a line are left out (0: never), and the words."""
+
+
+def fitting(parts: Iterable[Part], width: int, between: str = "   ") -> str:
+    """Those parts of a line that fit into ``width`` whole, in their order: what tells least goes first."""
+    kept = [part for part in parts if part[1]]
+    while len(between.join(words for _, words in kept)) > width:
+        least = max((rank, place) for place, (rank, _) in enumerate(kept))
+        if not least[0]:
+            break
+        del kept[least[1]]
+    return clip(between.join(words for _, words in kept), width)
 
 
 def squeeze(text: str, width: int, rows: int) -> str:
@@ -73,8 +89,8 @@ def loss(value: float | None, finite: bool = True) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes in the decimal units that file managers show."""
-    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+    """Bytes of files and disks, in the decimal units that sellers and file managers show."""
+    for unit, factor in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= factor:
             return f"{count / factor:.3g} {unit}"
     return f"{count} B"

@@ -10,6 +10,7 @@ import pytest
 from loratui.runs import layout
 from loratui.runs.gpu import Gpu, GpuReading
 from loratui.runs.host import Host
+from loratui.tui.text import fitting
 from loratui.tui.training import gpu_words, host_words
 from loratui.tui.training.watch import MachineWatch
 
@@ -18,6 +19,27 @@ GIB = 1 << 30
 
 def gpu(index: int = 0, throttled_by: tuple[str, ...] = ()) -> Gpu:
     return Gpu(index, "NVIDIA H100", 30 * GIB, 80 * GIB, 97, 71, 512.0, 700.0, (9, 0), throttled_by)
+
+
+def on_a_line(reading: GpuReading) -> str:
+    return fitting(gpu_words.parts(reading), 200)
+
+
+def test_what_tells_least_is_left_out_whole() -> None:
+    """80 columns hold files, disk and GPU; power and heat go first, what is marked never."""
+    line = [
+        (2, "saved 12 - samples 48"),
+        (2, "disk 1.24 TB free"),
+        *gpu_words.parts(GpuReading((gpu(),), "")),
+    ]
+    whole = fitting(line, 200)
+    assert whole.endswith("71 C   512/700 W")
+    assert fitting(line, 87) == whole.removesuffix("   512/700 W")
+    assert fitting(line, 78) == "saved 12 - samples 48   disk 1.24 TB free   GPU 0 30.0/80.0 GiB  busy 97 %"
+    assert fitting(line, 40) == "GPU 0 30.0/80.0 GiB  busy 97 %"
+    hot = gpu_words.parts(GpuReading((gpu(throttled_by=("thermal slowdown (hardware)",)),), ""))
+    assert fitting([*line[:2], *hot], 60).endswith("! slowed")
+    assert len(fitting(line, 20)) == 20
 
 
 def test_one_gpu_with_its_peak_and_power() -> None:
@@ -32,9 +54,9 @@ def test_one_gpu_with_its_peak_and_power() -> None:
 def test_a_gpu_that_is_slowed_says_why() -> None:
     reading = GpuReading((gpu(throttled_by=("thermal slowdown (hardware)",)),), "")
     assert "slowed: thermal" in gpu_words.block(reading, 34)
-    assert " slowed" in gpu_words.strip(reading)
+    assert " slowed" in on_a_line(reading)
     many = GpuReading((gpu(0), gpu(1), gpu(2, ("power brake (the supply)",))), "")
-    assert gpu_words.strip(many).endswith("slowed: 2")
+    assert on_a_line(many).endswith("slowed: 2")
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 8])
@@ -43,7 +65,7 @@ def test_many_gpus_keep_to_the_room_there_is(count: int) -> None:
     lines = gpu_words.block(reading, 34, dict.fromkeys(map(str, range(count)), GIB)).split("\n")
     assert len(lines) <= 13
     assert max(map(len, lines)) <= 40
-    strip = gpu_words.strip(reading)
+    strip = on_a_line(reading)
     assert len(strip) < 64
     assert strip.startswith(f"{count} GPUs") if count > 2 else strip.count("GPU ") == count
 
@@ -60,7 +82,7 @@ def test_slices_are_told_apart_and_a_lost_gpu_is_said_beside_the_others() -> Non
     assert "peak 1.0 GiB" in text and "peak 3.0 GiB" in text
     assert text.count("a MIG slice: load is not told") == 2
     assert "has fallen off" in text and max(map(len, text.split("\n"))) <= 40
-    assert "fallen off the bus" in gpu_words.strip(reading)
+    assert "fallen off the bus" in on_a_line(reading)
 
 
 def test_no_gpu_is_a_sentence() -> None:
@@ -70,15 +92,15 @@ def test_no_gpu_is_a_sentence() -> None:
 
 def test_memory_and_disk_are_marked_when_little_is_left() -> None:
     calm = host_words.rows(Host(5 * GIB, 20 * GIB, False, 90 * GIB))
-    assert calm == "memory  5.0/20.0 GiB\ndisk    90.0 GiB free"
+    assert calm == "memory  5.0/20.0 GiB\ndisk    96.6 GB free"
     tight = host_words.rows(Host(19 * GIB, 20 * GIB, True, GIB)).split("\n")
     assert tight[0] == "memory  19.0/20.0 GiB (container) !"
-    assert tight[1] == "disk    1.0 GiB free !"
+    assert tight[1] == "disk    1.07 GB free !"
     assert host_words.rows(Host(None, None, False, None)) == ""
-    assert host_words.rows(None) == host_words.strip(None) == ""
-    assert host_words.strip(Host(5 * GIB, 20 * GIB, False, 90 * GIB)) == "disk 90 GiB free"
-    tight_strip = host_words.strip(Host(19 * GIB, 20 * GIB, True, GIB))
-    assert tight_strip == "! memory 19.0/20.0 GiB   ! disk 1.0 GiB free"
+    assert not host_words.rows(None) and not host_words.parts(None)
+    assert fitting(host_words.parts(Host(5 * GIB, 20 * GIB, False, 90 * GIB)), 78) == "disk 96.6 GB free"
+    tight_strip = fitting(host_words.parts(Host(19 * GIB, 20 * GIB, True, GIB)), 78)
+    assert tight_strip == "! memory 19.0/20.0 GiB   ! disk 1.07 GB free"
 
 
 def test_the_panel_shows_the_gpus_of_its_run(

@@ -176,7 +176,7 @@ def test_a_step_repaints_a_few_cells(
 
 def test_the_trainer_s_own_peak_stands_where_nobody_else_tells_one() -> None:
     nothing = gpu.GpuReading((), gpu.NO_GPU)
-    assert gpu_words.strip(nothing, 3 << 30).startswith("trainer's peak 3.0 GiB")
+    assert gpu_words.parts(nothing, 3 << 30)[0][1] == "trainer's peak 3.0 GiB"
     assert gpu_words.block(nothing, 34, {}, 3 << 30).endswith("\ntrainer's peak 3.0 GiB")
     one = gpu.Gpu(0, "A", 2 << 30, 24 << 30, None, None, None, None)
     assert "peak 2.0 GiB, trainer's peak 1.0 GiB" in gpu_words.block(

@@ -18,8 +18,8 @@ from loratui.engines.kohya_setup.torch_source import TorchSource
 from loratui.places import expanded
 from loratui.problems import Problem, UserError, refusal
 
-GIB = 1 << 30
-ROOM = {"reused": 2 * GIB, "cpu": 3 * GIB, "cuda": 10 * GIB}
+GB = 10**9
+ROOM = {"reused": 2 * GB, "cpu": 3 * GB, "cuda": 11 * GB}
 """What an environment takes, pip's downloads included: sd-scripts' requirements 0.9 GB and a CPU torch 0.8 GB
 measured; a CUDA torch with its libraries about 6 GB, fetched as 3 GB of wheels."""
 
@@ -277,6 +277,6 @@ def _require_room(source: TorchSource) -> None:
     if free < ROOM[kind]:
         raise refusal(
             home,
-            f"{free / GIB:.1f} GiB are free, and the environment takes {ROOM[kind] / GIB:.0f} GiB.",
+            f"{free / GB:.1f} GB are free, and the environment takes {ROOM[kind] / GB:.0f} GB.",
             "Free some space, or set LORATUI_HOME to another disk.",
         )

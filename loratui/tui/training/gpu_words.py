@@ -7,7 +7,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from loratui.tui.glyphs import glyphs
-from loratui.tui.text import clip, plain
+from loratui.tui.text import Part, clip, plain
 
 if TYPE_CHECKING:
     from loratui.runs.gpu import Gpu, GpuReading
@@ -16,22 +16,25 @@ _GIB = 1 << 30
 _BAR = 16
 _SHOWN = 4
 _ON_A_LINE = 2
-_NO_GPU = "No GPU: training runs on the CPU."
+_NO_GPU = "no GPU: the CPU trains"
 
 
-def strip(reading: GpuReading | None, told: int | None = None) -> str:
-    """All GPUs on one line; the sentence that says why there is none. ``told`` is the most memory that the
+def parts(reading: GpuReading | None, told: int | None = None) -> list[Part]:
+    """All GPUs for one line; the sentence that says why there is none. ``told`` is the most memory that the
     trainer says it has held, in bytes."""
     if reading is None:
-        return ""
+        return []
     if not reading.gpus:
-        sentence = _NO_GPU if reading.sentence.startswith("No NVIDIA GPU") else plain(reading.sentence)
-        return f"{_peak(told)}   {sentence}" if told else sentence
+        without = reading.sentence.startswith("No NVIDIA GPU")
+        peak = (2, _peak(told) if told else "")
+        return [peak, (1, _NO_GPU) if without else (0, plain(reading.sentence))]
     many = len(reading.gpus) > _ON_A_LINE
-    words = _together(reading.gpus) if many else "   ".join(map(_one, reading.gpus))
+    found = [(0, _together(reading.gpus) if many else "   ".join(map(_one, reading.gpus)))]
     if len(reading.gpus) == 1:
-        words += f"{_heat(reading.gpus[0])}{_power(reading.gpus[0])}"
-    return f"{words}   {glyphs().unusual} {plain(reading.sentence)}" if reading.sentence else words
+        found += [(3, _heat(reading.gpus[0]).strip()), (4, _power(reading.gpus[0]).strip())]
+    if reading.sentence:
+        found.append((0, f"{glyphs().unusual} {plain(reading.sentence)}"))
+    return found
 
 
 def _one(gpu: Gpu) -> str:

@@ -121,12 +121,11 @@ class TrainingScreen(Screen[None]):
             self.query_one("#tiny", Line).show(words.tiny(view))
             return
         self.query_one("#head", Line).show(words.head(view, width - 2, words.silence(view, time.time())))
-        doing = ": ".join(filter(None, (self._run_name, words.details(view))))
-        self.query_one("#details", Line).show(text.clip(doing, width - 2))
+        self.query_one("#details", Line).show(words.details(view, width - 2, self._run_name))
         self._show_curve()
-        gpus = gpu_words.strip(self._machine.gpus, view.peak_memory)
-        strip = filter(None, (words.files(view), host_words.strip(self._machine.host), gpus))
-        self.query_one("#strip", Line).show(text.clip("   ".join(strip), width - 2))
+        gpus = gpu_words.parts(self._machine.gpus, view.peak_memory)
+        strip = [(2, words.files(view)), *host_words.parts(self._machine.host), *gpus]
+        self.query_one("#strip", Line).show(text.fitting(strip, width - 2))
         self.query_one("#gpu", Line).show(
             gpu_words.block(self._machine.gpus, SIDE_WIDTH, self._machine.peaks, view.peak_memory)
         )

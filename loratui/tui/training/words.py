@@ -118,30 +118,31 @@ def tiny(view: RunView) -> str:
     )
 
 
-def details(view: RunView) -> str:
-    """What it is doing besides steps, epoch, loss and rates."""
-    parts = []
+def details(view: RunView, width: int = 1000, name: str = "") -> str:
+    """What it is doing besides steps, epoch, loss and rates: as much as fits whole."""
+    parts: list[text.Part] = []
     busy = phase(view)
     if busy and _share_of_phase(view) is None:  # the head has it, with a bar
-        parts.append(busy)
+        parts.append((0, busy))
     if view.epochs:
-        parts.append(_epoch(view))
+        parts.append((2, _epoch(view)))
     if view.loss is not None or not view.finite:
-        parts.append(f"loss {text.loss(view.loss, view.finite)}")
+        parts.append((1, f"loss {text.loss(view.loss, view.finite)}"))
         mean = view.losses.last_mean(50)
         if mean is not None:
-            parts.append(f"mean {text.loss(mean)}")
+            parts.append((3, f"mean {text.loss(mean)}"))
     if view.validation_loss is not None:
-        parts.append(f"validation {text.loss(view.validation_loss)}")
+        parts.append((1, f"validation {text.loss(view.validation_loss)}"))
     rates = [(text.clip(text.plain(name), 16), rate) for name, rate in sorted(view.rates.items())]
-    parts += [f"rate {name} {rate:.3g}" for name, rate in rates[:2]]
+    parts += [(4, f"rate {name} {rate:.3g}") for name, rate in rates[:2]]
     if view.images_per_second is not None:
-        parts.append(f"{view.images_per_second:.3g} images/s")
+        parts.append((6, f"{view.images_per_second:.3g} images/s"))
     if view.gradient_norm is not None:
-        parts.append(f"gradient {view.gradient_norm:.2g}")
+        parts.append((5, f"gradient {view.gradient_norm:.2g}"))
     if view.images:
-        parts.append(f"{text.number(view.images, 'picture')} an epoch")
-    return f" {glyphs().between} ".join(parts)
+        parts.append((7, f"{text.number(view.images, 'picture')} an epoch"))
+    before = f"{name}: " if name and parts else name
+    return text.clip(before + text.fitting(parts, width - len(before), f" {glyphs().between} "), width)
 
 
 _EPOCH_BAR = 8
