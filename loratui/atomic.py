@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from loratui.problems import Problem, UserError
+from loratui.problems import UserError, refusal
 
 WAY_OUT = "Make room or choose another output_dir."
+
+_CAUSES = {
+    errno.ENOSPC: "disk_full",
+    errno.EDQUOT: "disk_full",
+    errno.EACCES: "permission",
+    errno.EPERM: "permission",
+}
+"""Keys of presets/hints.toml."""
 
 
 @contextmanager
@@ -88,7 +97,7 @@ def _sync(path: Path) -> None:
 
 
 def _disk_refused(path: Path, error: OSError, way_out: str) -> UserError:
-    reason = error.strerror or str(error)
+    reason, cause = error.strerror or str(error), _CAUSES.get(error.errno or 0, "output_dir_bad")
     if "No space left" in reason:  # libraries wrap it in words of their own
-        reason = "the disk is full"
-    return UserError(str(path), Problem("", f"it could not be saved: {reason}.", way_out))
+        reason, cause = "the disk is full", "disk_full"
+    return refusal(path, f"it could not be saved: {reason}.", way_out, cause)

@@ -124,6 +124,14 @@ def flatten(document: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
+_CHOICE_CAUSES = {
+    "lr_scheduler": "sched_unknown",
+    "mixed_precision": "mp_unsupported",
+    "optimizer_type": "opt_unknown",
+}
+"""Keys of presets/hints.toml for a word that is none of a setting's choices."""
+
+
 def check(flat: Mapping[str, Any], script: str = "train_network") -> list[Problem]:
     """Every key that ``script`` does not have, and every value it would choke on."""
     problems = []
@@ -132,7 +140,9 @@ def check(flat: Mapping[str, Any], script: str = "train_network") -> list[Proble
         if found is None:
             problems.append(Problem(key, f"{script} has no such key.", _suggestion(key, script)))
         elif not found.accepts(value):
-            problems.append(Problem(key, f"{value!r} does not fit; it must be {found.expectation()}."))
+            message = f"{value!r} does not fit; it must be {found.expectation()}."
+            cause = _CHOICE_CAUSES.get(key, "value_range") if found.choices else "setting_type"
+            problems.append(Problem(key, message, cause=cause))
     return problems
 
 

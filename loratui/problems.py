@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,9 @@ class Problem:
 
     fix: str = ""
     """What to do about it."""
+
+    cause: str = field(default="", compare=False)
+    """The known issue it is, a key of presets/hints.toml, where a run's panel has more to say of it."""
 
     def __str__(self) -> str:
         where = f"{self.key}: " if self.key else ""
@@ -41,9 +44,9 @@ class UserError(Exception):
         return "\n".join(f"{prefix}{problem}" for problem in self.problems)
 
 
-def refusal(path: object, message: str, fix: str) -> UserError:
-    """One sentence about one file or folder, to be raised."""
-    return UserError(str(path), Problem("", message, fix))
+def refusal(path: object, message: str, fix: str, cause: str = "") -> UserError:
+    """One sentence about one file or folder, to be raised; ``cause`` as in ``Problem``."""
+    return UserError(str(path), Problem("", message, fix, cause))
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from loratui.problems import Problem, UserError
+from loratui.problems import refusal
 
 MAX_HEADER = 100_000_000
 """Bytes; the safetensors library refuses longer headers too."""
@@ -80,24 +80,20 @@ def read_header(path: Path) -> Header:
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():  # a pipe would wait for ever
-            raise _UnsoundError("this is not an ordinary file.", "Name a .safetensors file.")
+            raise _UnsoundError("this is not an ordinary file.", "Name a .safetensors file.", "")
         with path.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(0)
             return _read(file, size)
     except _UnsoundError as error:
-        raise UserError(str(path), Problem("", error.message, error.fix)) from None
+        raise refusal(path, error.message, error.fix, error.cause) from None
     except FileNotFoundError:
-        raise UserError(str(path), Problem("", "there is no such file.", "Check the path.")) from None
+        raise refusal(path, "there is no such file.", "Check the path.", "file_missing") from None
     except IsADirectoryError:
-        raise UserError(
-            str(path), Problem("", "this is a folder, not a file.", "Name the .safetensors file in it.")
-        ) from None
+        raise refusal(path, "this is a folder, not a file.", "Name the .safetensors file in it.") from None
     except OSError as error:
-        raise UserError(
-            str(path),
-            Problem("", f"it cannot be read: {error.strerror or 'unknown error'}.", "Check its permissions."),
-        ) from None
+        reason = error.strerror or "unknown error"
+        raise refusal(path, f"it cannot be read: {reason}.", "Check its permissions.") from None
 
 
 def header_of(file: BinaryIO, size: int, source: str) -> Header:
@@ -106,12 +102,12 @@ def header_of(file: BinaryIO, size: int, source: str) -> Header:
     try:
         return _read(file, size)
     except _UnsoundError as error:
-        raise UserError(source, Problem("", error.message, error.fix)) from None
+        raise refusal(source, error.message, error.fix, error.cause) from None
 
 
 class _UnsoundError(Exception):
-    def __init__(self, message: str, fix: str = _AGAIN) -> None:
-        self.message, self.fix = message, fix
+    def __init__(self, message: str, fix: str = _AGAIN, cause: str = "st_corrupt") -> None:
+        self.message, self.fix, self.cause = message, fix, cause
         super().__init__(message)
 
 
@@ -161,10 +157,13 @@ def _refuse_other_formats(start: bytes) -> None:
         raise _UnsoundError(
             "this is a pickled checkpoint or an archive, which can run any code when opened.",
             "Use the .safetensors version of this model.",
+            "weights_only",
         )
     if start.startswith(b"GGUF"):
         raise _UnsoundError(
-            "this is a GGUF file, which cannot be trained on.", "Use the .safetensors version."
+            "this is a GGUF file, which cannot be trained on.",
+            "Use the .safetensors version.",
+            "wrong_arch",
         )
 
 

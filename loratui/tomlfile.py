@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from loratui.problems import Problem, UserError
+from loratui.problems import Problem, UserError, refusal
 
 
 def parse_toml(text: str, source: str) -> dict[str, Any]:
@@ -15,7 +15,10 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UserError(
-            source, Problem("", f"this is not valid TOML: {error}.", "Mend that line and try again.")
+            source,
+            Problem(
+                "", f"this is not valid TOML: {error}.", "Mend that line and try again.", "config_syntax"
+            ),
         ) from None
 
 
@@ -24,11 +27,11 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
-        raise UserError(str(path), Problem("", "there is no such file.", "Check the path.")) from None
+        raise refusal(path, "there is no such file.", "Check the path.", "config_missing") from None
     except UnicodeDecodeError as error:
         raise UserError(
             str(path),
-            Problem("", f"byte {error.start} is not UTF-8 text.", "Save the file as UTF-8."),
+            Problem("", f"byte {error.start} is not UTF-8 text.", "Save the file as UTF-8.", "encoding_read"),
         ) from None
     except OSError as error:
         reason = error.strerror or "unknown error"

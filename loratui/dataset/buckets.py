@@ -45,7 +45,9 @@ class Bucketing:
         problems = []
         width, height = self.resolution
         if width < 1 or height < 1:
-            problems.append(Problem("resolution", f"{width}x{height} is no size.", 'Write "512,512".'))
+            problems.append(
+                Problem("resolution", f"{width}x{height} is no size.", 'Write "512,512".', "resolution_bad")
+            )
         if not self.enabled:
             return problems
         if self.step < 1:

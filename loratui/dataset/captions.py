@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from loratui.dataset.scan import Picture
-from loratui.problems import Problem, UserError
+from loratui.problems import Problem, UserError, refusal
 
 _CHOICE = re.compile(r"\{([^}]+)\}")
 _OPEN, _CLOSE = "\ue000", "\ue001"
@@ -79,7 +79,12 @@ def read_caption(picture: Picture, *, all_lines: bool = False) -> str:
     except UnicodeDecodeError as error:
         raise UserError(
             str(path),
-            Problem("", f"this caption is not UTF-8 text (byte {error.start}).", "Save it as UTF-8."),
+            Problem(
+                "",
+                f"this caption is not UTF-8 text (byte {error.start}).",
+                "Save it as UTF-8.",
+                "caption_encoding",
+            ),
         ) from None
     except OSError as error:
         raise UserError(
@@ -87,9 +92,8 @@ def read_caption(picture: Picture, *, all_lines: bool = False) -> str:
             Problem("", f"this caption cannot be read: {error.strerror}.", "Check its permissions."),
         ) from None
     if not text:
-        raise UserError(
-            str(path), Problem("", "this caption file is empty.", "Write a caption into it, or delete it.")
-        )
+        fix = "Write a caption into it, or delete it."
+        raise refusal(path, "this caption file is empty.", fix, "caption_empty")
     # Only \n, \r and \r\n end a line here; str.splitlines knows more.
     lines = [line.strip() for line in text.replace("\r", "\n").split("\n")]
     return "\n".join(line for line in lines if line) if all_lines else lines[0]

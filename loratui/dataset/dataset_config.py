@@ -79,7 +79,7 @@ def problems(path: Path) -> Iterator[Problem]:
         document = _document(path)
     except UserError as error:
         for problem in error.problems:
-            yield _problem(f"{path}: {problem.message}", problem.fix)
+            yield _problem(f"{path}: {problem.message}", problem.fix, problem.cause)
         return
     yield from _document_problems(document, str(path))
 
@@ -99,13 +99,18 @@ def _document(path: Path) -> dict[str, Any]:
     if kind == ".toml":
         return read_toml(path)
     if kind != ".json":
-        raise refusal(path, "sd-scripts reads .toml and .json files alone.", "Give it one of these endings.")
+        raise refusal(
+            path,
+            "sd-scripts reads .toml and .json files alone.",
+            "Give it one of these endings.",
+            "config_missing",
+        )
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise refusal(path, f"it cannot be read: {error.strerror}.", "Check dataset_config.") from None
     except ValueError as error:
-        raise refusal(path, f"this is no JSON: {error}.", "Mend it.") from None
+        raise refusal(path, f"this is no JSON: {error}.", "Mend it.", "config_syntax") from None
     if not isinstance(document, dict):
         raise refusal(path, "it holds no object.", "Write general and datasets into it.")
     return document
@@ -147,13 +152,13 @@ def _subset(subset: Mapping[str, Any], where: str) -> Iterator[Problem]:
         yield _problem(f"{where} names no image_dir.", 'Write image_dir = "path/to/the/pictures".')
     metadata = subset.get("metadata_file")
     if isinstance(metadata, str) and not expanded(metadata).is_file():
-        yield _problem(f"{where}: there is no file {metadata}.", "Write its whole path.")
+        yield _problem(f"{where}: there is no file {metadata}.", "Write its whole path.", "data_missing")
     if "metadata_file" in subset:
         for key in sorted(_BESIDE_CAPTION_FILES & subset.keys()):
             yield _problem(f"{where}: {key} does not go with metadata_file, which has the captions.")
     folder = subset.get("image_dir")
     if isinstance(folder, str) and not expanded(folder).is_dir():
-        yield _problem(f"{where}: there is no folder {folder}.", "Write its whole path.")
+        yield _problem(f"{where}: there is no folder {folder}.", "Write its whole path.", "no_data")
 
 
 def _keys(table: Mapping[str, Any], where: str, known: Mapping[str, tuple[type, ...]]) -> Iterator[Problem]:
@@ -178,5 +183,5 @@ def tables(value: object) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _problem(message: str, fix: str = "") -> Problem:
-    return Problem("dataset_config", message, fix or "Remove it.")
+def _problem(message: str, fix: str = "", cause: str = "") -> Problem:
+    return Problem("dataset_config", message, fix or "Remove it.", cause)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loratui.problems import Problem, UserError
+from loratui.problems import UserError, refusal
 
 PICTURE_SUFFIXES = frozenset(
     suffix for lower in (".png", ".jpg", ".jpeg", ".webp", ".bmp") for suffix in (lower, lower.upper())
@@ -82,6 +82,7 @@ def list_folder(folder: Path) -> list[os.DirEntry[str]]:
             folder,
             f"this folder cannot be read: {error.strerror or 'unknown error'}.",
             "Check its permissions (ls -ld) and give your user the right to read it.",
+            "permission",
         ) from None
 
 
@@ -141,6 +142,7 @@ def _without_subsets(folder: Path, pictures: int, unnumbered: Sequence[str]) -> 
             "no folder in here starts with a number of repeats and an underscore"
             f" (found: {_some(unnumbered)}).",
             f"Rename {first} to {suggested_name(first)}.",
+            "folder_repeats",
         )
     return _error(
         folder,
@@ -164,5 +166,5 @@ def _some(names: Sequence[str], most: int = 3) -> str:
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
-def _error(folder: Path, message: str, fix: str) -> UserError:
-    return UserError(str(folder), Problem("", message, fix))
+def _error(folder: Path, message: str, fix: str, cause: str = "no_data") -> UserError:
+    return refusal(folder, message, fix, cause)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loratui.dataset.layout import is_picture_name, list_folder, read_layout
-from loratui.problems import Problem, UserError
+from loratui.problems import UserError, refusal
 
 LIKELY_PICTURES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif"}
@@ -284,9 +284,9 @@ def _no_pictures(found: Scan) -> UserError:
     if found.unreadable:
         first = found.unreadable[0]
         message = f"none of its pictures can be read; the first is {first.parent.name}/{first.name}."
-        return UserError(str(found.folder), Problem("", message, "Copy the pictures here once more."))
+        return refusal(found.folder, message, "Copy the pictures here once more.", "image_corrupt")
     message = "the folders hold no picture the trainer takes (png, jpg, jpeg, webp, bmp)."
     fix = "Put pictures into them."
     if found.ignored:
         fix = f"Convert or rename what lies there, for example {found.ignored[0].name}."
-    return UserError(str(found.folder), Problem("", message, fix))
+    return refusal(found.folder, message, fix, "no_data")

@@ -131,7 +131,8 @@ def _read(path: Path, document: Mapping[str, Any], values: Mapping[str, Any]) ->
         size = _size(_value("resolution", levels))
         if size is None:
             message = f"{where} has no resolution, and the config has none either."
-            problems.append(Problem("dataset_config", message, "Write resolution = 512."))
+            fix = "Write resolution = 512."
+            problems.append(Problem("dataset_config", message, fix, "resolution_missing"))
             continue
         bucketing = Bucketing(
             size,

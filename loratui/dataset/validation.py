@@ -30,6 +30,8 @@ def split(found: Scan, share: float, seed: int) -> tuple[Scan, tuple[Picture, ..
         trained += pictures[: math.ceil(len(pictures) * (1 - share))]
         kept += pictures[len(pictures) - round(len(pictures) * share) :]
     if not trained:
-        problem = Problem("validation_split", f"{share:g} leaves no picture to train on.", "Use 0.1.")
+        problem = Problem(
+            "validation_split", f"{share:g} leaves no picture to train on.", "Use 0.1.", "value_range"
+        )
         raise UserError(str(found.folder), problem)
     return replace(found, pictures=(*trained, *found.reg_pictures)), tuple(kept)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
-from loratui.engines import builtin_words
-from loratui.events import PREFIX, Event, Message, decode_event
+from loratui.events import PREFIX, Event, decode_event
 
 _LONGEST_LINE = 1 << 20
 
@@ -29,13 +26,6 @@ class BuiltinReader:
             if at < 0:
                 continue
             try:
-                yield _named(decode_event(line[at + len(prefix) :]))
+                yield decode_event(line[at + len(prefix) :])
             except ValueError:
                 continue
-
-
-def _named(event: Event) -> Event:
-    """An error that names no known issue gets the one that its words stand for."""
-    if not isinstance(event, Message) or event.level != "error" or event.key:
-        return event
-    return msgspec.structs.replace(event, key=builtin_words.key_of(event.text))

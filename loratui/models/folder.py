@@ -9,7 +9,7 @@ from typing import Any
 
 from loratui.models.keys import Finding
 from loratui.models.prediction import FLOW_FAMILIES, Guess
-from loratui.problems import Problem, UserError
+from loratui.problems import refusal
 from loratui.tensorfile import read_header
 
 _PIPELINES = (
@@ -105,9 +105,8 @@ def check_weights(folder: Path) -> None:
                 if pickled
                 else f"{part.name} has no .safetensors file."
             )
-            raise UserError(
-                str(folder), Problem("", message, "Download the .safetensors files of this model.")
-            )
+            fix = "Download the .safetensors files of this model."
+            raise refusal(folder, message, fix, "weights_only" if pickled else "model_missing")
         for file in files:
             read_header(file)
 
@@ -131,7 +130,5 @@ def _config(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise UserError(
-            str(path), Problem("", "this config is damaged (not valid JSON).", "Download it again.")
-        )
+        raise refusal(path, "this config is damaged (not valid JSON).", "Download it again.")
     return value

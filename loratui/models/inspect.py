@@ -10,7 +10,7 @@ from loratui.lora_family import family_of_metadata
 from loratui.models.folder import check_weights, classify_folder, prediction_of_folder
 from loratui.models.keys import Finding, Kind, classify
 from loratui.models.prediction import Guess, Prediction, of_file
-from loratui.problems import Problem, UserError
+from loratui.problems import UserError, refusal
 from loratui.tensorfile import Header, read_header
 
 PICKLED_SUFFIXES = frozenset({".ckpt", ".pt", ".pth", ".bin"})
@@ -47,6 +47,7 @@ def inspect(path: Path) -> ModelFile:
             path,
             "this is a pickled checkpoint, which can run any code when opened.",
             "Use the .safetensors version of this model, or convert it on a machine you can lose.",
+            "weights_only",
         )
     return of_header(path, read_header(path))
 
@@ -67,7 +68,9 @@ def require_base(path: Path) -> ModelFile:
     trains, and for a folder whose weights are missing, pickled or cut short.
     """
     if not path.exists():
-        raise _error(path, "there is no such model.", "Check the path, or download the model first.")
+        raise _error(
+            path, "there is no such model.", "Check the path, or download the model first.", "model_missing"
+        )
     found = inspect(path)
     require(found)
     if path.is_dir():
@@ -93,6 +96,7 @@ def require(found: ModelFile) -> None:
             path,
             f"no kind of base model is recognised here ({reason}).",
             f"Name the file in it: {inside}." if inside else "Choose a Stable Diffusion checkpoint.",
+            "model_missing" if path.is_dir() else "wrong_arch",
         )
     if not found.trainable:
         raise _error(path, f"this is {reason}.", "Choose another base model.")
@@ -129,5 +133,5 @@ def _named_inside(path: Path) -> str:
     return next((file.name for file in sorted(path.glob("*.safetensors"))), "")
 
 
-def _error(path: Path, message: str, fix: str) -> UserError:
-    return UserError(str(path), Problem("", message, fix))
+def _error(path: Path, message: str, fix: str, cause: str = "wrong_arch") -> UserError:
+    return refusal(path, message, fix, cause)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from loratui.events import Ended
 from loratui.problems import UserError
+from loratui.trainer import causes
 from loratui.trainer.ahead import Ahead
 from loratui.trainer.asked import Asked
 from loratui.trainer.config import ConfigRefusedError
@@ -86,7 +87,7 @@ def guarded(config_file: Path, report: Reporter, stop: StopRequest, options: Opt
 
         return train(config, report, stop, options, ahead)
     except UserError as error:
-        report.message("error", str(error))
+        report.message("error", str(error), causes.of_refusal(error))
         report.emit(Ended("failed", report.step))
         return 2 if isinstance(error, ConfigRefusedError) else 1
     except Exception as error:
@@ -95,6 +96,7 @@ def guarded(config_file: Path, report: Reporter, stop: StopRequest, options: Opt
             report.message(
                 "error",
                 sentence(error, next_lever(config, packed=options.base_4bit) if config else ""),
+                causes.of_fault(error),
             )
             report.emit(Ended("failed", report.step))
         return 1

@@ -22,5 +22,6 @@ def detect_family(path: Path) -> str:
             path,
             f"the builtin trainer does not train {family} models.",
             'Choose engine = "kohya", or a Stable Diffusion 1.x, 2.x or SDXL model.',
+            "wrong_arch",
         )
     return family

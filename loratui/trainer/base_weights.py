@@ -12,6 +12,8 @@ from loratui.trainer.config import TrainConfig
 from loratui.trainer.loading import BaseModel
 from loratui.trainer.targets import Target, text_targets, unet_targets
 
+_SAME = "Choose a LoRA of the same family."
+
 
 def merge_base_weights(config: TrainConfig, model: BaseModel, dtype: torch.dtype | None = None) -> list[str]:
     """Add every file of base_weights to the model, times its base_weights_multiplier, or 1 where none is
@@ -31,7 +33,7 @@ def merge_base_weights(config: TrainConfig, model: BaseModel, dtype: torch.dtype
         sizes = lora_file.sizes_in(path)
         fitting = sizes.keys() & layers.keys()
         if not fitting:
-            raise refusal(path, "nothing in it fits this model.", "Choose a LoRA of the same family.")
+            raise refusal(path, "nothing in it fits this model.", _SAME, "net_dim_mismatch")
         if len(fitting) < len(sizes):
             remarks.append(
                 f"{path.name}: {len(sizes) - len(fitting)} of its {len(sizes)} modules fit nowhere."
@@ -70,6 +72,6 @@ def _merge(
             added = factors[0] @ factors[1] * (factor * alpha / rank)
             weight = layer.weight
             if added.numel() != weight.numel() or len(added) != len(weight):
-                raise refusal(path, f"its {name} has another shape.", "Choose a LoRA of the same family.")
+                raise refusal(path, f"its {name} has another shape.", _SAME, "net_dim_mismatch")
             kept = weight.data.to(dtype or weight.dtype)
             weight.data = (kept.float() + added.view_as(kept)).to(kept.dtype)

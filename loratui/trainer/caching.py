@@ -60,7 +60,8 @@ def encode_dataset_pictures(
         together=together,
     )
     if not any(item.repeats for item in items if not item.picture.is_regularization):
-        raise refusal(config.pictures, "none of its pictures can be read.", "Copy them here once more.")
+        message = "none of its pictures can be read."
+        raise refusal(config.pictures, message, "Copy them here once more.", "image_corrupt")
     model.vae.to("cpu")
     return cache
 

@@ -17,6 +17,13 @@ from loratui.trainer.config_rules import contradictions
 
 _OTHER_ENGINE = 'Remove it, or choose engine = "kohya".'
 _REQUIRED = ("pretrained_model_name_or_path", "train_data_dir", "output_dir", "resolution", "network_module")
+_WITHOUT = {
+    "network_module": "network_module_bad",
+    "pretrained_model_name_or_path": "model_missing",
+    "resolution": "resolution_missing",
+    "train_data_dir": "no_data",
+}
+"""Causes, keys of presets/hints.toml, by the key that is missing."""
 
 
 def load_config(path: Path, fetch: Callable[[str], Path] | None = None) -> TrainConfig:
@@ -49,7 +56,10 @@ def checked(flat: Mapping[str, Any], path: Path) -> TrainConfig:
         family = detect_family(Path(model).expanduser())
         script = FAMILIES[family].script
     problems = [_in_words(problem, family) for problem in kohya_config.check(flat, script)]
-    problems += [Problem(key, "is missing.", "Write it into the file.") for key in missing]
+    problems += [
+        Problem(key, "is missing.", "Write it into the file.", _WITHOUT.get(key, "setting_missing"))
+        for key in missing
+    ]
     problems += _unsupported(flat, script)
     if problems:
         raise ConfigRefusedError(str(path), *problems)

@@ -14,6 +14,8 @@ from loratui.trainer.optimizer_rules import optimizer_problems
 if TYPE_CHECKING:
     from loratui.trainer.config import TrainConfig
 
+_RANGE = "value_range"
+
 
 def contradictions(config: TrainConfig) -> Iterator[Problem]:
     """Every value that is out of range, unknown here, or at odds with another."""
@@ -27,7 +29,8 @@ def contradictions(config: TrainConfig) -> Iterator[Problem]:
         message = "contradicts network_train_unet_only."
         yield Problem("network_train_text_encoder_only", message, "Remove one of the two.")
     elif config.unet_rate == 0 and not any(config.text_encoder_rates):
-        yield Problem("learning_rate", "every learning rate is 0, so nothing would train.", "Raise one.")
+        message = "every learning rate is 0, so nothing would train."
+        yield Problem("learning_rate", message, "Raise one.", "nothing_trains")
     for key in ("initial_epoch", "initial_step"):
         if getattr(config, key) is not None and not config.skip_until_initial_step:
             message = "moves the number of the first epoch alone without skip_until_initial_step."
@@ -45,9 +48,10 @@ def _cached_captions(config: TrainConfig) -> Iterator[Problem]:
     key = "cache_text_encoder_outputs_to_disk" if to_disk else "cache_text_encoder_outputs"
     unet_only = "Remove it, or set network_train_unet_only."
     if any(config.text_encoder_rates):
-        yield Problem(key, "the text encoders are trained.", unet_only)
+        yield Problem(key, "the text encoders are trained.", unet_only, "te_cache_train")
     elif held_parts(config) - {"unet"}:
-        yield Problem(key, "network_weights holds a part for the text encoders, which is kept.", unet_only)
+        message = "network_weights holds a part for the text encoders, which is kept."
+        yield Problem(key, message, unet_only, "te_cache_train")
 
 
 def _choices(config: TrainConfig) -> Iterator[Problem]:
@@ -63,7 +67,7 @@ def _choices(config: TrainConfig) -> Iterator[Problem]:
             yield Problem(key, message, 'Write mixed_precision = "bf16" (fp16 on older GPUs), or remove it.')
     if config.max_token_length not in (None, 75, 150, 225):
         message = f"{config.max_token_length} is no length that captions are cut to."
-        yield Problem("max_token_length", message, "Use 75, 150 or 225.")
+        yield Problem("max_token_length", message, "Use 75, 150 or 225.", _RANGE)
     if config.save_model_as != "safetensors":
         message = f"{config.save_model_as} files are pickles, which can run code when they are opened."
         yield Problem("save_model_as", message, 'Write "safetensors".')
@@ -115,21 +119,26 @@ def _ranges(config: TrainConfig) -> Iterator[Problem]:
     ):
         value = getattr(config, key)
         if value is not None and not value >= least:
-            yield Problem(key, f"{value} is too small.", f"Use {least} or more.")
+            yield Problem(key, f"{value} is too small.", f"Use {least} or more.", _RANGE)
     if config.network_alpha > config.rank:
         message = (
             f"alpha {config.network_alpha:g} is above the rank {config.rank}, which multiplies the rate."
         )
-        yield Problem("network_alpha", message, f"Use {config.rank} or less.")
+        yield Problem("network_alpha", message, f"Use {config.rank} or less.", _RANGE)
     if "/" in config.name:
-        yield Problem("output_name", f"{config.name!r} holds a slash.", "Put folders into output_dir.")
+        yield Problem(
+            "output_name", f"{config.name!r} holds a slash.", "Put folders into output_dir.", "output_dir_bad"
+        )
 
 
 def _objective(config: TrainConfig) -> Iterator[Problem]:
-    if config.v2 and config.family != "sd2":
-        message = f"is for Stable Diffusion 2.x, and the model is a {config.facts.title} one."
-        yield Problem("v2", message, "Remove it, or choose another model.")
     """What sd-scripts refuses or warns of (library/train_util.py, ``verify_training_args``)."""
+    if config.v2 and config.family != "sd2":
+        sdxl = config.family == "sdxl"
+        message = f"is for Stable Diffusion 2.x, and the model is a {config.facts.title} one."
+        yield Problem(
+            "v2", message, "Remove it, or choose another model.", "sdxl_flags" if sdxl else "v2_flag"
+        )
     for key in ("scale_v_pred_loss_like_noise_pred", "zero_terminal_snr"):
         if getattr(config, key) and not config.v_parameterization:
             message = "is made for models that predict v, and v_parameterization is not set."
@@ -142,17 +151,20 @@ def _objective(config: TrainConfig) -> Iterator[Problem]:
             yield Problem(key, "changes noise_offset, which is not set.", "Set noise_offset, or remove it.")
     least, most = config.min_timestep or 0, config.max_timestep or 1000
     if most > 1000:
-        yield Problem("max_timestep", f"{most} is above 1000, the last timestep.", "Use 1000 or less.")
+        yield Problem(
+            "max_timestep", f"{most} is above 1000, the last timestep.", "Use 1000 or less.", _RANGE
+        )
     if least > most:
         message = f"{least} is above max_timestep, {most}."
-        yield Problem("min_timestep", message, "Leave a range between the two.")
+        yield Problem("min_timestep", message, "Leave a range between the two.", _RANGE)
     elif least == 1000:
-        yield Problem("min_timestep", "is above 999, the last timestep.", "Use 999 or less.")
+        yield Problem("min_timestep", "is above 999, the last timestep.", "Use 999 or less.", _RANGE)
     if config.loss_type in ("huber", "smooth_l1"):
         if config.huber_c <= 0:
-            yield Problem("huber_c", f"{config.huber_c:g} bends nothing.", "Use a number above 0, as 0.1.")
+            message = f"{config.huber_c:g} bends nothing."
+            yield Problem("huber_c", message, "Use a number above 0, as 0.1.", _RANGE)
         if config.huber_scale == 0 and config.huber_schedule != "snr":
-            yield Problem("huber_scale", "0 leaves no loss.", "Use a number above 0.")
+            yield Problem("huber_scale", "0 leaves no loss.", "Use a number above 0.", _RANGE)
     if config.ip_noise_gamma_random_strength and not config.ip_noise_gamma:
         message = "changes ip_noise_gamma, which is not set."
         yield Problem("ip_noise_gamma_random_strength", message, "Set ip_noise_gamma, or remove it.")

@@ -68,7 +68,8 @@ def load_items(
             for path in found.unreadable:
                 damaged(path)
         elif found.unreadable:
-            raise refusal(found.unreadable[0], "this picture cannot be read; it is damaged.", LEAVE_OUT)
+            message = "this picture cannot be read; it is damaged."
+            raise refusal(found.unreadable[0], message, LEAVE_OUT, "image_corrupt")
         items += _items_of(config, number, dataset, found, seed)
     return items
 
@@ -107,7 +108,7 @@ def _mask_of(picture: Picture, folder: Path | None, masks: Mapping[str, Path]) -
     found = masks.get(picture.path.stem)
     if folder is not None and found is None:
         message = f"there is no mask of its name in {folder}."
-        raise refusal(picture.path, message, "Add one, or remove conditioning_data_dir.")
+        raise refusal(picture.path, message, "Add one, or remove conditioning_data_dir.", "control_pairs")
     return found
 
 
@@ -115,9 +116,11 @@ def _placed(dataset: Dataset, picture: Picture) -> Placement:
     try:
         placement = place(dataset.bucketing, picture.width, picture.height)
     except ValueError as error:
-        raise refusal(picture.path, f"{error}.", "Remove it, or turn bucket_no_upscale off.") from None
+        fix = "Remove it, or turn bucket_no_upscale off."
+        raise refusal(picture.path, f"{error}.", fix, "image_too_small") from None
     if min(placement.bucket) < 8:
-        raise refusal(picture.path, "it is too small to train on.", "Remove it or enlarge it.")
+        message = "it is too small to train on."
+        raise refusal(picture.path, message, "Remove it or enlarge it.", "image_too_small")
     return placement
 
 
@@ -129,6 +132,7 @@ def _cut(dataset: Dataset, picture: Picture) -> Placement:
             f"it is {picture.width}x{picture.height}: random_crop without buckets cuts {width}x{height} out"
             " of pictures as they are.",
             "Remove it, enlarge it, or set enable_bucket = true.",
+            "image_size",
         )
     return Placement((width, height), (picture.width, picture.height))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,12 @@ def dataset_problems(config: TrainConfig) -> Iterator[Problem]:
         datasets = config.outline()
     except UserError as error:
         for problem in error.problems:
-            yield Problem(problem.key or "dataset_config", _at(error.source, problem).message, problem.fix)
+            named = _at(error.source, problem)
+            yield replace(named, key=problem.key or "dataset_config")
         return
     except ValueError:
-        yield Problem("resolution", f"{config.resolution!r} is no size.", 'Write "512" or "512,768".')
+        message = f"{config.resolution!r} is no size."
+        yield Problem("resolution", message, 'Write "512" or "512,768".', "resolution_bad")
         return
     seen = set()
     for number, dataset in enumerate(datasets):
@@ -50,13 +53,15 @@ def _masks(config: TrainConfig, subsets: list[Subset]) -> Iterator[Problem]:
     for folder in {subset.masks for subset in subsets if subset.masks}:
         if not config.masked_loss:
             message = f"conditioning_data_dir = {str(folder)!r} is for masked_loss, which is not set."
-            yield Problem("dataset_config", message, "Write masked_loss = true into the config.")
+            fix = "Write masked_loss = true into the config."
+            yield Problem("dataset_config", message, fix, "option_conflict")
         if not folder.is_dir():
-            yield Problem("dataset_config", f"there is no folder {folder}.", "Check conditioning_data_dir.")
+            message = f"there is no folder {folder}."
+            yield Problem("dataset_config", message, "Check conditioning_data_dir.", "data_missing")
 
 
 def _at(where: str, problem: Problem) -> Problem:
-    return Problem(problem.key, f"{where}: {problem.message}", problem.fix) if where else problem
+    return replace(problem, message=f"{where}: {problem.message}") if where else problem
 
 
 def _shape(config: TrainConfig, dataset: Dataset) -> Iterator[Problem]:
@@ -69,9 +74,11 @@ def _shape(config: TrainConfig, dataset: Dataset) -> Iterator[Problem]:
         size = "{}x{}".format(*bucketing.resolution)
         yield Problem("resolution", f"{size} does not divide by 8.", "Use multiples of 64.")
     if dataset.batch_size < 1:
-        yield Problem("train_batch_size", f"{dataset.batch_size} is too small.", "Use 1 or more.")
+        message = f"{dataset.batch_size} is too small."
+        yield Problem("train_batch_size", message, "Use 1 or more.", "value_range")
     if not 0 <= share < 1:
-        yield Problem("validation_split", f"{share:g} is no share that leaves pictures.", "Use 0.1.")
+        message = f"{share:g} is no share that leaves pictures."
+        yield Problem("validation_split", message, "Use 0.1.", "value_range")
 
 
 def _subset(config: TrainConfig, subset: Subset) -> Iterator[Problem]:
@@ -85,13 +92,14 @@ def _subset(config: TrainConfig, subset: Subset) -> Iterator[Problem]:
         ("token_warmup_step", rules.warmup_steps, 0),
     ):
         if value < least:
-            yield Problem(key, f"{value} is too small.", f"Use {least} or more.")
+            yield Problem(key, f"{value} is too small.", f"Use {least} or more.", "value_range")
     for key, share in (
         ("caption_dropout_rate", rules.dropout),
         ("caption_tag_dropout_rate", rules.tag_dropout),
     ):
         if share > 1:
-            yield Problem(key, f"{share:g} is more than all.", "Use a share from 0 to 1.")
+            message = f"{share:g} is more than all."
+            yield Problem(key, message, "Use a share from 0 to 1.", "value_range")
     if not rules.separator:
         yield Problem("caption_separator", "is empty.", 'Write ",", or remove it.')
     if subset.face_crop:
@@ -103,7 +111,7 @@ def _subset(config: TrainConfig, subset: Subset) -> Iterator[Problem]:
         for other, wanted in (("random_crop", subset.random_crop), ("color_aug", subset.color_aug)):
             if wanted:
                 message = f"changes pictures each time they are shown, and {key} encodes them once."
-                yield Problem(other, message, _REMOVE)
+                yield Problem(other, message, _REMOVE, "aug_cache")
     if config.caches_captions:
         yield from _cached_captions(config, subset)
 
@@ -120,7 +128,7 @@ def _cached_captions(config: TrainConfig, subset: Subset) -> Iterator[Problem]:
         ("token_warmup_step", rules.warmup_steps),
     ):
         if wanted:
-            yield Problem(key, f"contradicts {other}.", _REMOVE)
+            yield Problem(key, f"contradicts {other}.", _REMOVE, "te_cache_caption")
     for other, words in (
         ("caption_prefix", rules.prefix),
         ("caption_suffix", rules.suffix),
@@ -128,7 +136,8 @@ def _cached_captions(config: TrainConfig, subset: Subset) -> Iterator[Problem]:
     ):
         if to_disk and words:
             message = f"contradicts {other}: on disk lie the words of the caption files alone."
-            yield Problem(key, message, "Write it into the captions, or keep them in memory.")
+            fix = "Write it into the captions, or keep them in memory."
+            yield Problem(key, message, fix, "te_cache_caption")
 
 
 def _shared_files(datasets: tuple[Dataset, ...]) -> Iterator[Problem]:

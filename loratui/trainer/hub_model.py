@@ -76,7 +76,7 @@ def _cached(name: str, why: str, fix: str) -> Path:
     found = cached_model(name)
     if found is None:
         message = f"no path here is called so, {why}, and the hub's cache holds no such model."
-        raise refusal(name, message, fix)
+        raise refusal(name, message, fix, "hf_offline")
     return found
 
 
@@ -89,10 +89,11 @@ def _instead(name: str, error: Exception) -> Path:
             fix = f"Open {page}, accept it with the account the token belongs to, and try again."
         else:
             fix = f"Open {page} and accept it; then make a token in your settings there: export HF_TOKEN=..."
-        raise refusal(name, "its licence must be accepted first.", fix) from None
+        raise refusal(name, "its licence must be accepted first.", fix, "hf_gated") from None
     if isinstance(error, errors.RepositoryNotFoundError):
         message = "no path here is called so, and the hub shows no such model."
-        raise refusal(name, message, "Check the spelling; a private one needs HF_TOKEN.") from None
+        fix = "Check the spelling; a private one needs HF_TOKEN."
+        raise refusal(name, message, fix, "hf_404") from None
     if isinstance(error, OSError) and error.errno is not None and not isinstance(error, ConnectionError):
         reason = error.strerror or str(error)
         raise refusal(

@@ -124,7 +124,7 @@ def encode_pictures(
         elif damaged and found.damaged:
             damaged(index, found.error)
         elif found.damaged:
-            raise refusal(found.error.source, found.error.problems[0].message, LEAVE_OUT)
+            raise refusal(found.error.source, found.error.problems[0].message, LEAVE_OUT, "image_corrupt")
         else:
             raise found.error
     progress(len(wanted), len(wanted))
@@ -170,7 +170,7 @@ def _mask(item: Item, pixels: Pixels | None = None, shown: Shown | None = None) 
         if whole.shape[:2] != (item.picture.height, item.picture.width):
             size = f"{whole.shape[1]}x{whole.shape[0]}"
             message = f"it is {size}, and its picture {item.picture.width}x{item.picture.height}."
-            raise refusal(item.mask, message, "Make it as large as the picture.")
+            raise refusal(item.mask, message, "Make it as large as the picture.", "control_pairs")
         crop = shown.crop if shown else None
         return _share(fit(whole, item.placement, crop, item.subset.interpolation)[..., 0])
     if not item.subset.alpha_mask or pixels is None:
@@ -196,6 +196,9 @@ def _encoded(vae: Any, pixels: Any, item: Item, *, flipped: bool) -> Distributio
     distribution = Distribution(mean[0].float().cpu(), deviation[0].float().cpu())
     if not torch.isfinite(distribution.mean).all():
         raise refusal(
-            item.picture.path, "the VAE turns this picture into NaN.", "Choose another base model or VAE."
+            item.picture.path,
+            "the VAE turns this picture into NaN.",
+            "Choose another base model or VAE.",
+            "nan_latents",
         )
     return distribution

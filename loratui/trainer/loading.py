@@ -75,6 +75,7 @@ def _from_folder(
                 path / part,
                 "no .safetensors weights lie in this folder.",
                 "Download the model again, in its safetensors form.",
+                "model_missing",
             )
     try:
         vae = vae_weights(folder_weights(path / "vae"))
@@ -149,6 +150,7 @@ def _from_file(
             path,
             f"it is not a {family} model of the usual shape: {_first_line(error)}",
             "Choose another checkpoint.",
+            "wrong_arch",
         ) from error
 
 

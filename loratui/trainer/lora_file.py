@@ -69,7 +69,10 @@ def sizes_in(path: Path) -> dict[str, tuple[int, float]]:
                 found[name] = rank, float(file.get_tensor(alpha)) if alpha in header else float(rank)
     if not found:
         raise refusal(
-            path, "no LoRA is in it.", "Choose a LoRA in Kohya's format, or remove dim_from_weights."
+            path,
+            "no LoRA is in it.",
+            "Choose a LoRA in Kohya's format, or remove dim_from_weights.",
+            "net_weights_missing",
         )
     return found
 
@@ -106,11 +109,15 @@ def load_into(network: Network, path: Path) -> str:
                     path,
                     f"its {name} {error}: another rank or another family.",
                     "Set network_dim to the rank of this file, or dim_from_weights.",
+                    "net_dim_mismatch",
                 ) from None
             fitting += 1
     if not fitting:
         raise refusal(
-            path, "nothing in it fits this network.", "Choose a LoRA of the same family in Kohya's format."
+            path,
+            "nothing in it fits this network.",
+            "Choose a LoRA of the same family in Kohya's format.",
+            "net_dim_mismatch",
         )
     if other_alphas:
         old, new = sorted(other_alphas)[0]
@@ -123,7 +130,10 @@ def load_into(network: Network, path: Path) -> str:
 
 def _header(path: Path) -> Mapping[str, TensorEntry]:
     if path.suffix.lower() != ".safetensors":
-        raise refusal(path, "only .safetensors files are opened.", "Choose such a file as network_weights.")
+        fix = "Choose such a file as network_weights."
+        raise refusal(path, "only .safetensors files are opened.", fix, "net_weights_missing")
+    if not path.exists():
+        raise refusal(path, "there is no such file.", "Check the path.", "net_weights_missing")
     return read_header(path).tensors
 
 

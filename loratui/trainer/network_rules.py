@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from loratui import builtin_support
 from loratui.problems import Problem, nearest
+from loratui.trainer import causes
 
 if TYPE_CHECKING:
     from loratui.trainer.config import TrainConfig
@@ -30,6 +31,8 @@ _ELSEWHERE = {
     "networks.oft": "lycoris.kohya with algo=diag-oft",
     "networks.lora_fa": "networks.lora",
 }
+_OTHER_MODELS = ("_flux", "_sd3", "_lumina", "_anima", "_hunyuan_image")
+"""How sd-scripts' network modules for other families end."""
 
 
 BYPASSED = frozenset({"lora", "locon", "loha", "lokr"})
@@ -50,22 +53,27 @@ def network_problems(config: TrainConfig) -> Iterator[Problem]:
     else:
         instead = _ELSEWHERE.get(module, 'networks.lora or "lycoris.kohya"')
         message = f"the builtin trainer has no {module!r}."
-        yield Problem("network_module", message, f'Use {instead}, or choose engine = "kohya".')
+        of_another_model = module.startswith("networks.") and module.endswith(_OTHER_MODELS)
+        cause = "net_family" if of_another_model else "network_module_bad"
+        yield Problem("network_module", message, f'Use {instead}, or choose engine = "kohya".', cause)
     if (config.network_dropout or 0) >= 1:
         message = f"{config.network_dropout:g} leaves nothing to train."
-        yield Problem("network_dropout", message, "Use less than 1.")
+        yield Problem("network_dropout", message, "Use less than 1.", "value_range")
     for path in config.base_weights or ():
         if not path.lower().endswith(".safetensors"):
             yield Problem("base_weights", f"{path}: only .safetensors files are opened.", "Convert it first.")
         elif not Path(path).expanduser().is_file():
-            yield Problem("base_weights", f"{path}: there is no such file.", "Check the path.")
+            message = f"{path}: there is no such file."
+            yield Problem("base_weights", message, "Check the path.", "net_weights_missing")
     factors = len(config.base_weights_multiplier or ())
     if factors > len(config.base_weights or ()):
         message = f"{factors} numbers are given for {len(config.base_weights or ())} files of base_weights."
         yield Problem("base_weights_multiplier", message, "Give one for each.")
     if config.dim_from_weights and not config.network_weights:
         message = "takes the rank from network_weights, which is not set."
-        yield Problem("dim_from_weights", message, "Set network_weights, or remove it.")
+        yield Problem(
+            "dim_from_weights", message, "Set network_weights, or remove it.", "net_weights_missing"
+        )
     if config.dim_from_weights and module == builtin_support.LYCORIS_MODULE:
         yield Problem("dim_from_weights", "works with networks.lora only here.", "Set network_dim instead.")
 
@@ -89,7 +97,7 @@ def _lycoris(config: TrainConfig) -> Iterator[Problem]:
     if find_spec("lycoris") is None:
         package = builtin_support.LYCORIS_PACKAGE
         message = f"lycoris.kohya needs the package {package}, which is not installed."
-        yield Problem("network_module", message, f"Run: pip install {package}")
+        yield Problem("network_module", message, f"Run: pip install {package}", causes.missing(package))
     yield from _arguments(config, builtin_support.LYCORIS_ARGS)
     if config.fp8_base or config.fp8_base_unet:
         key = "fp8_base" if config.fp8_base else "fp8_base_unet"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from loratui import builtin_optimizers, builtin_support
 from loratui.problems import Problem, nearest
+from loratui.trainer import causes
 from loratui.trainer.rate_shapes import ARGUMENTS
 from loratui.trainer.rates_arguments import scheduler_arguments
 
@@ -24,7 +25,7 @@ def optimizer_problems(config: TrainConfig) -> Iterator[Problem]:
         known = builtin_optimizers.NAMES
         message = f"the builtin trainer has no {config.optimizer_name!r}."
         fix = nearest(config.optimizer_name, known) or f"It has {', '.join(known)}, and any module.Class."
-        yield Problem("optimizer_type", message, fix)
+        yield Problem("optimizer_type", message, fix, "opt_unknown")
         return
     if config.optimizer_type and (config.use_8bit_adam or config.use_lion_optimizer):
         key = "use_8bit_adam" if config.use_8bit_adam else "use_lion_optimizer"
@@ -32,12 +33,12 @@ def optimizer_problems(config: TrainConfig) -> Iterator[Problem]:
     package = builtin_optimizers.missing_package(fact)
     if package:
         message = f"{fact.name} needs the package {package}, which is not installed."
-        yield Problem("optimizer_type", message, f"Run: pip install {package}")
+        yield Problem("optimizer_type", message, f"Run: pip install {package}", causes.missing(package))
     rates = {rate for rate in (config.unet_rate, *config.text_encoder_rates) if rate}
     if fact.finds_its_rate and len(rates) > 1:
         words = ", ".join(f"{rate:g}" for rate in sorted(rates))
         message = f"{fact.name} takes one learning rate for everything, and here are {words}."
-        yield Problem("optimizer_type", message, "Set them all to 1.0.")
+        yield Problem("optimizer_type", message, "Set them all to 1.0.", "prodigy_rates")
     yield from _schedule(config, fact)
 
 
@@ -59,11 +60,12 @@ def _schedule(config: TrainConfig, fact: builtin_optimizers.OptimizerFact) -> It
         message = f"the builtin trainer has no {config.lr_scheduler!r}."
         known = sorted(builtin_support.SCHEDULES)
         fix = nearest(config.lr_scheduler, known) or f"Use {', '.join(known)}; or lr_scheduler_type."
-        yield Problem("lr_scheduler", message, fix)
+        yield Problem("lr_scheduler", message, fix, "sched_unknown")
         return
     if name in _WITHOUT_WARMUP and config.lr_warmup_steps:
         message = f"{name} has no warmup, and lr_warmup_steps is {config.lr_warmup_steps:g}."
-        yield Problem("lr_scheduler", message, "Use constant_with_warmup, or remove lr_warmup_steps.")
+        fix = "Use constant_with_warmup, or remove lr_warmup_steps."
+        yield Problem("lr_scheduler", message, fix, "sched_warmup")
     unknown = sorted(arguments.keys() - ARGUMENTS.get(name, frozenset()))
     if unknown:
         yield Problem("lr_scheduler_args", f"{name} takes no {unknown[0]!r}.", "Remove it.")

@@ -58,7 +58,8 @@ def choose(config: TrainConfig) -> Chosen:
     except (ImportError, AttributeError) as error:
         message = f"{fact.path} cannot be loaded: {error}."
         fix = f"Run: pip install -U {fact.package}" if fact.package else "Check the name."
-        raise ConfigRefusedError(str(config.source), Problem("optimizer_type", message, fix)) from None
+        problem = Problem("optimizer_type", message, fix, "opt_unknown")
+        raise ConfigRefusedError(str(config.source), problem) from None
     arguments = {**fact.unless_given, **_arguments(config, kind), **fact.always}
     if fact.name == "Adafactor":
         arguments.setdefault("relative_step", True)

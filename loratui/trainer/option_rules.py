@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 from loratui import builtin_support
 from loratui.problems import Problem
+from loratui.trainer import causes
 from loratui.trainer.config import TrainConfig
 from loratui.trainer.options import Options
 
@@ -21,6 +22,7 @@ def option_problems(config: TrainConfig, options: Options) -> Iterator[Problem]:
             "base_4bit",
             f"it needs the package {package}, which is not installed.",
             f"Run: pip install {package}; or use fp8_base, which needs none.",
+            causes.missing(package),
         )
     for key in ("fp8_base", "fp8_base_unet"):
         if getattr(config, key):

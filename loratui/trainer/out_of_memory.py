@@ -22,6 +22,12 @@ def is_out_of_memory(error: Exception) -> bool:
     return named or "out of memory" in text.lower() or "can't allocate memory" in text
 
 
+def is_of_gpu(error: Exception) -> bool:
+    """Whether it was a GPU's memory, not the machine's."""
+    text = f"{type(error).__name__} {error}"
+    return bool(_GPU.search(text)) or any(word in text for word in ("CUDA", "GPU", "HIP"))
+
+
 def shortage(error: Exception) -> str:
     """What was wanted and what there was, as far as the error tells."""
     text = str(error)

@@ -27,7 +27,10 @@ def read_pixels(path: Path, *, alpha: bool = False) -> Pixels:
             return np.array(picture.convert("RGBA" if alpha else "RGB"), np.uint8)
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
         raise refusal(
-            path, "this picture cannot be read; it is damaged or not whole.", "Replace or remove it."
+            path,
+            "this picture cannot be read; it is damaged or not whole.",
+            "Replace or remove it.",
+            "image_corrupt",
         ) from None
 
 

@@ -43,11 +43,14 @@ def read_prompts(path: Path, size: tuple[int, int]) -> list[Prompt]:
             for entry in entries
         ]
     except (OSError, UnicodeDecodeError):
-        raise refusal(path, "the sample prompts cannot be read.", "Check sample_prompts.") from None
+        raise refusal(
+            path, "the sample prompts cannot be read.", "Check sample_prompts.", "sample_prompts"
+        ) from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise refusal(path, f"the sample prompts are not as they should be: {error}.", _FORMS) from None
+        message = f"the sample prompts are not as they should be: {error}."
+        raise refusal(path, message, _FORMS, "sample_prompts") from None
     if not prompts:
-        raise refusal(path, "no prompt is in this file.", "Write one prompt a line.")
+        raise refusal(path, "no prompt is in this file.", "Write one prompt a line.", "sample_prompts")
     return prompts
 
 

@@ -107,5 +107,6 @@ def _scheduler(config: TrainConfig, optimizer: Any) -> Any:
         return kind(optimizer, **scheduler_arguments(config.lr_scheduler_args))
     except Exception as error:  # any class may be named here, and each refuses in its own way
         message = f"{config.lr_scheduler_type} cannot be made: {error}."
-        problem = Problem("lr_scheduler_type", message, "Check the name, and lr_scheduler_args.")
+        cause = "sched_unknown" if isinstance(error, ImportError | AttributeError) else "sched_args"
+        problem = Problem("lr_scheduler_type", message, "Check the name, and lr_scheduler_args.", cause)
         raise ConfigRefusedError(str(config.source), problem) from None

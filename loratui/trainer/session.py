@@ -17,7 +17,7 @@ import torch
 from loratui import events
 from loratui.atomic import ensure_writable
 from loratui.models.inspect import inspect
-from loratui.problems import Problem, UserError
+from loratui.problems import Problem, UserError, refusal
 from loratui.trainer import checkpoints, data, lora_file, metadata, optimizers, state
 from loratui.trainer.ahead import Ahead
 from loratui.trainer.assembly import network_on, stepper_for
@@ -226,10 +226,9 @@ def _accelerator(config: TrainConfig) -> Any:
         kwargs_handlers=[InitProcessGroupKwargs(timeout=patience)],
     )
     if config.mixed_precision == "fp16" and accelerator.device.type == "cpu":
-        raise UserError(
-            str(config.source),
-            Problem("mixed_precision", "fp16 needs a GPU, and there is none here.", 'Write "no" or "bf16".'),
-        )
+        message = "fp16 needs a GPU, and there is none here."
+        problem = Problem("mixed_precision", message, 'Write "no" or "bf16".', "torch_cpu")
+        raise UserError(str(config.source), problem)
     return accelerator
 
 
@@ -273,13 +272,11 @@ def _first_step(
     if progress is None or not config.skip_until_initial_step:
         return 0
     if progress.current_step >= total:
-        raise UserError(
-            config.resume or "",
-            Problem(
-                "",
-                f"this state is at step {progress.current_step} of {total}: nothing is left to train.",
-                "Raise max_train_epochs or max_train_steps.",
-            ),
+        raise refusal(
+            config.resume,
+            f"this state is at step {progress.current_step} of {total}: nothing is left to train.",
+            "Raise max_train_epochs or max_train_steps.",
+            "resume_done",
         )
     if progress.batches_per_epoch != batches:
         report.message(

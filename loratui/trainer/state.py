@@ -16,6 +16,8 @@ from loratui.atomic import new_folder
 from loratui.problems import UserError, refusal
 from loratui.trainer.network import Network
 
+_AS_THEN = "Use the settings it was made with."
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -54,7 +56,7 @@ def save(folder: Path, network: Network, optimizer: torch.optim.Optimizer, progr
 def read_progress(folder: Path) -> Progress:
     """How far the training of a state folder came. Raises ``UserError`` when it is not one of ours."""
     if not folder.is_dir():
-        raise refusal(folder, "there is no such state folder.", "Check resume.")
+        raise refusal(folder, "there is no such state folder.", "Check resume.", "net_weights_missing")
     if not (folder / "lora.safetensors").is_file():
         raise refusal(
             folder,
@@ -86,7 +88,8 @@ def load(folder: Path, network: Network, optimizer: torch.optim.Optimizer) -> No
         raise refusal(
             folder,
             "this state belongs to a network of another size or other parts.",
-            "Use the settings it was made with.",
+            _AS_THEN,
+            "state_mismatch",
         )
     try:
         # A fresh optimizer's settings are all known to its own kind; used ones may know more.
@@ -96,9 +99,8 @@ def load(folder: Path, network: Network, optimizer: torch.optim.Optimizer) -> No
             raise ValueError
         optimizer.load_state_dict(saved)
     except (ValueError, KeyError, TypeError):
-        raise refusal(
-            folder, "this state belongs to another optimizer.", "Use the settings it was made with."
-        ) from None
+        message = "this state belongs to another optimizer."
+        raise refusal(folder, message, _AS_THEN, "state_mismatch") from None
     with torch.no_grad():
         for key, tensor in own.items():
             tensor.copy_(tensors[key])

@@ -145,7 +145,8 @@ def read_tokenizer(folder: Path) -> Tokenizer:
         return Tokenizer(backend, _pad_token(folder))
     except Exception as error:  # the tokenizers library raises plain Exception
         if isinstance(error, OSError) or not folder.is_dir():
-            raise refusal(folder, "the model's tokenizer is missing.", "Download the model again.") from None
+            message = "the model's tokenizer is missing."
+            raise refusal(folder, message, "Download the model again.", "model_missing") from None
         raise refusal(folder, "the model's tokenizer cannot be read.", "Download the model again.") from None
 
 

@@ -25,10 +25,10 @@ def load_vae(path: Path, base: Path, family: str, *, decodes: bool = True) -> Au
     from safetensors.torch import load_file
 
     if not path.exists():
-        raise refusal(path, "there is no such VAE.", "Check vae, or remove it.")
+        raise refusal(path, "there is no such VAE.", "Check vae, or remove it.", "model_missing")
     kind = inspect(path).kind
     if kind not in ("vae", "base"):
-        raise refusal(path, f"this is no VAE ({kind}).", "Choose a VAE for vae, or remove it.")
+        raise refusal(path, f"this is no VAE ({kind}).", "Choose a VAE for vae, or remove it.", "wrong_arch")
     try:
         if path.is_dir():
             folder = path / "vae" if (path / "vae").is_dir() else path
@@ -42,4 +42,5 @@ def load_vae(path: Path, base: Path, family: str, *, decodes: bool = True) -> Au
         raise
     except Exception as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise refusal(path, f"this VAE does not fit {family} models: {first}", "Choose another.") from error
+        message = f"this VAE does not fit {family} models: {first}"
+        raise refusal(path, message, "Choose another.", "wrong_arch") from error

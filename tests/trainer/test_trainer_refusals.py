@@ -5,12 +5,20 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from loratui import events
+
+
+@cache
+def known_issues() -> frozenset[str]:
+    table = Path(__file__).parents[2] / "presets" / "hints.toml"
+    return frozenset(row["key"] for row in tomllib.loads(table.read_text(encoding="utf-8"))["hint"])
 
 
 def sentence(told: Any, code: int) -> str:
@@ -20,6 +28,7 @@ def sentence(told: Any, code: int) -> str:
     assert told.events[-1] == events.Ended("failed", 0)
     assert "\n" not in errors[0].text
     assert "Traceback" not in errors[0].text
+    assert errors[0].key in known_issues()
     return str(errors[0].text)
 
 
