@@ -5,6 +5,8 @@ Shared by the engine, which refuses before anything starts, and the trainer, whi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 FAMILIES = frozenset({"sd15", "sd2", "sdxl"})
 
 NETWORK_TYPES = frozenset({"lora", "locon", "loha", "lokr"})
@@ -115,6 +117,7 @@ KEYS = frozenset(
         "huber_c",
         "huber_scale",
         "huber_schedule",
+        "in_json",
         "initial_epoch",
         "initial_step",
         "ip_noise_gamma",
@@ -214,11 +217,20 @@ KEYS = frozenset(
 
 IGNORED_KEYS = frozenset(
     {
+        "cache_info",
         "console_log_file",
         "console_log_level",
         "console_log_simple",
+        "cpu_offload_checkpointing",
+        "ddp_gradient_as_bucket_view",
+        "ddp_static_graph",
+        "disable_mmap_load_safetensors",
+        "dynamo_backend",
+        "highvram",
         "log_config",
         "log_prefix",
+        "log_tracker_config",
+        "log_tracker_name",
         "log_with",
         "logging_dir",
         "lowram",
@@ -228,8 +240,30 @@ IGNORED_KEYS = frozenset(
         "persistent_data_loader_workers",
         "sdpa",
         "tokenizer_cache_dir",
+        "torch_compile",
         "vae_batch_size",
+        "wandb_run_name",
         "xformers",
     }
 )
 """Keys that change how sd-scripts works but not what comes out; the builtin trainer passes over them."""
+
+INSTEAD: Mapping[str, str] = {
+    "conditioning_data_dir": "Write it into a subset of a dataset_config, where sd-scripts reads it as well.",
+    "debug_dataset": "Remove it; loratui check and loratui steps say what a training would see.",
+    "resume_from_huggingface": 'Fetch the state\'s folder, and write resume = "its path".',
+    "wandb_api_key": "Remove it: the run's panel draws these curves, and a key in a config is soon copied.",
+    **dict.fromkeys(
+        (
+            "async_upload",
+            "huggingface_path_in_repo",
+            "huggingface_repo_id",
+            "huggingface_repo_type",
+            "huggingface_repo_visibility",
+            "huggingface_token",
+            "save_state_to_huggingface",
+        ),
+        "Remove it, and upload the finished file with loratui lora upload.",
+    ),
+}
+"""What to do in place of a key that the builtin trainer refuses."""

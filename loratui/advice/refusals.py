@@ -76,23 +76,6 @@ def _prediction(recipe: Recipe) -> Iterator[Contradiction]:
             {"kohya.v_pred_like_loss": None},
             _VERIFY,
         )
-    if recipe.base.zero_terminal_snr and not is_v and recipe.launch.engine == "builtin":
-        yield zero_snr_without_v(recipe, fatal=True)
-
-
-def zero_snr_without_v(recipe: Recipe, *, fatal: bool) -> Contradiction:
-    """sd-scripts warns that training will be unexpected, and goes on; the builtin trainer refuses."""
-    return Contradiction(
-        Problem(
-            "base.zero_terminal_snr",
-            f"at the last timestep nothing but noise is left, and {recipe.base.prediction} prediction can"
-            " learn nothing from it.",
-            'Turn it off; or write prediction = "v" if the model predicts v.',
-        ),
-        {"base.zero_terminal_snr": False},
-        fatal,
-        _VERIFY,
-    )
 
 
 def _offset(recipe: Recipe) -> Iterator[Contradiction]:

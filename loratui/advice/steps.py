@@ -94,18 +94,16 @@ def _size_problems(flat: Mapping[str, Any]) -> list[Problem]:
 
 def _only_folders(flat: Mapping[str, Any]) -> None:
     """Raises ``UserError`` for whatever else sd-scripts reads."""
-    for key in ("dataset_class", "in_json"):
-        if flat.get(key) and not (key == "in_json" and flat.get("dataset_config")):
-            raise UserError(
-                "",
-                Problem(
-                    key,
-                    "steps are only counted for folders of pictures.",
-                    "Use train_data_dir with folders like 10_name, or name it as metadata_file in a"
-                    " dataset_config; or start the run to see its total.",
-                ),
-            )
-    if not (flat.get("train_data_dir") or flat.get("dataset_config")):
+    if flat.get("dataset_class"):
+        raise UserError(
+            "",
+            Problem(
+                "dataset_class",
+                "steps are only counted for folders of pictures.",
+                "Use train_data_dir with folders like 10_name, or start the run to see its total.",
+            ),
+        )
+    if not (flat.get("train_data_dir") or sources.says_where(flat)):
         raise UserError(
             "",
             Problem(
@@ -119,7 +117,7 @@ def _only_folders(flat: Mapping[str, Any]) -> None:
 def _scan(dataset: Dataset, flat: Mapping[str, Any], script: str) -> tuple[Scan, list[Problem]]:
     """The pictures that are trained on, and what makes their number uncertain."""
     suffix = _LATENT_SUFFIXES[script]
-    if flat.get("dataset_config"):
+    if sources.says_where(flat):
         found = scan_sources(dataset.sources[0].folder, dataset.sources, latent_suffix=suffix)
     else:
         folder, other = Path(flat["train_data_dir"]), flat.get("reg_data_dir")

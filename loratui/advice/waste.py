@@ -8,7 +8,6 @@ from typing import Any
 from loratui.advice.facts import DatasetFacts, ModelFacts
 from loratui.advice.network import effective_rate, network_advice
 from loratui.advice.optimizer import kind_of
-from loratui.advice.refusals import zero_snr_without_v
 from loratui.advice.suggestion import Contradiction
 from loratui.advice.training import FLOW, prediction_of
 from loratui.problems import Problem
@@ -134,8 +133,15 @@ def _prediction(recipe: Recipe, family: str, model: ModelFacts) -> Iterator[Cont
             {"training.noise_offset": None},
             "rentry.org/wtfvpred; n150.net/?p=2825",
         )
-    if base.zero_terminal_snr and base.prediction != "v" and recipe.launch.engine == "kohya":
-        yield zero_snr_without_v(recipe, fatal=False)
+    if base.zero_terminal_snr and base.prediction != "v":
+        yield _waste(
+            "base.zero_terminal_snr",
+            f"at the last timestep nothing but noise is left, and {base.prediction} prediction can learn"
+            " nothing from it.",
+            'Turn it off; or write prediction = "v" if the model predicts v.',
+            {"base.zero_terminal_snr": False},
+            "sd-scripts library/train_util.py, verify_training_args",
+        )
 
 
 def _schedule(recipe: Recipe) -> Iterator[Contradiction]:

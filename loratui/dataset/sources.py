@@ -40,6 +40,7 @@ KEYS = frozenset(
         "enable_wildcard",
         "face_crop_aug_range",
         "flip_aug",
+        "in_json",
         "keep_tokens",
         "keep_tokens_separator",
         "max_bucket_reso",
@@ -100,13 +101,19 @@ class Dataset:
         return tuple(subset.source for subset in self.subsets)
 
 
+def says_where(values: Mapping[str, Any]) -> str | None:
+    """The file of a config that names the pictures, in place of folders like 10_name: dataset_config, else
+    in_json, the metadata of one folder (train_network.py:500-555)."""
+    return values.get("dataset_config") or values.get("in_json")
+
+
 def read(values: Mapping[str, Any]) -> tuple[Dataset, ...]:
     """The datasets that a config means; ``values`` has each of ``KEYS``, None where it is not given.
 
-    Reads ``dataset_config``, which wins over folders, or the names in ``train_data_dir`` and
-    ``reg_data_dir``. Raises ``UserError`` when one of them is not as it should be.
+    Reads ``dataset_config``, which wins over all else, or ``in_json`` with ``train_data_dir``, or the names
+    in ``train_data_dir`` and ``reg_data_dir``. Raises ``UserError`` when one of them is not as it should be.
     """
-    if values["dataset_config"]:
+    if says_where(values):
         return outline(values)
     return _read(Path(values["train_data_dir"]), {"datasets": [{"subsets": list(_folders(values))}]}, values)
 
@@ -117,6 +124,9 @@ def outline(values: Mapping[str, Any]) -> tuple[Dataset, ...]:
     if values["dataset_config"]:
         path = expanded(values["dataset_config"])
         return _read(path, dataset_config.read(path), values)
+    if values["in_json"]:
+        subset = {"image_dir": values["train_data_dir"], "metadata_file": values["in_json"]}
+        return _read(expanded(values["in_json"]), {"datasets": [{"subsets": [subset]}]}, values)
     folder = values["train_data_dir"]
     return _read(Path(folder), {"datasets": [{"subsets": [{"image_dir": folder}]}]}, values)
 

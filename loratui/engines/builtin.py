@@ -108,14 +108,13 @@ def _settings(recipe: Recipe) -> Iterator[Problem]:
         yield from _base_4bit(recipe)
     yield from _optimizer(recipe.optimizer)
     script = config.script_of(recipe)
-    for key in recipe.kohya:
+    for key, value in recipe.kohya.items():
+        option = kohya_config.option(key, script)
         known_key = key in builtin_support.KEYS or key in builtin_support.IGNORED_KEYS
-        if not known_key and kohya_config.option(key, script):
-            yield Problem(
-                f"kohya.{key}",
-                "the builtin engine does not know it.",
-                'Remove it, or choose engine = "kohya".',
-            )
+        if option and not known_key and value != option.default:
+            message = "the builtin engine does not know it."
+            fix = builtin_support.INSTEAD.get(key, 'Remove it, or choose engine = "kohya".')
+            yield Problem(f"kohya.{key}", message, fix)
     if recipe.launch.num_machines > 1:
         yield Problem(
             "launch.num_machines",

@@ -63,9 +63,9 @@ def checkable(path: Path, family: FamilyName | None = None) -> Checkable:
     dataset = recipe.dataset
     flat = kohya_config.flatten(config.to_kohya(recipe, Path()))
     known = dataset.trigger, dataset.purpose, family or recipe.base.family
-    if flat.get("dataset_config"):
-        found = sources.read(_values(flat))
-        return Checkable(expanded(Path(flat["dataset_config"])), None, found, None, *known)
+    named = sources.says_where(flat)
+    if named:
+        return Checkable(expanded(named), None, sources.read(_values(flat)), None, *known)
     if not dataset.folder:
         raise UserError(str(path), Problem("dataset.folder", "no folder of pictures is named.", "Name one."))
     other = expanded(Path(dataset.regularization)) if dataset.regularization else None

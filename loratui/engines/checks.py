@@ -9,7 +9,7 @@ from pathlib import Path
 
 from loratui import kohya_config
 from loratui.advice.contradictions import refusal_problems
-from loratui.dataset import dataset_config
+from loratui.dataset import dataset_config, sources
 from loratui.dataset.layout import read_layout
 from loratui.engines import config, network_keys
 from loratui.families import FAMILIES
@@ -45,7 +45,7 @@ def file_problems(recipe: Recipe) -> Iterator[Problem]:
         ("dataset.folder", recipe.dataset.folder),
         ("dataset.regularization", recipe.dataset.regularization),
     ):
-        if folder:
+        if folder and not sources.says_where(recipe.kohya):
             try:
                 read_layout(Path(folder))
             except UserError as error:
@@ -99,8 +99,11 @@ def passed_on_problems(recipe: Recipe) -> Iterator[Problem]:
 
 
 def dataset_config_problems(recipe: Recipe) -> Iterator[Problem]:
-    """What is wrong with the file of datasets that a recipe names instead of a folder."""
+    """What is wrong with the file of datasets, or of metadata, that a recipe names instead of a folder."""
+    metadata = recipe.kohya.get("in_json")
     named = recipe.kohya.get("dataset_config")
+    if isinstance(metadata, str) and metadata and not named and not expanded(metadata).is_file():
+        yield Problem("kohya.in_json", f"there is no file {metadata}.", "Check its path.")
     if not isinstance(named, str) or not named:
         return
     path, relative = expanded(named), []

@@ -53,7 +53,8 @@ def _base(model: str) -> Iterator[Problem]:
 
 
 def _dataset(recipe: Recipe) -> Iterator[Problem]:
-    if not recipe.dataset.folder and not recipe.kohya.get("dataset_config"):
+    elsewhere = recipe.kohya.get("dataset_config") or recipe.kohya.get("in_json")
+    if not recipe.dataset.folder and not elsewhere:
         yield Problem(
             "dataset.folder", "no folder of pictures is named.", "Give the parent of a folder like 10_name."
         )

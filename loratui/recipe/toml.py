@@ -126,7 +126,7 @@ def resolve_paths(recipe: Recipe, folder: Path) -> Recipe:
 
 _KOHYA_FILES = frozenset(
     {"ae", "byt5", "clip_g", "clip_l", "gemma2", "llm_adapter_path", "qwen3", "t5xxl", "text_encoder"}
-    | {"base_weights", "dataset_config", "tokenizer_cache_dir"}
+    | {"base_weights", "dataset_config", "in_json", "tokenizer_cache_dir"}
 )
 """Keys under ``[kohya]`` that name files: sd-scripts runs in another folder."""
 

@@ -73,6 +73,7 @@ class TrainConfig:
     huber_c: float
     huber_scale: float
     huber_schedule: str
+    in_json: str | None
     initial_epoch: int | None
     initial_step: int | None
     ip_noise_gamma: float | None
@@ -191,7 +192,7 @@ class TrainConfig:
     @property
     def pictures(self) -> str:
         """The file or folder that says where they are; the file wins."""
-        return self.dataset_config or self.train_data_dir
+        return sources.says_where({key: getattr(self, key) for key in sources.KEYS}) or self.train_data_dir
 
     def datasets(self) -> tuple[Dataset, ...]:
         """The datasets and their subsets. Reads dataset_config, or the names of the folders. Raises

@@ -47,6 +47,8 @@ def load_config(path: Path, fetch: Callable[[str], Path] | None = None) -> Train
 def checked(flat: Mapping[str, Any], path: Path) -> TrainConfig:
     """A flat config that came from ``path``. Raises as ``load_config`` does."""
     elsewhere = ("train_data_dir", "resolution") if flat.get("dataset_config") else ()
+    if flat.get("in_json"):
+        elsewhere = ("train_data_dir", *elsewhere)
     missing = [key for key in _REQUIRED if key not in elsewhere and not flat.get(key)]
     model = flat.get("pretrained_model_name_or_path")
     if not isinstance(model, str) or not model:
@@ -86,7 +88,8 @@ def _unsupported(flat: Mapping[str, Any], script: str) -> Iterator[Problem]:
         option = kohya_config.option(key, script)
         if option is None or key in known or value == option.default:
             continue
-        yield Problem(key, "the builtin trainer cannot do this yet.", _OTHER_ENGINE)
+        fix = builtin_support.INSTEAD.get(key, _OTHER_ENGINE)
+        yield Problem(key, "the builtin trainer cannot do this yet.", fix)
 
 
 def _build(path: Path, family: str, flat: Mapping[str, Any], script: str) -> TrainConfig:

@@ -139,10 +139,10 @@ def _objective(config: TrainConfig) -> Iterator[Problem]:
         yield Problem(
             "v2", message, "Remove it, or choose another model.", "sdxl_flags" if sdxl else "v2_flag"
         )
-    for key in ("scale_v_pred_loss_like_noise_pred", "zero_terminal_snr"):
-        if getattr(config, key) and not config.v_parameterization:
-            message = "is made for models that predict v, and v_parameterization is not set."
-            yield Problem(key, message, "Remove it, or set v_parameterization = true for such a model.")
+    if config.scale_v_pred_loss_like_noise_pred and not config.v_parameterization:
+        message = "is made for models that predict v, and v_parameterization is not set."
+        fix = "Remove it, or set v_parameterization = true for such a model."
+        yield Problem("scale_v_pred_loss_like_noise_pred", message, fix)
     if config.v_pred_like_loss and config.v_parameterization:
         message = "contradicts v_parameterization, whose loss is that already."
         yield Problem("v_pred_like_loss", message, "Remove one of the two.")

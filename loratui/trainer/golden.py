@@ -31,6 +31,7 @@ from loratui.trainer.base_precision import DTYPES, pack_unet
 from loratui.trainer.base_weights import merge_base_weights
 from loratui.trainer.config import TrainConfig
 from loratui.trainer.data import Item, size_conditions
+from loratui.trainer.latents import in_latent_size
 from loratui.trainer.loading import BaseModel, load
 from loratui.trainer.options import Options, packs_unet
 from loratui.trainer.recorded_order import captions_follow, items_by_name, order_follows, tokens_of
@@ -156,14 +157,20 @@ def _fed(recording: Recording, model: BaseModel, items: dict[str, Item], number:
     sizes = [
         size_conditions(item, flipped=flipped) for item, flipped in zip(shown, entry["flipped"], strict=True)
     ]
+    latents = recording.tensor(number, "latents")
+    mask = recording.tensors.get(f"micro.{number:03d}.alpha_masks") if config.masked_loss else None
+    drawn = recording.tensors.get(f"micro.{number:03d}.rng")
+    if drawn is not None:
+        torch.set_rng_state(drawn)  # what dropout leaves out
     return Fed(
-        recording.tensor(number, "latents"),
+        latents,
         recording.tensor(number, "noise"),
         recording.tensor(number, "timesteps"),
         condition,
         torch.tensor(sizes, dtype=torch.float32),
         torch.tensor([item.weight for item in shown], dtype=torch.float32),
         recording.tensor(number, "noisy_latents") if config.ip_noise_gamma else None,
+        None if mask is None else in_latent_size(mask[:, None], latents.shape[2:]),
     )
 
 

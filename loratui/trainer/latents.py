@@ -84,8 +84,13 @@ class LatentCache:
             latents = own.draw() if isinstance(own, Distribution) else own
         if mask is None:
             return latents, None
-        shrunk = functional.interpolate(mask[None, None], size=latents.shape[1:], mode="area")[0, 0]
+        shrunk = in_latent_size(mask[None, None], latents.shape[1:])[0, 0]
         return latents, shrunk.flip(1) if shown.flipped else shrunk
+
+
+def in_latent_size(masks: Tensor, size: Sequence[int]) -> Tensor:
+    """``masks`` [B,1,H,W] averaged to ``size``, (h, w) (custom_train_functions.py:502)."""
+    return functional.interpolate(masks, size=tuple(size), mode="area")
 
 
 def encode_pictures(

@@ -26,10 +26,13 @@ Names = tuple[str, ...]
 
 
 def items_by_name(recording: Recording) -> dict[str, Item]:
-    """The pictures as the trainer itself finds them, by the names of the recording."""
+    """The pictures as the trainer itself finds them, by the names of the recording: their paths below
+    ``common``, where there are several datasets behind the number of theirs (``#0/``)."""
     common = recording.common.resolve()
+    several = len(recording.config.datasets()) > 1
     return {
-        str(Path(item.picture.path).resolve().relative_to(common)): item
+        (f"#{item.dataset}/" if several else "")
+        + str(Path(item.picture.path).resolve().relative_to(common)): item
         for item in data.load_items(recording.config)
     }
 
@@ -175,19 +178,26 @@ def _epochs(recording: Recording, items: dict[str, Item]) -> dict[int, list[Name
 
 
 def _shuffled(recording: Recording, items: dict[str, Item]) -> dict[int, tuple[list[Names], Random]]:
-    """sd-scripts shuffles the lists of the epoch before once more, and the very first time with seed 0."""
+    """sd-scripts shuffles the lists of the epoch before once more, and the very first time with seed 0. Each
+    dataset begins with the seed anew; the generator stands where the last one left it."""
     names = [entry["image"] for entry in recording.facts["registered"]]
     buckets: dict[Bucket, list[int]] = data.bucket_lists([items[name] for name in names])
     sizes = [dataset.batch_size for dataset in recording.config.datasets()]
-    order = batch_starts(buckets, sizes)
+    parts = [
+        {bucket: indices for bucket, indices in buckets.items() if bucket[0] == number}
+        for number in range(len(sizes))
+    ]
+    orders = [batch_starts(part, sizes) for part in parts]
     found = {}
     for epoch in range(1 + max(entry["dataset_epoch_at_fetch"] for entry in recording.passes)):
-        random = Random(recording.facts["dataset_seed"] + epoch if epoch else 0)
-        shuffle(order, buckets, random)
-        batches = [
-            tuple(names[index] for index in buckets[bucket][start : start + sizes[bucket[0]]])
-            for bucket, start in order
-        ]
+        batches: list[Names] = []
+        for order, part in zip(orders, parts, strict=True):
+            random = Random(recording.facts["dataset_seed"] + epoch if epoch else 0)
+            shuffle(order, part, random)
+            batches += [
+                tuple(names[index] for index in part[bucket][start : start + sizes[bucket[0]]])
+                for bucket, start in order
+            ]
         found[epoch] = batches, random
     return found
 

@@ -17,7 +17,13 @@ from loratui.trainer.config import TrainConfig
 from loratui.trainer.config_file import checked
 from loratui.trainer.text import Tokens
 
-_PATHS = ("pretrained_model_name_or_path", "train_data_dir", "reg_data_dir", "network_weights")
+_PATHS = (
+    "dataset_config",
+    "network_weights",
+    "pretrained_model_name_or_path",
+    "reg_data_dir",
+    "train_data_dir",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,7 +193,15 @@ def prepare(
 
 
 def _warn_of_prediction(config: TrainConfig, report: Reporter) -> None:
-    """A model that says it predicts v, trained to predict noise, only forgets what it knew."""
+    """A model that says it predicts v, trained to predict noise, only forgets what it knew. And where nothing
+    but noise is left there is nothing to predict (sd-scripts warns of it too: library/train_util.py,
+    ``verify_training_args``)."""
+    if config.zero_terminal_snr and not config.v_parameterization:
+        report.message(
+            "warning",
+            "zero_terminal_snr is made for models that predict v: at the last timestep nothing but noise is"
+            " left, and this training learns nothing from it. Remove it, unless you meant that.",
+        )
     found = inspect(Path(config.pretrained_model_name_or_path).expanduser())
     if found.prediction == "v" and not config.v_parameterization:
         report.message(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from loratui.advice.steps import count_config
 from loratui.dataset.checks import check
 from loratui.dataset.metadata_file import captions
 from loratui.dataset.scan import Source, scan_sources
@@ -42,6 +43,14 @@ def test_captions_and_tags(metadata: Path, folder: Path) -> None:
     lines = dict(captions(metadata, folder, ",", wildcards=True))
     assert lines[folder / "a.png"] == "a picture,red, tall\nsecond,red, tall"
     assert lines[folder / "ccc.png"] == ""  # there tags alone have no line to stand behind
+
+
+def test_in_json_names_it_beside_the_folder(metadata: Path, folder: Path) -> None:
+    flat = {"train_data_dir": str(folder), "in_json": str(metadata), "dataset_repeats": 2, "resolution": "64"}
+    flat |= {"train_batch_size": 2, "max_train_epochs": 1, "enable_bucket": True, "min_bucket_reso": 64}
+    counted = count_config(flat, "train_network")
+    assert (counted.train_images, counted.train_images_repeated, counted.total_steps) == (3, 6, 3)
+    assert not counted.problems
 
 
 def test_lines_of_json(tmp_path: Path, folder: Path) -> None:

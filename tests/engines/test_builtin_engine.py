@@ -39,16 +39,12 @@ def test_optimizers_and_schedules() -> None:
     assert "optimizer.schedule" in refused(optimizer=Optimizer(schedule="adafactor"))
 
 
-def test_zero_terminal_snr_goes_with_v_prediction_only() -> None:
-    key = "base.zero_terminal_snr"
-    assert key not in refused(base=Base(model="m", zero_terminal_snr=True, prediction="v"))
-    assert key in refused(base=Base(model="m", zero_terminal_snr=True, prediction="epsilon"))
-
-
 def test_settings_passed_on() -> None:
     assert "kohya.min_snr_gamma" not in refused(kohya={"min_snr_gamma": 5.0})
     assert "kohya.initial_step" not in refused(kohya={"initial_step": 3, "skip_until_initial_step": True})
-    assert "kohya.in_json" in refused(kohya={"in_json": "meta.json"})
+    assert "kohya.dataset_class" in refused(kohya={"dataset_class": "mine.Dataset"})
+    assert "kohya.deepspeed" not in refused(kohya={"deepspeed": False})  # as the script has it anyway
+    assert "kohya.in_json" in refused(kohya={"in_json": "no/such.json"})
     assert "kohya.random_crop" in refused(kohya={"random_crop": True})
 
 

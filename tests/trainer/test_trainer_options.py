@@ -42,6 +42,7 @@ def known() -> dict[bool, list[float]]:
         {"max_token_length": 150},
         {"v_parameterization": True, "scale_v_pred_loss_like_noise_pred": True},
         {"v_parameterization": True, "zero_terminal_snr": True, "min_timestep": 900},
+        {"zero_terminal_snr": True, "min_timestep": 900},
     ],
 )
 def test_what_changes_the_loss_from_the_first_step(
