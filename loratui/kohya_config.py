@@ -31,6 +31,15 @@ CONFIG_SCRIPTS = (
     "hunyuan_image_train_network",
 )
 
+NEVER_READ = frozenset(
+    {
+        *("epoch", "noise_offset_type", "stop_text_encoder_training", "mem_eff_save"),
+        *("single_blocks_to_swap", "double_blocks_to_swap"),
+    }
+)
+"""Keys that kohya_ss' GUI writes into its config_lora-*.toml (kohya_gui/lora_gui.py), and sd-scripts passes
+over."""
+
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "float": (int, float),

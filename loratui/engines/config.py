@@ -198,6 +198,7 @@ def from_kohya(flat: Mapping[str, Any], source: str) -> Recipe:
     Keys without a setting of their own are kept under ``[kohya]``. Raises ``UserError`` for keys that
     no script has, values that do not fit, and layouts a recipe cannot say.
     """
+    flat = {key: value for key, value in flat.items() if key not in kohya_config.NEVER_READ}
     script = "sdxl_train_network" if "cache_text_encoder_outputs" in flat else "train_network"
     problems = [
         problem

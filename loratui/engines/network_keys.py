@@ -17,6 +17,9 @@ BESIDE = frozenset({"network_module", "network_args", "text_encoder_lr"})
 """Keys that ``[kohya]`` may hold though a recipe says part of the same in its own words."""
 _LORA_MODULES = frozenset(family.lora_module for family in FAMILIES.values())
 _CONVOLUTIONS = ("conv_dim", "conv_alpha")
+_NONE = "0"
+"""The ``conv_dim`` with which LyCORIS leaves the convolutions alone; without one it takes the rank
+(lycoris-lora 4.1.3, kohya.py, ``create_network``)."""
 
 
 def write(recipe: Recipe) -> dict[str, Any]:
@@ -63,7 +66,7 @@ def read(flat: Mapping[str, Any], source: str) -> tuple[dict[str, Any], dict[str
         said = ("algo",)
     elif module and module not in _LORA_MODULES:
         kept["network_module"] = module
-    if "network_module" not in kept and "conv_dim" in arguments:
+    if "network_module" not in kept and arguments.get("conv_dim", _NONE) != _NONE:
         said += _CONVOLUTIONS
         changes.setdefault("network.type", "locon")
         try:
@@ -107,7 +110,8 @@ def problems(recipe: Recipe) -> Iterator[Problem]:
         yield _no_list("kohya.network_args", given)
         return
     names = _by_name(given)
-    own = {name: "network.conv_rank and network.conv_alpha" for name in _CONVOLUTIONS if not module}
+    by_recipe = not module and names.get("conv_dim") != _NONE
+    own = {name: "network.conv_rank and network.conv_alpha" for name in _CONVOLUTIONS if by_recipe}
     if kind in OF_LYCORIS:
         own["algo"] = "network.type"
     for name in own.keys() & names.keys():

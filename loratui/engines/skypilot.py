@@ -26,7 +26,6 @@ GPUS: tuple[tuple[float, tuple[str, ...]], ...] = (
 """GiB that a training may take, and SkyPilot's names of GPUs that have it free, to be tried in this order."""
 
 _END = "LORATUI_RECIPE"
-_SECRET = re.compile(r"token|api_key|password|secret", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,7 @@ def gpus_for(gib: float | None) -> tuple[str, ...]:
 
 
 def task(recipe: Recipe, rental: Rental) -> str:
-    """The task's YAML. Raises ``UserError`` for files that cannot travel and for secrets in the recipe."""
-    refuse_secrets(recipe)
+    """The task's YAML. Raises ``UserError`` for files that cannot travel."""
     remote, mounts = carried(recipe)
     for local in mounts.values():
         _refuse_links(Path(local))
@@ -75,14 +73,6 @@ def carried(recipe: Recipe) -> tuple[Recipe, dict[str, str]]:
             changes[key], mounts[remote] = remote, str(path)
     ours = {"output.folder": None, "launch.machine_rank": 0}
     return change(recipe, {**changes, **ours}), mounts
-
-
-def refuse_secrets(recipe: Recipe) -> None:
-    """Raises ``UserError`` when a setting would carry a secret into the file."""
-    for key, value in recipe.kohya.items():
-        if _SECRET.search(key) and isinstance(value, str) and value and not key.endswith("_dir"):
-            said = "it is a secret, and would stand in the file."
-            raise UserError("", Problem(f"kohya.{key}", said, "Take it out of the recipe."))
 
 
 def _refuse_links(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from loratui.problems import Problem
@@ -22,6 +22,9 @@ PICKLED_SUFFIXES = frozenset({".ckpt", ".pt", ".pth", ".bin"})
 _ADDRESS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]{0,251}[A-Za-z0-9])?")
 """A host name or an IP address of either kind; nothing that a shell or an option parser could take amiss."""
 
+SECRETS: Mapping[str, str] = {"huggingface_token": "HF_TOKEN", "wandb_api_key": "WANDB_API_KEY"}
+"""Keys of sd-scripts that hold a secret, and the variables that say the same to the libraries behind."""
+
 _FILE_NAME = re.compile(r"[^\x00-\x1f\x7f/\\]{1,100}")
 
 
@@ -36,6 +39,7 @@ def check(recipe: Recipe) -> list[Problem]:
         *_training(recipe.training),
         *_output(recipe.output),
         *_launch(recipe.launch),
+        *_secrets(recipe),
     ]
 
 
@@ -153,3 +157,14 @@ def _launch(launch: Launch) -> Iterator[Problem]:
             f"{said}; {machines} machines must know where machine 0 is.",
             'Write its address, for example main_process_ip = "10.0.0.4" (hostname -I shows it there).',
         )
+
+
+def _secrets(recipe: Recipe) -> Iterator[Problem]:
+    """A recipe is copied into each run, shown, and carried to other machines."""
+    for key, variable in SECRETS.items():
+        if recipe.kohya.get(key):
+            yield Problem(
+                f"kohya.{key}",
+                "it is a secret, and a recipe is copied into each run's folder.",
+                f"Take the line out, and export {variable}=... before you start.",
+            )

@@ -10,6 +10,7 @@ import torch
 
 from loratui.dataset.captions import apply
 from loratui.problems import UserError, refusal
+from loratui.sample_prompts import Prompt
 from loratui.trainer.conditions import Conditions
 from loratui.trainer.config import TrainConfig
 from loratui.trainer.data import Item
@@ -17,7 +18,6 @@ from loratui.trainer.held import held_parts
 from loratui.trainer.latent_files import LatentFiles
 from loratui.trainer.latents import LatentCache, encode_pictures
 from loratui.trainer.loading import BaseModel
-from loratui.trainer.prompts import Prompt
 from loratui.trainer.report import Reporter
 from loratui.trainer.text_files import TextFiles, far_apart
 from loratui.trainer.together import Together

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from loratui import events
+from loratui.sample_prompts import Prompt
 from loratui.trainer.conditions import Conditions
 from loratui.trainer.config import TrainConfig
 from loratui.trainer.loading import BaseModel
-from loratui.trainer.prompts import Prompt
 from loratui.trainer.report import Reporter
 from loratui.trainer.sampling import decode, sample, sample_path, write_png
 from loratui.trainer.stopping import StopRequest

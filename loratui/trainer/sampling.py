@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from loratui.atomic import new_file
+from loratui.sample_prompts import Prompt
 from loratui.trainer.noise import TIMESTEPS
-from loratui.trainer.prompts import Prompt
 from loratui.trainer.text import Condition, predict, stack
 
 

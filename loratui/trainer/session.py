@@ -18,6 +18,7 @@ from loratui import events
 from loratui.atomic import ensure_writable
 from loratui.models.inspect import inspect
 from loratui.problems import Problem, UserError, refusal
+from loratui.sample_prompts import Prompt, read_prompts
 from loratui.trainer import checkpoints, data, lora_file, metadata, optimizers, state
 from loratui.trainer.ahead import Ahead
 from loratui.trainer.assembly import network_on, stepper_for
@@ -34,7 +35,6 @@ from loratui.trainer.loop import Training
 from loratui.trainer.objective import AverageLoss
 from loratui.trainer.options import Options, packs_unet
 from loratui.trainer.packing import weight_bytes
-from loratui.trainer.prompts import Prompt, read_prompts
 from loratui.trainer.randomness import seed_all
 from loratui.trainer.report import Reporter
 from loratui.trainer.schedule import Plan, plan

@@ -10,10 +10,10 @@ import torch
 
 from loratui.families import FAMILIES
 from loratui.lora_request import LoraFile, SheetRequest
+from loratui.sample_prompts import Prompt
 from loratui.trainer import noise
 from loratui.trainer.adapter import Adapter
 from loratui.trainer.loading import load
-from loratui.trainer.prompts import Prompt
 from loratui.trainer.sampling import decode, sample, write_png
 from loratui.trainer.text import Condition, encode
 

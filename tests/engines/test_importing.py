@@ -70,7 +70,29 @@ def test_a_gui_preset_is_read_with_the_types_of_config_toml(tmp_path: Path) -> N
     assert (recipe.steps.epochs, recipe.steps.batch_size) == (1, 3)
     assert recipe.kohya["xformers"] is True
     assert recipe.base.model == ""
-    assert [one.key for one in found.not_understood] == ["num_cpu_threads_per_process", "shiny_new_thing"]
+    assert [one.key for one in found.not_understood] == ["shiny_new_thing"]
+
+
+def test_kohya_ss_own_config_toml_is_read_as_sd_scripts_reads_it(tmp_path: Path) -> None:
+    """The GUI writes keys of its own into it, which sd-scripts never reads."""
+    path = tmp_path / "config_lora-20261124-101112.toml"
+    path.write_text(
+        'epoch = 10\nnoise_offset_type = "Original"\nnoise_offset = 0.05\nmax_train_steps = 900\n'
+        'pretrained_model_name_or_path = "m.safetensors"\ntrain_data_dir = "pics"\n'
+    )
+    found = importing.read(path)
+    assert not found.not_understood
+    assert (found.recipe.steps.target, found.recipe.steps.epochs) == (900, None)
+    assert "epoch" not in found.recipe.kohya
+
+
+def test_a_secret_in_a_config_is_neither_kept_nor_shown(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('train_data_dir = "pics"\nmax_train_epochs = 4\nwandb_api_key = "s3cr3t"\n')
+    found = importing.read(path)
+    assert [one.key for one in found.not_understood] == ["wandb_api_key"]
+    assert "WANDB_API_KEY" in found.not_understood[0].reason
+    assert "s3cr3t" not in repr(found)
 
 
 def test_a_text_encoder_rate_of_nothing_trains_none(tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ def test_a_diff_names_exactly_what_must_change(old: Recipe, new: Recipe) -> None
         (MINIMAL + "[training]\nresolution = [512]\n", "training.resolution", "length 2"),
         (MINIMAL + "[training]\nbucket_min = 768\n", "training.bucket_min", "bucket_min = 512"),
         (MINIMAL + '[optimizer]\narguments = ["x"]\n', "optimizer.arguments", "key=value"),
+        (MINIMAL + '[kohya]\nwandb_api_key = "x"\n', "kohya.wandb_api_key", "export WANDB_API_KEY="),
         ("base = 3\n", "base", "[base]"),
     ],
 )
