@@ -46,18 +46,23 @@ def plan(source: Path, datasets: Path, words: str = "") -> Arrangement | None:
     if not pictures:
         return None
     captions = {Path(name).stem + suffix for name in pictures for suffix in CAPTION_SUFFIXES} & entries
-    folder = datasets / mark(source)
-    subset = folder / f"{REPEATS}_{_safe(words) or _safe(source.name) or 'pictures'}"
+    words = _safe(words) or _safe(source.name) or "pictures"
+    folder = datasets / mark(source, words)
+    subset = folder / f"{REPEATS}_{words}"
     return Arrangement(source, folder, subset, (*pictures, *sorted(captions)), len(pictures))
 
 
 def make(arrangement: Arrangement) -> Path:
-    """Make the links that are missing, and return the folder to train on. What lies there stays.
+    """Make the links that are missing, and return the folder to train on. What else lies there stays, but for
+    links to what has left the source.
 
     Raises ``UserError`` when they cannot be made.
     """
     try:
         arrangement.subset.mkdir(parents=True, exist_ok=True)
+        for link in list(arrangement.subset.iterdir()):
+            if link.is_symlink() and not link.exists() and link.readlink().parent == arrangement.source:
+                link.unlink()
         for name in arrangement.names:
             link = arrangement.subset / name
             if not link.is_symlink() and not link.exists():
@@ -71,9 +76,11 @@ def make(arrangement: Arrangement) -> Path:
     return arrangement.folder
 
 
-def mark(source: Path) -> str:
-    """A folder name that stands for one folder of this machine and no other."""
-    number = hashlib.sha256(os.fsencode(source)).hexdigest()[:8]
+def mark(source: Path, words: str = "") -> str:
+    """A folder name that stands for one folder of this machine and no other; with ``words``, for it under
+    these words, since a folder with two of them would hold every picture twice."""
+    what = os.fsencode(source) + (b"\0" + os.fsencode(words) if words else b"")
+    number = hashlib.sha256(what).hexdigest()[:8]
     return f"{_safe(source.name) or 'pictures'}-{number}"
 
 

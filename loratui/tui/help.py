@@ -53,8 +53,10 @@ class HelpScreen(TextScreen):
 
     def __init__(self, words: str, bindings: Sequence[Any]) -> None:
         parts: list[tuple[str, str]] = [(f"{flowing(words)}\n", ""), ("\nKeys\n", "bold")]
+        told: set[str] = set()
         for binding in bindings:
-            if isinstance(binding, Binding) and binding.tooltip:
+            if isinstance(binding, Binding) and binding.tooltip and binding.key not in told:
+                told.add(binding.key)  # the first one is the one that is obeyed
                 keys = binding.key.replace("question_mark", "?").replace("escape", "esc").replace(",", " ")
                 parts.append((f"  {keys:<12} ", "bold"))
                 parts.append((f"{binding.tooltip}\n", ""))

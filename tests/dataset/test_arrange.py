@@ -50,6 +50,22 @@ def test_a_second_time_adds_what_is_new_and_keeps_what_was_changed(plain: Path, 
     assert len(scan(folder).train_pictures) == 4
 
 
+def test_other_words_do_not_show_every_picture_twice(plain: Path, tmp_path: Path) -> None:
+    datasets = tmp_path / "datasets"
+    first, second = made(plain, datasets, "ohwx"), made(plain, datasets, "a dog")
+    assert {p.class_tokens for p in scan(second).train_pictures} == {"a dog"}
+    assert len(scan(first).train_pictures) == len(scan(second).train_pictures) == 3
+
+
+def test_what_left_the_source_leaves_the_links(plain: Path, tmp_path: Path) -> None:
+    folder = made(plain, tmp_path / "datasets")
+    (plain / "0.png").unlink()
+    (folder / f"{arrange.REPEATS}_ohwx" / "mine.txt").symlink_to(tmp_path / "elsewhere" / "mine.txt")
+    made(plain, tmp_path / "datasets")
+    names = sorted(path.name for path in (folder / f"{arrange.REPEATS}_ohwx").iterdir())
+    assert names == ["0.txt", "1.png", "1.txt", "2.png", "2.txt", "mine.txt"]
+
+
 def test_folders_of_one_name_do_not_mix(plain: Path, tmp_path: Path) -> None:
     other = tmp_path / "elsewhere" / plain.name
     other.mkdir(parents=True)

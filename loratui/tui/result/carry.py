@@ -2,69 +2,24 @@
 
 from __future__ import annotations
 
-import ipaddress
-import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from loratui import builtin_support
-from loratui.tui.text import plain
-
-_SSH_PORT = "22"
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """This machine, as a person reaches it over SSH."""
-
-    user: str
-    host: str
-    port: str
-
-
-_MAPPED = (("RUNPOD_PUBLIC_IP", "RUNPOD_TCP_PORT_22"), ("PUBLIC_IPADDR", "VAST_TCP_PORT_22"))
-"""Where a rental tells the address and the port that lead to a container's port 22: RunPod
-(docs.runpod.io/pods/references/environment-variables), vast.ai (docs.vast.ai, docker environment)."""
-
-
-def machine(environment: Mapping[str, str], user: str, name: str) -> Machine | None:
-    """The machine a person has logged in to; None when they sit at it. What a rental tells goes first: inside
-    a container, sshd sees another port than the one reached from outside.
-
-    ``SSH_CONNECTION`` is "client address, client port, server address, server port" (ssh(1)). The server's
-    address is used where all the world can reach it, else the machine's ``name``: a private one is of no use
-    elsewhere.
-    """
-    for address_name, port_name in _MAPPED:
-        host, port = environment.get(address_name, ""), environment.get(port_name, "")
-        if host and port.isdecimal():
-            return Machine(user, host, port)
-    parts = environment.get("SSH_CONNECTION", "").split()
-    if len(parts) != 4:
-        return None
-    try:
-        address = ipaddress.ip_address(parts[2])
-    except ValueError:
-        return None
-    host = name or parts[2]
-    if address.is_global:
-        host = f"[{address}]" if address.version == 6 else str(address)
-    return Machine(user, host, parts[3] if parts[3].isdecimal() else _SSH_PORT)
+from loratui.tui.reached import SSH_PORT, Machine, quoted, scp_port
 
 
 def scp(path: Path, at: Machine | None) -> str:
     """What to type on one's own computer to get the file; empty without SSH."""
     if at is None:
         return ""
-    port = f" -P {at.port}" if at.port != _SSH_PORT else ""
-    return f"scp{port} {quoted(f'{at.user}@{at.host}:{path}')} ."
+    return f"scp{scp_port(at)} {quoted(f'{at.user}@{at.host}:{path}')} ."
 
 
 def other_ways(path: Path, at: Machine | None, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """(what for, the line to type), for when scp will not do."""
     if at is not None:
-        ssh = f" -e 'ssh -p {at.port}'" if at.port != _SSH_PORT else ""
+        ssh = f" -e 'ssh -p {at.port}'" if at.port != SSH_PORT else ""
         line = f"rsync -P{ssh} {quoted(f'{at.user}@{at.host}:{path}')} ."
         yield "there: goes on where a broken connection left off", line
     if "RUNPOD_POD_ID" in environment:
@@ -101,8 +56,3 @@ def beside(path: Path, ending: str = "") -> str:
     """The file's name, or one like it, for a command in its folder."""
     name = f"{path.stem}{ending}{path.suffix}"
     return quoted(f"./{name}" if name.startswith("-") else name)
-
-
-def quoted(text: str) -> str:
-    """For a shell, on one line."""
-    return shlex.quote(plain(text))

@@ -15,7 +15,7 @@ from textual.worker import get_current_worker
 from loratui.places import expanded
 from loratui.runs.store import Run, read_run_file
 from loratui.runs.view import RunView
-from loratui.tui import text
+from loratui.tui import reached, text
 from loratui.tui.result import carry, words
 from loratui.tui.result.files import Looked, Saved, look, saved_files
 from loratui.tui.training import about
@@ -56,7 +56,7 @@ class ResultScreen(Screen[None]):
             run.id,
             recipe.dataset.trigger if recipe else "",
             base_model(recipe.base.model) if recipe else "",
-            this_machine(),
+            reached.this_machine(),
             os.environ,
         )
 
@@ -149,15 +149,3 @@ def base_model(named: str) -> str:
     """The base model's path where it lies on this machine; empty for a name on the hub."""
     path = expanded(named)
     return str(path.absolute()) if named and path.exists() else ""
-
-
-def this_machine() -> carry.Machine | None:
-    """Where a person has to copy from; None when they sit at it."""
-    import getpass
-    import socket
-
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        user = "root" if os.getuid() == 0 else "USER"
-    return carry.machine(os.environ, user, socket.gethostname())

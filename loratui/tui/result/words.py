@@ -9,8 +9,8 @@ from textual.content import Content
 
 from loratui.tui import text
 from loratui.tui.glyphs import glyphs
+from loratui.tui.reached import Machine, quoted
 from loratui.tui.result import carry
-from loratui.tui.result.carry import Machine
 from loratui.tui.result.files import Looked, Saved
 from loratui.tui.widgets.rows import Row
 
@@ -174,7 +174,7 @@ def _next(saved: Saved, looked: Looked, around: Around) -> Iterator[tuple[str, s
         yield f"  {purpose}\n", "$text-muted"
         yield f"    {command}\n", ""
     yield "\nNext, on this machine, in its folder\n", "bold"
-    yield f"    cd {carry.quoted(str(saved.path.parent))}\n", ""
+    yield f"    cd {quoted(str(saved.path.parent))}\n", ""
     family = looked.info.family if looked.info else None
     for purpose, command in carry.commands(saved.path, around.run_id, around.base, family):
         yield f"  {purpose}\n", "$text-muted"

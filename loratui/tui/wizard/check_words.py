@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from textwrap import fill
+
 from textual.content import Content
 
 from loratui.dataset.bucket_picture import bars, boxes
@@ -10,7 +13,7 @@ from loratui.dataset.checks import Report
 from loratui.dataset.finding import Finding
 from loratui.dataset.probing import Progress
 from loratui.tui.glyphs import glyphs
-from loratui.tui.text import clip, clip_path, number, plain
+from loratui.tui.text import clip, clip_path, number, plain, squeeze
 
 Part = tuple[str, str]
 _COLOURS = {"error": "$error", "warning": "$warning", "info": "$text-muted"}
@@ -30,10 +33,20 @@ def summary(
     if drawn and left >= len(drawn) + 1 + min(3, len(findings)):
         lines += [[("", "")], *([(f" {line}", "$text-muted")] for line in drawn)]
         left -= len(drawn) + 1
-    for finding in findings[: max(0, left - 1)]:
-        sign = _sign(finding)
-        lines.append([(clip(f"  {sign} {plain(finding.message)}", width), _COLOURS[finding.severity])])
-    return _joined(lines)
+    return _joined([*lines, *_first(findings, left - 1, width)])
+
+
+def _first(findings: Sequence[Finding], rows: int, width: int) -> list[list[Part]]:
+    """As many findings as ``rows`` have room for: whole ones while every other one still gets a row."""
+    lines: list[list[Part]] = []
+    for at, finding in enumerate(findings[: max(0, rows)]):
+        waiting = min(len(findings), rows) - at - 1
+        words = squeeze(plain(finding.message), width - 4, max(1, min(3, rows - len(lines) - waiting)))
+        said = fill(words, width, initial_indent=f"  {_sign(finding)} ", subsequent_indent="    ")
+        lines += [[(row, _COLOURS[finding.severity])] for row in said.split("\n")]
+        if len(lines) >= rows:
+            break
+    return lines[: max(0, rows)]
 
 
 def _verdict(report: Report, progress: Progress | None, stopped: bool) -> list[Part]:
@@ -54,12 +67,15 @@ def _verdict(report: Report, progress: Progress | None, stopped: bool) -> list[P
 
 def _list(report: Report, width: int) -> list[list[Part]]:
     signs = {"yes": (glyphs().fine, "$success"), "no": (glyphs().wrong, "$error"), "open": ("?", "")}
+    half = width // 2
     cells: list[Part] = []
     for item in checklist(report):
         sign, colour = signs[item.answer]
         detail = f": {item.detail}" if item.detail else ""
-        cells.append((f"  {sign} {item.words}{detail}", colour))
-    half = width // 2
+        cell = f"  {sign} {item.words}{detail}"
+        if len(cell) > half - 1 and item.detail[:1].isdigit():
+            cell = f"  {sign} {item.words}: {item.detail.partition(' ')[0]}"
+        cells.append((cell, colour))
     if half < 38:
         return [[cell] for cell in cells]
     return [

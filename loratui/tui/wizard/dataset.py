@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -10,6 +13,7 @@ from textual.content import Content
 from loratui.places import expanded
 from loratui.problems import Problem
 from loratui.tui.glyphs import glyphs
+from loratui.tui.reached import bring, this_machine
 from loratui.tui.text import clip, number, plain, sentence
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.line import Line
@@ -30,12 +34,12 @@ class DatasetPane(StepPane):
     NUMBER = 2
     QUESTION = "Where are the pictures?"
     HELP_TEXTS = {
-        "": "The trainer looks into one folder that holds folders of pictures named like 10_name:\n"
+        "": "A plain folder of pictures: Enter arranges it out of links, and it stays as it is.\n"
+        "A .zip or .tar is unpacked beside it. Or a folder that holds folders named like 10_name:\n"
         "10 is how often each picture is shown in an epoch, name is the caption of those without one.\n"
-        "Captions lie beside the pictures: cat.png and cat.txt.",
-        "dataset-folder": "The folder that holds folders named like 10_name, not 10_name itself.\n"
-        "10 is how often each picture is shown in an epoch.\n"
-        "Captions lie beside the pictures: cat.png and cat.txt.",
+        "Captions lie beside the pictures: cat.png and cat.txt. ctrl+t writes and mends them.",
+        "dataset-regularization": "Pictures of the same kind without what is taught: they keep the model"
+        " from forgetting it.\nMost LoRAs do without. A folder that holds folders named like 1_dog.",
     }
 
     BINDINGS = [
@@ -67,7 +71,7 @@ class DatasetPane(StepPane):
             "dataset.folder",
             "Folder",
             self.state.text("dataset.folder"),
-            placeholder="the folder that holds 10_name folders",
+            placeholder="a folder of pictures, or one of 10_name folders",
         )
         yield Field(
             "dataset.regularization",
@@ -159,6 +163,8 @@ class DatasetPane(StepPane):
         dataset = self.state.dataset
         if self.state.wanted_dataset is not None:
             return Content("  reading the folder" + glyphs().more)
+        if not self.state.recipe.dataset.folder:
+            return Content.assemble((_nothing_yet(), "$text-muted"))
         if not isinstance(dataset, DatasetFacts):
             return Content("")
         scan, signs = dataset.scan, glyphs()
@@ -205,8 +211,10 @@ class DatasetPane(StepPane):
 
     def action_mend(self) -> None:
         """Open the screens that mend the set."""
-        folder = self.state.recipe.dataset.folder
-        if folder:
+        folder, found = self.state.recipe.dataset.folder, self.state.dataset
+        if isinstance(found, Problem) and folder and not expanded(folder).exists():
+            self.show_problem(found)
+        elif folder:
             from loratui.tui.dataset.menu import MendMenu
 
             self.app.push_screen(MendMenu(expanded(folder)), self._mended)
@@ -243,3 +251,16 @@ class DatasetPane(StepPane):
         field.put(made)
         self.state.set("dataset.folder", made)
         self.post_message(self.Changed())
+
+
+def _nothing_yet() -> str:
+    """What can be named, and how it gets here."""
+    words = "  Nothing in it is changed. A .zip or .tar will do too."
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # it was deleted
+        here = Path.home()
+    line = bring(here if os.access(here, os.W_OK) else Path.home(), this_machine())
+    if line:
+        words += f"\n  Still on your own computer? Type there, with the name of their folder:\n    {line}"
+    return words

@@ -16,16 +16,24 @@ BINDINGS: list[BindingType] = [
         Binding(str(n), f"jump({n})", name, id=f"wizard.step{n}", tooltip=f"Go to {name}")
         for n, name in enumerate(STEPS, start=1)
     ),
-    Binding("c", "config", "config", id="wizard.config", tooltip="Show config.toml and the command (Review)"),
-    Binding("y", "copy", "copy", id="wizard.copy", tooltip="Copy the command (on Review; OSC 52)"),
-    Binding("w", "queue", "queue", id="wizard.queue", tooltip="Let it wait in the queue (on Review)"),
-    Binding("d", "fetch", "download", id="wizard.fetch", tooltip="Download the model (on Review)"),
+    Binding("c", "config", "config", id="wizard.config", tooltip="Show config.toml and the command"),
+    Binding("y", "copy", "copy", id="wizard.copy", tooltip="Copy the command that does the same (OSC 52)"),
+    Binding("w", "queue", "queue", id="wizard.queue", tooltip="Let it wait in the queue"),
+    Binding("d", "fetch", "download", id="wizard.fetch", tooltip="Download the base model"),
     Binding("question_mark,f1", "help", "help", id="wizard.help", tooltip="Explain the focused field"),
     Binding("ctrl+n", "fresh", "start empty", id="wizard.fresh", tooltip="Forget this draft, start empty"),
     Binding("q", "leave", "quit", id="wizard.quit", tooltip="Quit; the draft is kept"),
 ]
 
+_OF_REVIEW = {"wizard.config", "wizard.copy", "wizard.queue", "wizard.fetch"}
 _DATASET = STEPS.index("Dataset") + 1
+
+
+def obeyed(step: int) -> list[BindingType]:
+    """Those that do something on a step."""
+    return [
+        one for one in BINDINGS if step == REVIEW or not (isinstance(one, Binding) and one.id in _OF_REVIEW)
+    ]
 
 
 def shown(

@@ -12,7 +12,7 @@ from textual.widgets import Input
 from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line
 from loratui.tui.wizard import rail
-from loratui.tui.wizard.keys import shown
+from loratui.tui.wizard.keys import obeyed, shown
 from loratui.tui.wizard.lookups import Lookups
 from loratui.tui.wizard.message import MessageLine
 from loratui.tui.wizard.opening import Opening
@@ -155,5 +155,5 @@ class StepsScreen(Screen[None]):
     def action_help(self) -> None:
         from loratui.tui.help import HelpScreen
 
-        bindings = [*type(self.pane).BINDINGS, *self.BINDINGS]
+        bindings = [*type(self.pane).BINDINGS, *obeyed(self._step)]
         self.app.push_screen(HelpScreen(self.pane.help_for(self.focused), bindings))
