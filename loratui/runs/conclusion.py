@@ -33,6 +33,8 @@ def conclude(
     killed = out_of_memory is not None and not stop.asked and code != 0
     if killed or (ending_signal(code) == signal.SIGKILL and not stop.asked):
         progress.add(out_of_memory or Hint("oom_ram", "fatal", "the trainer was killed (SIGKILL)"))
+    elif not stop.asked and not progress.fatal_hint and (hint := hint_rules.ended_by(ending_signal(code))):
+        progress.add(hint)
     file_problem = _file_problem(final, inspect)
     facts = Facts(
         exit_code=-signal.SIGTERM if stop.asked and progress.ended_by_stop else code,

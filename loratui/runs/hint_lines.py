@@ -27,6 +27,8 @@ _HEAD = re.compile(
     r"\s*(?:INFO|WARNING|ERROR|CRITICAL)(?::[\w.]+:|\s*:\s*|\s+)"
 )
 _SOURCE = re.compile(r"\s{2,}\w+\.py:\d+\s*$")
+# The same behind a message as long as rich's column is wide
+_CLOSE_SOURCE = re.compile(r" \w+\.py:\d+\s*$")
 _CONTINUATION = re.compile(r"^ {18,}\S")
 # A progress bar ends in no line break, so what is printed next stands behind it
 _BAR_ALONE = re.compile(r"(?:[^|]{0,80}\|[^|]{0,400}\| *\d+/\d+ |\d+it )\[[^\]]{0,200}\]")
@@ -147,6 +149,8 @@ class Lines:
             if told := _TOLD.match(self._logical):
                 yield f"Exception: {told[1]}"
             return
+        if head and bare is text:
+            bare = _CLOSE_SOURCE.sub("", text)
         line = (bare[head.end() :] if head else bare)[:_LOGICAL_LINE]
         was_cut, self._was_cut = self._was_cut, len(text) in _TERMINAL_WIDTHS
         line = line if self._was_cut else line.rstrip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping, Sequence
 from statistics import median
 
@@ -127,3 +128,23 @@ def gpu_shared(held_by_others: int, total: int) -> Hint | None:
     return Hint(
         "gpu_shared", "warning", f"{held_by_others / 2**30:.1f} of {total / 2**30:.1f} GiB is held by others"
     )
+
+
+_BY_SIGNAL: Mapping[str, str] = {
+    "sig_segv": "SEGV ABRT BUS ILL FPE SYS TRAP",
+    "sig_term": "TERM HUP QUIT USR1 USR2 ALRM VTALRM PROF PIPE",
+    "resource_limit": "XCPU XFSZ",
+}
+
+
+def ended_by(number: int) -> Hint | None:
+    """A hint for the signal that ended a trainer which left no word about it: one without a launcher. None
+    for those that somebody means (SIGINT), or whose cause is not known from the signal alone."""
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return None
+    for key, names in _BY_SIGNAL.items():
+        if name.removeprefix("SIG") in names.split():
+            return Hint(key, "fatal", f"the trainer was ended by {name}")
+    return None

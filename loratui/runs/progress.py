@@ -64,6 +64,7 @@ class Progress:
         self.state_saved = False
         self.last_error = ""
         self.fatal_hint = ""
+        self._fatal_key = ""
         self._is_general = False
         """The fatal hint says where something failed, and another would say more."""
         self.rates: dict[str, float] = {}
@@ -154,11 +155,16 @@ class Progress:
         row = hints.rule_for(hint)
         ends = hint.severity == "fatal" or hint.key == _INTERRUPTED
         is_general = row is not None and row.is_general
-        if ends and (not self.fatal_hint or (self._is_general and not is_general)):
+        if ends and (not self.fatal_hint or (self._is_general and not is_general) or self._explains(hint)):
             own = isinstance(self._reader, BuiltinReader) and self.last_error.startswith(hint.line[:-1])
             # The builtin trainer's own sentence names file, value and the way out
             self.fatal_hint = self.last_error if own else f"{row.cause} {row.fix}" if row else hint.line
-            self._is_general = is_general
+            self._is_general, self._fatal_key = is_general, hint.key
+
+    def _explains(self, hint: Hint) -> bool:
+        """Whether this is the cause of what was taken for the cause so far."""
+        row = hints.rule(self._fatal_key)
+        return row is not None and hint.key in row.unless
 
     def read_output(self) -> bool:
         """Take in what the trainer has printed since. Returns whether there may be more to take."""

@@ -20,6 +20,9 @@ _SIGNALS = {
     signal.SIGABRT: "aborted in native code (SIGABRT): a broken binary package, or a driver fault",
     signal.SIGBUS: "crashed (SIGBUS): shared memory or the disk ran out",
     signal.SIGILL: "crashed (SIGILL): a package was built for another processor",
+    signal.SIGFPE: "crashed in native code (SIGFPE): a broken binary package",
+    signal.SIGXCPU: "used up the CPU time that this shell or job allows (SIGXCPU)",
+    signal.SIGXFSZ: "wrote a file larger than this shell or job allows (SIGXFSZ)",
 }
 
 

@@ -147,3 +147,18 @@ def test_a_recorded_terminal_is_read_by_what_it_showed() -> None:
     whole = diagnose([[cast]])
     assert (whole.verdict, whole.step, whole.total_steps, whole.loss) == ("finished", 40, 40, 0.12)
     assert diagnose([[cast[at : at + 200] for at in range(0, len(cast), 200)]]) == whole
+
+
+@pytest.mark.parametrize(
+    ("number", "key"),
+    [(11, "sig_segv"), (5, "sig_segv"), (1, "sig_term"), (10, "sig_term"), (24, "resource_limit")],
+)
+def test_a_signal_alone_tells_something(number: int, key: str) -> None:
+    hint = hint_rules.ended_by(number)
+    assert hint is not None
+    assert (hint.key, hint.severity) == (key, "fatal")
+
+
+@pytest.mark.parametrize("number", [0, 2, 9, 99])
+def test_a_signal_that_alone_tells_nothing(number: int) -> None:
+    assert hint_rules.ended_by(number) is None

@@ -24,6 +24,7 @@ torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 9.00 GiB.""",
     "win_pagefile": "OSError: [WinError 1455] The paging file is too small for this operation to complete",
     "oom_ram": "train.sh: line 3:  4242 Killed                  accelerate launch train_network.py",
     "sig_segv": "Fatal Python error: Segmentation fault",
+    "resource_limit": "OSError: [Errno 27] File too large: '/out/hero.safetensors'",
     "sig_term": "torch.distributed.elastic.multiprocessing.api.SignalException: Process 9 got signal: 15",
     "user_stop": 'Traceback (most recent call last):\n  File "x.py", line 1, in f\nKeyboardInterrupt',
     "nan_latents": "RuntimeError: NaN detected in latents: /data/10_cat/7.png",
@@ -38,6 +39,7 @@ torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 9.00 GiB.""",
     os.makedirs(args.output_dir, exist_ok=True)
   File "<frozen os>", line 225, in makedirs
 FileNotFoundError: [Errno 2] No such file or directory: '/sys/out'""",
+    "module_shadowed": "ModuleNotFoundError: No module named 'networks.lora'; 'networks' is not a package",
     "mod_lion": "ImportError: No lion_pytorch / lion_pytorch",
     "mod_prodigy": "ModuleNotFoundError: No module named 'prodigyplus'",
     "mod_bnb": "AttributeError: No AdEMAMix8bit. The version of bitsandbytes installed seems to be old.",
@@ -121,6 +123,9 @@ ValueError: not enough values to unpack (expected 2, got 1)""",
     "config_key": "voluptuous.error.MultipleInvalid: extra keys not allowed @ data['datasets'][0]['batchsize']",
     "config_syntax": "toml.decoder.TomlDecodeError: invalid literal for int() with base 0 (line 7 column 1)",
     "bad_cli_arg": "flux_train_network.py: error: unrecognized arguments: --blocks_to_swop 3",
+    "state_broken": """  File "/opt/sd/train_network.py", line 12, in resume_from_local_or_hf_if_specified
+    accelerator.load_state(args.resume)
+safetensors_rust.SafetensorError: Error while deserializing header: invalid JSON in header""",
     "weights_only": "_pickle.UnpicklingError: Weights only load failed. This file can still be loaded",
     "net_weights_missing": """  File "/opt/sd/networks/lora.py", line 1102, in load_weights
     weights_sd = load_file(file)

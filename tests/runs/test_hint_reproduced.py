@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from loratui.events import PREFIX, Ended, Message, encode
 from loratui.runs.diagnose import diagnose
 from tests.support.reproduced import FOLDER, Failure, failures
 
@@ -19,18 +18,3 @@ def test_the_first_hint_is_the_cause(failure: Failure) -> None:
     key = "nan_latents" if first.key == "loss_nan" and first.cause.startswith(_NAN_WORDS) else first.key
     assert key == failure.key, [hint.key for hint in found.hints]
     assert found.verdict in ("failed", "stopped")
-
-
-BUILTIN = [
-    tuple(line.split(" | ", 1)) for line in (FOLDER / "builtin.txt").read_text(encoding="utf-8").splitlines()
-]
-
-
-@pytest.mark.parametrize(("key", "text"), BUILTIN)
-def test_what_the_builtin_trainer_refuses_is_named(key: str, text: str) -> None:
-    """Its own sentences, from runs with the same faults."""
-    said = PREFIX.encode() + encode(Message("error", text)) + b"\n"
-    found = diagnose([[said + PREFIX.encode() + encode(Ended("failed", 0)) + b"\n"]])
-    assert [hint.key for hint in found.hints] == [key]
-    assert found.verdict == "failed"
-    assert found.hints[0].line.rstrip("\u2026") in text

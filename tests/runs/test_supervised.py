@@ -153,14 +153,24 @@ def test_a_lora_that_does_something_gets_no_such_hint(begin: Begin, verdict: Ver
     assert verdict(run).reason == "All 1 steps are done and the LoRA file is whole."
 
 
-def test_a_trainer_killed_from_outside(begin: Begin, verdict: Verdict, until: Until) -> None:
+@pytest.mark.parametrize(
+    ("number", "words", "key"),
+    [
+        (signal.SIGKILL, "memory (system RAM)", "oom_ram"),
+        (signal.SIGXCPU, "CPU time", "resource_limit"),
+    ],
+)
+def test_a_trainer_ended_from_outside(
+    begin: Begin, verdict: Verdict, until: Until, number: signal.Signals, words: str, key: str
+) -> None:
     run = begin(PATIENT)
     status = running(run, until)
     assert status.trainer is not None
-    os.kill(status.trainer.pid, signal.SIGKILL)
+    os.kill(status.trainer.pid, number)
     status = verdict(run)
-    assert (status.state, status.exit_code) == ("failed", -9)
-    assert "memory (system RAM)" in status.reason
+    assert (status.state, status.exit_code) == ("failed", -number)
+    assert words in status.reason
+    assert [event.key for event in events(run) if isinstance(event, Hint)] == [key]
 
 
 def test_a_stop_saves_and_can_be_resumed(
