@@ -79,6 +79,15 @@ _OF_TORCH = frozenset(
 )
 """Others that need nothing but their name; here letter case counts."""
 
+ELEMENTWISE = frozenset(
+    fact.path
+    for fact in _TABLE
+    if fact.module in ("torch", "lion_pytorch", "dadaptation", "prodigyopt", "schedulefree")
+) | {f"torch.optim.{name}" for name in _OF_TORCH}
+"""Paths of those that treat every element alike, or by sums over all: it is the same to them how a network's
+values are cut into tensors. Read in torch 2.13, lion-pytorch 0.2.5, dadaptation 3.2, prodigyopt 1.1.2 and
+schedulefree 1.4.1."""
+
 _PACKAGES = {
     "bitsandbytes": "bitsandbytes",
     "lion_pytorch": "lion-pytorch",

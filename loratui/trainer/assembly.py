@@ -14,6 +14,7 @@ from loratui.problems import Problem
 from loratui.trainer import lora_file, optimizers
 from loratui.trainer.blocks import block_number
 from loratui.trainer.config import ConfigRefusedError, TrainConfig
+from loratui.trainer.flat import Flat
 from loratui.trainer.held import held_parts
 from loratui.trainer.loading import BaseModel
 from loratui.trainer.lora_layer import Dropout
@@ -144,6 +145,9 @@ def stepper_for(
     scaled = accelerator.scaler is not None
     made = optimizers.create(config, chosen, list(groups.values()), scaled=scaled)
     optimizer = accelerator.prepare(made)
+    # With module_dropout other weights are without a gradient in each step.
+    drops = float(config.network_arguments.get("module_dropout") or 0) > 0
+    flat = Flat(made) if chosen.joins and not drops else None
     base_rates = [group["lr"] for group in groups.values()]
     return Stepper(
         config,
@@ -155,4 +159,5 @@ def stepper_for(
         Diffusion.of(config, accelerator.device),
         tuple(groups),
         Together.of(accelerator),
+        flat,
     )

@@ -265,7 +265,7 @@ class Training:
             self.step + self.schedule_offset,
             list(self.telling.average.losses),
         )
-        state.save(path, self.stepper.network, self.stepper.optimizer, progress)
+        state.save(path, self.stepper.network, self.stepper.optimizer_state(), progress)
         self.report.emit(events.StateSaved(str(path), self.step, epoch))
         return path
 

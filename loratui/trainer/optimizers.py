@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from loratui.builtin_optimizers import OptimizerFact
+from loratui.builtin_optimizers import ELEMENTWISE, OptimizerFact
 from loratui.problems import Problem, nearest
 from loratui.trainer import without_compiler
 from loratui.trainer.config import ConfigRefusedError, TrainConfig
@@ -33,6 +33,13 @@ class Chosen:
     def sets_own_rate(self) -> bool:
         """Adafactor with relative_step works out its own learning rate (arXiv:1804.04235, section 7)."""
         return bool(self.arguments.get("relative_step"))
+
+    @property
+    def joins(self) -> bool:
+        """Whether its weights may be parts of one tensor, and it is the quicker for it (``flat``)."""
+        # Of a few elements of each weight, Prodigy's slice_p would take others.
+        as_they_are = self.arguments.get("slice_p", 1) == 1 and not self.arguments.get("differentiable")
+        return self.fact.path in ELEMENTWISE and as_they_are
 
     @property
     def words(self) -> str:

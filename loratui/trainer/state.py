@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,14 +38,15 @@ class Progress:
     """Behind the average loss."""
 
 
-def save(folder: Path, network: Network, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
-    """Write a state folder whole. Raises ``UserError`` when the disk refuses."""
+def save(folder: Path, network: Network, optimizer: Mapping[str, Any], progress: Progress) -> None:
+    """Write a state folder whole; ``optimizer`` is its ``state_dict``. Raises ``UserError`` when the disk
+    refuses."""
     from safetensors.torch import save_file
 
     with new_folder(folder) as temporary, _as_os_errors():
         tensors = {name: tensor.cpu().contiguous() for name, tensor in network.stored().items()}
         save_file(tensors, temporary / "lora.safetensors")
-        torch.save(optimizer.state_dict(), temporary / "optimizer.pt")
+        torch.save(optimizer, temporary / "optimizer.pt")
         generators = {"cpu": torch.get_rng_state()}
         for number in range(torch.cuda.device_count()):
             generators[f"cuda{number}"] = torch.cuda.get_rng_state(number)

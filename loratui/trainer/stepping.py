@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from loratui.trainer import noise, objective
 from loratui.trainer.config import TrainConfig
+from loratui.trainer.flat import Flat, norm_of
 from loratui.trainer.network import Network
 from loratui.trainer.optimizers import rate_in_use, rates_found
 from loratui.trainer.rates import Rates
@@ -116,6 +117,8 @@ class Stepper:
     groups: Sequence[str]
     """Names of the optimizer's parameter groups."""
     together: Together = field(default_factory=Together)
+    flat: Flat | None = None
+    """Where the optimizer's weights are joined."""
 
     @property
     def can_be_late(self) -> bool:
@@ -153,11 +156,11 @@ class Stepper:
             # Not sooner: all processes must come as far as here, or wait for ever.
             if not torch.stack(losses).isfinite().all():
                 raise NotFiniteError
-        self.together.average_gradients(self.network.parameters())
-        limit = self.config.max_grad_norm or math.inf
+        weights = self.flat.gathered() if self.flat else self.network.parameters()
+        self.together.average_gradients(weights)
         # accelerate's own function does these two, and imports torch.distributed.tensor for neither.
         self.accelerator.unscale_gradients()
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), limit, foreach=True)
+        norm = self._clipped(weights)
         scaler = self.accelerator.scaler
         # With fp16 the gradient scaler skips such a step and lowers its scale, while there is room below it.
         if check and not norm.isfinite() and (scaler is None or scaler.get_scale() < 1):
@@ -170,6 +173,11 @@ class Stepper:
         self._limit_norms()
         found = rates_found(self.optimizer) or in_use
         return Pending(losses, norm, rates, found, skipped, check)
+
+    def optimizer_state(self) -> dict[str, Any]:
+        """What a state holds of the optimizer, weight by weight."""
+        found: dict[str, Any] = (self.flat or self.optimizer).state_dict()
+        return found
 
     def loss(self, fed: Fed) -> Tensor:
         """The scalar that is minimised."""
@@ -204,6 +212,15 @@ class Stepper:
         if config.debiased_estimation_loss:
             weights = weights * objective.debiased_weights(ratios, v_parameterization=v)
         return weights
+
+    def _clipped(self, weights: Sequence[nn.Parameter]) -> Tensor:
+        """The norm of all gradients before they are brought down to max_grad_norm."""
+        limit = self.config.max_grad_norm or math.inf
+        if self.flat is None:
+            return nn.utils.clip_grad_norm_(weights, limit, foreach=True)
+        norm = norm_of(weights)
+        nn.utils.clip_grads_with_norm_(weights, limit, norm, foreach=True)
+        return norm
 
     def _limit_norms(self) -> None:
         """After every pass, as sd-scripts does (train_network.py:1459): start weights above the limit are
