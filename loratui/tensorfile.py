@@ -157,7 +157,6 @@ def _refuse_other_formats(start: bytes) -> None:
         raise _UnsoundError(
             "this is a pickled checkpoint or an archive, which can run any code when opened.",
             "Use the .safetensors version of this model.",
-            "weights_only",
         )
     if start.startswith(b"GGUF"):
         raise _UnsoundError(

@@ -19,7 +19,7 @@ from loratui.trainer.config_file import load_config
     ("cause", "changes"),
     [
         ("option_conflict", {"learning_rte": 1e-4}),
-        ("option_conflict", {"in_json": "meta.json"}),
+        ("option_conflict", {"deepspeed": True}),
         ("option_conflict", {"initial_step": 3}),
         ("setting_type", {"network_dim": "4"}),
         ("setting_missing", {"output_dir": None}),
@@ -55,12 +55,13 @@ def test_of_a_config(cause: str, changes: dict[str, Any], write_config: Any) -> 
 
 def test_of_a_file_that_is_not_what_it_should_be(tmp_path: Path, write_config: Any) -> None:
     files = {
-        "weights_only": b"PK\x03\x04 and more",
-        "st_corrupt": b"<!DOCTYPE html>",
-        "wrong_arch": b"GGUF and more",
+        "zip.safetensors": ("st_corrupt", b"PK\x03\x04 and more"),
+        "page.safetensors": ("st_corrupt", b"<!DOCTYPE html>"),
+        "gguf.safetensors": ("wrong_arch", b"GGUF and more"),
+        "pickle.ckpt": ("weights_only", b"PK\x03\x04 and more"),
     }
-    for cause, data in files.items():
-        path = tmp_path / f"{cause}.safetensors"
+    for name, (cause, data) in files.items():
+        path = tmp_path / name
         path.write_bytes(data)
         with pytest.raises(UserError) as refused:
             load_config(write_config(pretrained_model_name_or_path=str(path)))
