@@ -15,7 +15,9 @@ from loratui.events import Ended, Event, Hint, Message, Planned, Step
 from loratui.recipe import EngineName
 from loratui.runs import hint_rules, hints
 from loratui.runs.cleaning import clean
+from loratui.runs.quoted import Unquoted
 from loratui.runs.recordings import Recording, is_recording
+from loratui.runs.second_look import LogEnd
 
 Verdict = Literal["finished", "failed", "stopped", "incomplete"]
 
@@ -151,7 +153,9 @@ class _Log:
         self._matcher = hints.HintMatcher()
         self._found: list[tuple[Hint, int]] = []
         """Hints with the step they came after."""
+        self._unquoted = Unquoted()
         self._tail = b""
+        self._end = LogEnd()
         self._bar_step = 0
         self._lines = 0
         self._traceback_at: int | None = None
@@ -177,15 +181,18 @@ class _Log:
         self._in_order = False
 
     def feed(self, data: bytes) -> None:
-        for piece in data.splitlines(keepends=True) if b"\n" in data else [data]:
+        for piece in self._unquoted.feed(data):
             self._piece(piece)
 
     def close(self) -> None:
         """The log is over."""
         self.feed(b"\n")
+        for piece in self._unquoted.close():
+            self._piece(piece)
         self._found += [(hint, self._last_step) for hint in self._matcher.close()]
 
     def _piece(self, piece: bytes) -> None:
+        self._end.keep(piece)
         planned = False
         for name, reader in self._readers.items():
             for event in reader.feed(piece):
@@ -228,10 +235,18 @@ class _Log:
         found += [hint for hint in progress.hints if hint.key not in {other.key for other in found}]
         if progress.nan_at is not None and not any(hint.key in _NAN for hint in found):
             found.append(Hint("loss_nan", "fatal", f"step {progress.nan_at}: the loss is not a number"))
+        if not any(map(hints.is_cause, found)) and self._may_have_failed(found):
+            found += self._end.hints(found)
         ordered = _root_cause_first(found)
         step, total, loss = self._numbers()
         findings = tuple(_finding(hint, progress.nan_at) for hint in ordered)
         return Diagnosis(self._verdict(ordered), step, total, loss, findings)
+
+    def _may_have_failed(self, found: list[Hint]) -> bool:
+        """A run under way, or a log that ends well, needs no second look."""
+        if (verdict := self._verdict(found)) == "incomplete":
+            return not self._has_plan
+        return verdict == "failed"
 
     def _survived(self, hint: Hint, step: int) -> bool:
         """An exception that was caught: the run went on after it."""

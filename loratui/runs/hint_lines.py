@@ -20,7 +20,7 @@ _PREFIX = re.compile(
     r"|\[[a-z][\w-]{1,24}\] (?!\d)|(?:[A-Z]\w{1,20} ){1,4}STD(?:ERR|OUT): )+"
 )
 # A frame of a traceback that was posted without its indentation
-_BARE_FRAME = re.compile(r'^File "[^"]+", line \d+, in ')
+_BARE_FRAME = re.compile(r'^File "[^"]+", line \d+, in\b')
 # A logger's head, as rich draws it or bare
 _HEAD = re.compile(
     r"^(?:\[?\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[^ ]*\s+|\d\d:\d\d:\d\d-\d{6}\s+)?"
@@ -35,7 +35,10 @@ _BAR_ALONE = re.compile(r"(?:[^|]{0,80}\|[^|]{0,400}\| *\d+/\d+ |\d+it )\[[^\]]{
 _BAR = re.compile(f"{_BAR_ALONE.pattern}(?=.)")
 # accelerate repeats a failure together with the whole command line
 _ECHO = re.compile(r"CalledProcessError: Command\b")
-_ECHO_END = re.compile(r"(?:returned non-zero exit status|died with <Signals\.)")
+_ECHO_END = re.compile(r"(?:returned +non-zero +exit +status|died +with +<Signals\.)")
+_ECHO_TAIL = 40
+# What was started, where it was no trainer
+_STARTED = re.compile(r"""CalledProcessError: Command \W{1,3}(?:[^'",\]]*[/\\])?([\w.+-]+?)(?:\.exe)?['"]""")
 
 # An exception's last line; what follows it may belong to its message, which a terminal may have wrapped
 _EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*\w*(?:[Ee]rror|Exception|Invalid|Died)\b(?:: |:?$)")
@@ -55,7 +58,7 @@ _ASSERT = re.compile(r"^\s{4,}assert .+, f?[\"](.*)$")
 # What front ends print of an exception: its message, without its class
 _TOLD = re.compile(
     r"^(?:!!! Exception during processing !!! |An error occurred\b[^:]{0,60}: "
-    r"|(?:Training|Train) failed[^:]{0,30}: |Train Tools: [\w.]+ error )(.+)"
+    r"|(?:Training|Train) failed[^:]{0,30}: |Train Tools: [\w.]+ error |Error running job: )(.+)"
 )
 # rich's tracebacks stand in a box, with line numbers and a mark before the statement
 _BOX = re.compile(r"^[│┃](?:[ ❱]*\d+ [│┃])?[ │┃]*(.*?)[ │┃]*$")
@@ -92,6 +95,8 @@ class Lines:
         self._was_cut = False
         self._frames = Frames()
         self._echo_left = 0
+        self._echo_tail = ""
+        self._after_bare_frame = False
         self._aside = False
 
     def readings(self, text: str) -> Iterator[str]:
@@ -102,6 +107,10 @@ class Lines:
         if self._is_aside(text):
             return
         if self._in_echo(text):
+            if started := _STARTED.search(text):
+                yield f"the program that failed: {started[1]}"
+            text = f"{self._echo_tail} {text.lstrip()}" if self._echo_tail else text
+            self._echo_tail = text[-_ECHO_TAIL:].rstrip() if self._echo_left else ""
             text = text[match.start() :] if (match := _ECHO_END.search(text)) else ""
         if text:
             yield from self._of(text)
@@ -113,6 +122,7 @@ class Lines:
     def close(self) -> None:
         """The log is over, and with it any message."""
         self._settle()
+        self.unknown = self.unknown or self._frames.cut_off()
 
     def _is_aside(self, text: str) -> bool:
         if text[0] in "ET" and _ASIDE.match(text):
@@ -128,7 +138,8 @@ class Lines:
             self._echo_left = _ECHO_LINES
         if not self._echo_left:
             return False
-        self._echo_left = 0 if _ECHO_END.search(text) else self._echo_left - 1
+        is_over = _ECHO_END.search(f"{self._echo_tail} {text.lstrip()}")
+        self._echo_left = 0 if is_over else self._echo_left - 1
         return True
 
     def _of(self, text: str) -> Iterator[str]:
@@ -139,7 +150,11 @@ class Lines:
         ):
             text = text[prefix.end() :]
         if text.startswith("File ") and _BARE_FRAME.match(text):
-            text = f"  {text}"
+            text, self._after_bare_frame = f"  {text}", True
+        elif self._after_bare_frame:
+            self._after_bare_frame = False
+            if text[0] != " " and not (_EXCEPTION.match(text) or _AFTER_MESSAGE.match(text)):
+                text = f"    {text}"
         self._frames.note(text)
         bare = _SOURCE.sub("", text) if text.rstrip()[-1:].isdigit() else text
         head = _HEAD.match(bare)
@@ -158,10 +173,13 @@ class Lines:
         belongs = self._kind == "exception" and not (head or is_exception or _AFTER_MESSAGE.match(text))
         if self._joined < _MESSAGE_LINES and (belongs or (was_cut and self._kind != "logger")):
             self._joined += 1
+            tight = self._logical + line.strip()
             self._logical += line if was_cut else f" {line.strip()}"
             self._logical = self._logical[:_LOGICAL_LINE]
             yield self._logical
             if belongs:
+                if not was_cut and self._joined == 1:
+                    yield tight[:_LOGICAL_LINE]
                 yield line
                 return
         else:

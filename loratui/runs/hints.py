@@ -22,6 +22,11 @@ from loratui.runs.tracebacks import Raised
 Severity = Literal["fatal", "warning", "quality", "info"]
 
 _LINE_KEPT = 300
+_USUAL = (
+    "RuntimeError", "ValueError", "OSError", "ImportError", "ModuleNotFoundError", "TypeError",
+    "AttributeError", "FileNotFoundError", "AssertionError", "UnboundLocalError", "NameError", "Exception",
+)  # fmt: skip
+_ANY_WORDS = "words that nobody has printed"
 # An exception of another process, whose own traceback follows
 _RETOLD = re.compile(r"\w+: Caught \w+ in ")
 
@@ -64,6 +69,8 @@ class HintRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     after: tuple[After, ...] = ()
     raised: tuple[Place, ...] = ()
     """For an exception that no pattern knows: the row of the innermost frame that any row knows is given."""
+    signs: tuple[str, ...] = ()
+    """Patterns of what is no failure by itself, yet tells why, where a log tells nothing else."""
     unless: tuple[str, ...] = ()
     """Keys that explain this one: after any of them it is not given."""
     change: dict[str, Any] = {}
@@ -124,6 +131,12 @@ def recipe_changes(row: HintRule, recipe: Recipe) -> dict[str, Any]:
     return changes
 
 
+def is_cause(hint: Hint) -> bool:
+    """It tells what failed, not merely where."""
+    row = rule(hint.key)
+    return hint.severity == "fatal" and not (row is not None and row.is_general)
+
+
 def from_message(message: Message) -> Hint | None:
     """The hint that a trainer's own message stands for, where it names one."""
     if not message.key:
@@ -135,6 +148,19 @@ def from_message(message: Message) -> Hint | None:
 
 def _kept(line: str) -> str:
     return line if len(line) <= _LINE_KEPT else f"{line[: _LINE_KEPT - 1]}…"
+
+
+def in_words(message: str) -> Hint | None:
+    """The fatal hint for an exception's message whose class was not told: that of the first row that knows it
+    behind any usual class, and not merely by the class."""
+    for row in rules():
+        if row.severity != "fatal":
+            continue
+        for pattern in (compiled((part,)) for part in (*row.patterns, *row.signs)):
+            for name in _USUAL:
+                if pattern.search(f"{name}: {message}") and not pattern.search(f"{name}: {_ANY_WORDS}"):
+                    return Hint(row.key, row.severity, _kept(message))
+    return None
 
 
 class _Row(NamedTuple):
@@ -162,7 +188,12 @@ class HintMatcher:
     """Finds known issues in a stream of output; each key once. Bounded memory; the same bytes cut at any
     place give the same hints."""
 
-    def __init__(self, table: Iterable[HintRule] | None = None, seen: Iterable[str] = ()) -> None:
+    def __init__(
+        self, table: Iterable[HintRule] | None = None, seen: Iterable[str] = (), *, alone: bool = False
+    ) -> None:
+        """``alone``: this text is all there is, and tells of a failure: signs count too, and an exception
+        without a traceback."""
+        self._alone = alone
         self._rows: list[_Row] = []
         earlier: list[str] = []
         patterns: list[str] = []
@@ -178,6 +209,9 @@ class HintMatcher:
             if row.patterns:
                 self._rows.append(_Row(row, compiled(row.patterns), -1, 0))
                 patterns += row.patterns
+            if alone and row.signs:
+                self._rows.append(_Row(row, compiled(row.signs), -1, 0))
+                patterns += row.signs
         self._earlier = [one(pattern) for pattern in earlier]
         self._may_match = prefilter((*patterns, *(line for line in earlier if line.startswith("^"))))
         self._may_be_frame = frame_filter(tuple(line for line in earlier if not line.startswith("^")))
@@ -228,9 +262,9 @@ class HintMatcher:
     def _by_place(self) -> Iterator[Hint]:
         """The row of the innermost frame that any row knows."""
         raised, self._lines.unknown = self._lines.unknown, None
-        if raised is None or _RETOLD.match(raised.line):
+        if raised is None or _RETOLD.match(raised.line) or (raised.frames == ("",) and not self._alone):
             return
-        for last in (False, True):
+        for last in (False, True) if raised.error else (False,):
             for frame in reversed(raised.frames):
                 for place in self._places:
                     if place.last == last and place.fits(frame, raised):

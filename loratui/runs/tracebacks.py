@@ -10,13 +10,13 @@ _KEPT = 60
 """Innermost frames kept: enough for the trainer's own, which lie outside of torch's."""
 _LONGEST = 300
 
-_FRAME = re.compile(r'^\s*(?:File "([^"]+)", line \d+, in (\S+)|\W*(\S+\.py):\d+ in (\S+))')
+_FRAME = re.compile(r'^\s*(?:File "([^"]+)", line \d+, in ?(\S*)|\W*(\S+\.py):\d+ in (\S+))')
 _HEAD = re.compile(r"Traceback \(most recent call last\)")
 # Where a program, a thread, a loader's worker or a web page's request begins: nobody caught an exception that
 # is seen from there
 _OUTERMOST = re.compile(
     r"(?:<module>|_run_module_as_main|_run_code|_worker_loop|_bootstrap(?:_inner)?|spawn_main)\|"
-    r"|/(?:gradio|uvicorn|starlette|fastapi)/"
+    r"|/(?:gradio|uvicorn|starlette|fastapi)/|(?:^|/)\w*train\w*\.py\|(?:main|train)\|"
 )
 
 
@@ -27,7 +27,8 @@ class Raised(NamedTuple):
     """Its class, without the module."""
     line: str
     frames: tuple[str, ...]
-    """``path|function|statement``, with forward slashes, the innermost last."""
+    """``path|function|statement``, with forward slashes, the innermost last. One empty frame where the log
+    holds nothing but the exception."""
 
 
 class Frames:
@@ -37,6 +38,7 @@ class Frames:
         self._frames: deque[str] = deque(maxlen=_KEPT)
         self._first = ""
         self._has_head = False
+        self._is_inside = False
 
     def note(self, line: str) -> None:
         """Take in a line of the log, indented as it was printed."""
@@ -44,11 +46,13 @@ class Frames:
             self._forget()
             self._has_head = True
         elif line[:1] != " " and not line.startswith("File "):
+            self._is_inside = False
             return
         elif (", line " in line or ".py:" in line) and (frame := _FRAME.match(line)):
-            path, function = (frame[1], frame[2]) if frame[1] else (frame[3], frame[4])
+            path, function = (frame[1], frame[2] or "<module>") if frame[1] else (frame[3], frame[4])
             self._frames.append(f"{path}|{function}|".replace("\\", "/")[-_LONGEST:])
             self._first = self._first or self._frames[-1]
+            self._is_inside = True
         elif self._frames and self._frames[-1].endswith("|") and (statement := line.strip()):
             self._frames[-1] += statement[:_LONGEST]
 
@@ -57,9 +61,18 @@ class Frames:
         or where the program caught it itself and printed it."""
         caught = self._has_head and _OUTERMOST.search(self._first) is None
         found = None
-        if self._frames and not caught:
+        if not caught:
             error = line.partition(":")[0].rpartition(".")[2].strip()
-            found = Raised(error, line, tuple(self._frames))
+            found = Raised(error, line, tuple(self._frames) or ("",))
+        self._forget()
+        return found
+
+    def cut_off(self) -> Raised | None:
+        """What the log broke off in, where it ended inside of a traceback."""
+        is_whole = self._has_head and _OUTERMOST.search(self._first) is not None
+        found = None
+        if self._is_inside and is_whole:
+            found = Raised("", self._frames[-1], tuple(self._frames))
         self._forget()
         return found
 

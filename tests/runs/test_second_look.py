@@ -1,0 +1,99 @@
+"""A text that lost its lines, or tells of an error in a sentence, is read all the same."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from loratui.runs.diagnose import diagnose
+from loratui.runs.second_look import laid_out, told
+from tests.support.healthy_log import begun
+
+TRACEBACK = """Traceback (most recent call last):
+  File "/opt/sd/train_network.py", line 1913, in <module>
+    trainer.train(args)
+  File "/opt/sd/library/train_util.py", line 295, in select_bucket
+    ar_error = (reso[0] / reso[1]) - aspect_ratio
+ZeroDivisionError: division by zero
+"""
+
+
+def keys_of(text: str | bytes) -> list[str]:
+    return [hint.key for hint in diagnose([[text.encode() if isinstance(text, str) else text]]).hints]
+
+
+MADE_OF_IT = {
+    "one line": " ".join(TRACEBACK.split()),
+    "one line with wide gaps": TRACEBACK.replace("\n", " " * 90),
+    "JSON": json.dumps({"output": TRACEBACK}),
+    "a notebook": json.dumps([f"{line}\n" for line in TRACEBACK.splitlines()], indent=1),
+    "Python's bytes": repr(TRACEBACK.encode()),
+    "all indented": "It fails:\n\n" + "".join(f"    {line}\n" for line in TRACEBACK.splitlines()),
+    "numbered lines": "".join(
+        f"{number:4}  {line}\n" for number, line in enumerate(TRACEBACK.splitlines(), 1)
+    ),
+    "no indentation": "\n".join(line.strip() for line in TRACEBACK.splitlines()),
+    "no <module>": TRACEBACK.replace(" <module>", ""),
+}
+
+
+@pytest.mark.parametrize("made", MADE_OF_IT)
+def test_the_cause_is_found(made: str) -> None:
+    assert keys_of(MADE_OF_IT[made]) == ["image_too_small"]
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        (
+            "mod_lion",
+            "I always get ModuleNotFoundError: No module named 'lion_pytorch' when I start, please help",
+        ),
+        ("mod_lycoris", "使用linux服务器训练loha时，报ModuleNotFoundError: No module named 'lycoris'错。"),
+        ("oom_cuda", "- torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB"),
+        ("oom_cuda", "Error running job: CUDA out of memory. Tried to allocate 20.00 MiB"),
+        ("torch_cpu", "fp16 mixed precision requires a GPU"),
+        (
+            "pip_resolve",
+            "I followed the steps and got ERROR: Could not find a version that satisfies the requirement a",
+        ),
+        ("version_skew", "Exception training model: 'local variable 'loss' referenced before assignment'."),
+        ("at_program", "AttributeError: 'NoneType' object has no attribute 'to'"),
+        ("no_data", "prepare images.\n0 train images with repeating.\n0 reg images."),
+        ("at_dataset", TRACEBACK.replace("select_bucket", "__getitem__").rpartition("    ar_error")[0]),
+    ],
+)
+def test_an_error_that_is_only_told_of(key: str, text: str) -> None:
+    assert keys_of(text) == [key]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "caption: an error: CUDA out of memory, 1girl\n  prompt: failed: No module named 'torch'",
+        "Error caught was: No module named 'triton'",
+        "WARNING  Could not automatically configure accelerate. Please run accelerate config.",
+        "1Torch was not compiled with flash attention.",
+        "No module named 'xformers'. Proceeding without it.",
+        "CUDA SETUP: Loading binary /opt/bitsandbytes/libbitsandbytes_cuda118.so...",
+    ],
+)
+def test_what_is_no_error_is_not_told_as_one(text: str) -> None:
+    assert keys_of(text) == []
+
+
+def test_a_run_under_way_is_not_looked_at_again() -> None:
+    assert (
+        keys_of(begun("somebody says: got RuntimeError: CUDA out of memory. Tried to allocate 2 GiB")) == []
+    )
+
+
+def test_a_first_look_that_found_something_stands() -> None:
+    told_too = "I got RuntimeError: CUDA out of memory. Tried to allocate 2 GiB\n"
+    assert keys_of(told_too + TRACEBACK) == ["image_too_small"]
+
+
+def test_plain_text_stays_as_it_is() -> None:
+    assert laid_out(TRACEBACK) == TRACEBACK
+    assert told(TRACEBACK) == []
