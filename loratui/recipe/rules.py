@@ -60,7 +60,9 @@ def _dataset(recipe: Recipe) -> Iterator[Problem]:
     elsewhere = recipe.kohya.get("dataset_config") or recipe.kohya.get("in_json")
     if not recipe.dataset.folder and not elsewhere:
         yield Problem(
-            "dataset.folder", "no folder of pictures is named.", "Give the parent of a folder like 10_name."
+            "dataset.folder",
+            "no folder of pictures is named.",
+            "Name one, or the parent of folders like 10_name.",
         )
 
 

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from loratui.dataset import history, probing
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe, change
-from loratui.tui.app import LoratuiApp
+from loratui.tui.app import LoratuiApp, start_run
 from loratui.tui.help import TextScreen
 from loratui.tui.widgets.field import Field
 from loratui.tui.wizard import arranging, draft
@@ -228,3 +228,31 @@ def test_pictures_that_links_would_leave_out_are_named(demo_recipe: Recipe, tmp_
     found = read_dataset(str(tmp_path), None, ".txt")
     assert isinstance(found, Problem)
     assert found.message.startswith("1 picture lies") and "passes over b.gif: ctrl+t, then f" in found.message
+
+
+def test_the_trigger_word_goes_into_the_captions_that_lack_it(
+    demo_recipe: Recipe, drive: Any, screen_text: Any
+) -> None:
+    folder = Path(demo_recipe.dataset.folder)
+    first, second = sorted((folder / "10_ohwx").glob("*.txt"))[:2]
+    first.write_text("a cat")
+    second.unlink()
+
+    async def act(pilot: Pilot[None]) -> list[str]:
+        await settle(pilot)
+        seen = [" ".join(str(screen_text(pilot.app)).split())]
+        for key in ("ctrl+t", "enter", "escape"):
+            await pilot.press(key)
+            await settle(pilot)
+            seen.append(" ".join(str(screen_text(pilot.app)).split()))
+        return seen
+
+    at_trigger = LoratuiApp(first=lambda: WizardScreen(demo_recipe, start_run, step=4))
+    asked, preview, made, back = drive(at_trigger, act, (80, 24))
+    assert "not in 1 of 8 captions" in asked and "ctrl+t puts it in front" in asked
+    assert "ohwx, a cat" in preview and "make the step" in preview
+    assert "Step 1 counts now" in made
+    assert "all 8 captions say it" in back
+    assert first.read_text() == "a cat" and not second.exists()
+    mended = history.current(folder) / "10_ohwx"
+    assert (mended / first.name).read_text() == "ohwx, a cat" and (mended / second.name).read_text() == "ohwx"

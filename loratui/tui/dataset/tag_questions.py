@@ -71,6 +71,13 @@ def trigger(shown: Sequence[Entry]) -> Question:
     )
 
 
+def lead(trigger: str) -> CaptionWork:
+    """A trigger word in front of every caption, and before the folder's words where there is none."""
+    return CaptionWork(
+        fill="{folder}", edits=(tag_edits.lead(trigger),), words=(f"the trigger word '{trigger}' in front",)
+    )
+
+
 def fill(shown: Sequence[Entry]) -> Question:
     """A caption for pictures without one."""
     missing = sum(not entry.text for entry in shown)

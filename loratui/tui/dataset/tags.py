@@ -47,8 +47,10 @@ class TagsScreen(MendScreen[Entries]):
     )
     BINDINGS = BINDINGS
 
-    def __init__(self, folder: Path, wanted: str = "") -> None:
+    def __init__(self, folder: Path, wanted: str = "", first: CaptionWork | None = None) -> None:
+        """``first`` is proposed as soon as the captions are read."""
         super().__init__(folder)
+        self._first = first
         self._wanted = TypedFilter(wanted)
         self._shows_tags = True
         self._tags: tuple[TagCount, ...] = ()
@@ -61,6 +63,12 @@ class TagsScreen(MendScreen[Entries]):
 
     def look(self) -> Entries:
         return read_entries(history.begin(self.folder))
+
+    def take(self, found: Entries) -> None:
+        first, self._first = self._first, None
+        if first is not None:
+            self._shown = shown(found, self._wanted.filter)
+            self._propose_work(first)
 
     # What is shown
 

@@ -27,6 +27,7 @@ BINDINGS: list[BindingType] = [
 
 _OF_REVIEW = {"wizard.config", "wizard.copy", "wizard.queue", "wizard.fetch"}
 _DATASET = STEPS.index("Dataset") + 1
+_TRIGGER = STEPS.index("Trigger") + 1
 
 
 def obeyed(step: int) -> list[BindingType]:
@@ -53,6 +54,8 @@ def shown(
             found.append(("up/down", "choose"))
     if step == _DATASET:
         found.append(("ctrl+t", "mend"))
+    if step == _TRIGGER:
+        found.append(("ctrl+t", "into captions"))
     if not typing:
         found += own
     if step == REVIEW and not typing:

@@ -74,9 +74,13 @@ class LengthPane(StepPane):
         seen = outlook(self.state)
         each = seen.pace.seconds_per_step if seen.pace else None
         price = self.state.machine.price if self.state.machine else None
+        before = None
         for effort in EFFORTS:
             planned = planned_length(self.state, effort)
-            told = ""
+            told, words = "", _WORDS[effort]
+            if planned is not None and planned.total_steps == before:
+                words = "the same for so many pictures"
+            before = planned.total_steps if planned is not None else None
             if planned is not None:
                 length = number(planned.epochs, "epoch") if planned.epochs else ""
                 told = f"{length:>12}  {number(planned.total_steps, 'step'):>13}"
@@ -84,9 +88,7 @@ class LengthPane(StepPane):
                     seconds = each * planned.total_steps
                     told += f"  {duration(seconds):>10}"
                     told += f"  {seconds / 3600 * price:.2f}" if price is not None else ""
-            rows.append(
-                ((f"{effort.capitalize():<10}", "strong"), (f"{told}   ", ""), (_WORDS[effort], "dim"))
-            )
+            rows.append(((f"{effort.capitalize():<10}", "strong"), (f"{told}   ", ""), (words, "dim")))
         target = self.state.recipe.steps.target
         words = f"{target:,} steps" if target is not None else "the number of epochs below"
         rows.append((("Custom    ", "strong"), (words, "dim")))

@@ -11,12 +11,11 @@ from textual.content import Content
 from textual.events import Key, Paste
 from textual.timer import Timer
 
-from loratui import places
 from loratui.families import FAMILIES
 from loratui.hub_id import is_hub_id
 from loratui.problems import Problem
 from loratui.tui.glyphs import glyphs
-from loratui.tui.text import clip, clip_path, home_path, plain, size
+from loratui.tui.text import clip, clip_path, plain
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.line import Line
 from loratui.tui.widgets.rows import Row, RowList
@@ -108,7 +107,7 @@ class ModelPane(StepPane):
 
     def _rows(self) -> list[Row]:
         assert self._offers is not None
-        return [_row(offer) for offer in self._offers.rows]
+        return [_row(offer, self.size.width) for offer in self._offers.rows]
 
     def _row_of(self, model: str) -> int:
         models = [offer.model for offer in self._offers.rows] if self._offers else []
@@ -128,8 +127,9 @@ class ModelPane(StepPane):
             # On its way by keys, the cursor may be ahead of the recipe.
             at = None if rows.has_focus and rows.cursor >= 0 else self._row_of(self.state.recipe.base.model)
             rows.show_rows(self._rows(), at)
-            free = size(self._offers.machine.free_bytes)
-            head = f"  on this disk, then to fetch (d)   {home_path(places.home())}: {free} free"
+            title = _title_width(self.size.width)
+            where = "on this disk, then to fetch"
+            head = f"  {where:<{title}}  {'download':<{_TOLD}}{'GPU memory':<{_FIT}}engine"
             self.query_one("#models-head", Line).show(head)
         self.query_one("#model-facts", Line).show(self._facts())
         self._watch()
@@ -240,19 +240,29 @@ class ModelPane(StepPane):
         return entry is None or fetching.status(entry.name) is not None
 
 
-def _row(offer: Offer) -> Row:
+_TOLD, _FIT, _ENGINE = 13, 15, 9
+"""Columns of the list behind the title."""
+
+
+def _title_width(width: int) -> int:
+    """What is left of a row for the title: cursor and the gap behind it take four."""
+    return min(38, max(16, width - _TOLD - _FIT - _ENGINE - 4))
+
+
+def _row(offer: Offer, width: int) -> Row:
     from loratui.tui.wizard.offers import state_of  # brings the network along: not before the first frame
 
     told = state_of(offer)
     style = "good" if told == "on disk" else ""
+    title = _title_width(width)
     need = "" if offer.needs_gib is None else f"{offer.needs_gib:.0f} GiB"
     fit, fit_style = need, "dim"
     if offer.fits is not None and need:
         fit = f"{need} {glyphs().fine}" if offer.fits else f"{need} {glyphs().wrong} too big"
         fit_style = "" if offer.fits else "warn"
     return (
-        (f"{clip(plain(offer.title), 38):<38}  ", "strong"),
-        (f"{told:<13}", style),
-        (f"{fit:<15}", fit_style),
+        (f"{clip(plain(offer.title), title):<{title}}  ", "strong"),
+        (f"{told:<{_TOLD}}", style),
+        (f"{fit:<{_FIT}}", fit_style),
         (offer.engine or "no engine", "dim" if offer.engine else "bad"),
     )

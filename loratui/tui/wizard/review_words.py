@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual.content import Content
 
 from loratui.advice.presets import presets
 from loratui.models.inspect import ModelFile
+from loratui.models.named import to_fetch
 from loratui.tui.glyphs import glyphs
 from loratui.tui.text import plain, sentence, squeeze
 from loratui.tui.wizard import mending, outlook
@@ -63,6 +66,8 @@ def checks(state: WizardState, width: int) -> Content:
     if state.wanted_checks is not None:
         return Content(f"checking{signs.more}")
     problems = [problem for step in range(1, REVIEW + 1) for problem in state.problems(step)]
+    unfetched = to_fetch(state.recipe)
+    problems = [replace(one, fix="d fetches it.") if one == unfetched else one for one in problems]
     vain = [one for one in mending.contradictions(state) if not one.fatal]
     if not problems and not vain:
         engine = state.recipe.launch.engine

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
+from textual.binding import Binding
 
+from loratui.places import expanded
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.line import Line
 from loratui.tui.wizard.facts import DatasetFacts
@@ -20,6 +22,16 @@ class TriggerPane(StepPane):
         "It must stand in the captions; where none says it, it is put in front of them while\n"
         "training, and your files stay as they are. A style may do without: leave it empty.",
     }
+
+    BINDINGS = [
+        Binding(
+            "ctrl+t",
+            "lead",
+            "into the captions",
+            id="trigger.lead",
+            tooltip="Put it in front of the captions, in a copy of links; shown before, undone by u",
+        ),
+    ]
 
     def compose(self) -> ComposeResult:
         yield self.question()
@@ -53,4 +65,22 @@ class TriggerPane(StepPane):
         if recipe.kohya.get("caption_prefix"):
             words = f"none of the {total} captions says it: it is put in front of them while training"
             return f"{words}, your files stay as they are", "fine"
-        return f"found in {found} of {total} captions: those without it will not be called up", "unusual"
+        words = f"not in {total - found} of {total} captions: what they show will not be called up"
+        return f"{words}. ctrl+t puts it in front of them, in a copy", "unusual"
+
+    def action_lead(self) -> None:
+        """Show the step that puts the word in front of all captions, and make it when that is wanted."""
+        recipe, known = self.state.recipe, self.state.dataset
+        if not recipe.dataset.trigger or not isinstance(known, DatasetFacts):
+            return
+        from loratui.tui.dataset import tag_questions
+        from loratui.tui.dataset.tags import TagsScreen
+
+        work = tag_questions.lead(recipe.dataset.trigger)
+        screen = TagsScreen(expanded(recipe.dataset.folder), first=work)
+        self.app.push_screen(screen, self._mended)
+
+    def _mended(self, changed: bool | None) -> None:
+        if changed:
+            self.state.reread_dataset()
+            self.post_message(self.Changed())
