@@ -17,12 +17,12 @@ from pathlib import Path
 from loratui.events import Ended
 from loratui.problems import UserError
 from loratui.trainer import causes
-from loratui.trainer.ahead import Ahead
+from loratui.trainer.ahead import read_ahead
 from loratui.trainer.asked import Asked
 from loratui.trainer.config import ConfigRefusedError
 from loratui.trainer.config_file import load_config
 from loratui.trainer.option_rules import option_problems
-from loratui.trainer.options import Options, packs_unet
+from loratui.trainer.options import Options
 from loratui.trainer.out_of_memory import next_lever
 from loratui.trainer.process import end_now, own_stdout, sentence, uncollected
 from loratui.trainer.report import Reporter, line_writer, to_stderr
@@ -81,11 +81,11 @@ def guarded(config_file: Path, report: Reporter, stop: StopRequest, options: Opt
         if problems:
             raise ConfigRefusedError(str(config_file), *problems)
         report.phase("libraries", "loading PyTorch")
-        ahead = Ahead(config, packed=packs_unet(config, options))
+        read_ahead(Path(config.pretrained_model_name_or_path).expanduser())
         with uncollected():
             from loratui.trainer.session import train  # seconds of imports: after the first words
 
-        return train(config, report, stop, options, ahead)
+        return train(config, report, stop, options)
     except UserError as error:
         report.message("error", str(error), causes.of_refusal(error))
         report.emit(Ended("failed", report.step))

@@ -7,10 +7,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from loratui.trainer.ahead import Room
+from loratui.builtin_support import LYCORIS_MODULE
 from loratui.trainer.config import TrainConfig
 from loratui.trainer.held import held_parts
 from loratui.trainer.loading import BaseModel
+from loratui.trainer.nets.few_rows import can_wait
+from loratui.trainer.nets.frozen import Conv2d, Linear
 from loratui.trainer.options import Options
 from loratui.trainer.packing import pack_4bit, pack_float8, round_to_float8
 
@@ -18,11 +20,10 @@ DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 """By mixed_precision."""
 
 
-def pack_unet(
-    config: TrainConfig, options: Options, unet: Any, device: torch.device, room: Room | None = None
-) -> None:
+def pack_unet(config: TrainConfig, options: Options, unet: Any, device: torch.device) -> None:
     """Bring the U-Net out of its file's precision into the one that is asked for, and to ``device``, layer by
-    layer. On a CPU what changes goes into ``room``, as far as that goes.
+    layer. On a CPU large layers widen their weights themselves, when they have to (``nets.few_rows``), but
+    for lycoris-lora, which goes past them.
 
     sd-scripts also rounds the time embedding of SD 1.x and 2.x to float8, since it takes the precision of the
     U-Net's weights for that of its input (library/original_unet.py:1586); with ``as_sd_scripts`` so do we.
@@ -37,18 +38,17 @@ def pack_unet(
                 lambda module, given: (round_to_float8(given[0]), *given[1:])
             )
     else:
-        _settle(unet, dtype, device, room)
+        _settle(unet, dtype, device, at_once=config.network_module == LYCORIS_MODULE)
     unet.to(device)
 
 
-def _settle(unet: Any, dtype: torch.dtype, device: torch.device, room: Room | None) -> None:
+def _settle(unet: Any, dtype: torch.dtype, device: torch.device, *, at_once: bool) -> None:
     """Weight by weight, so that little lies there twice; over to a GPU as it is stored, and cast there."""
-    for weight in unet.parameters():
-        stored = weight.data.to(device)
-        place = None
-        if room is not None and stored.dtype != dtype and device.type == "cpu":
-            place = room.place(stored.shape, dtype)
-        weight.data = stored.to(dtype) if place is None else place.copy_(stored)
+    for layer in unet.modules():
+        for weight in layer.parameters(recurse=False):
+            stored = weight.data.to(device)
+            waits = not at_once and isinstance(layer, Linear | Conv2d) and can_wait(stored, dtype)
+            weight.data = stored if waits else stored.to(dtype)
 
 
 def pack_text_encoders(config: TrainConfig, options: Options, model: BaseModel, device: torch.device) -> None:

@@ -14,6 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from loratui.trainer.nets.few_rows import goes_in_blocks, product, product_back, weight_for
+from loratui.trainer.nets.frozen import Conv2d, Linear, precision
+
 
 class Part(NamedTuple):
     """One layer, its LoRA, and how much that counts."""
@@ -31,19 +34,23 @@ def fits(layer: nn.Linear | nn.Conv2d) -> bool:
     frozen weights as they are."""
     if "forward" in vars(layer) or any(weight.requires_grad for weight in layer.parameters()):
         return False
-    if type(layer) is nn.Conv2d:
+    if type(layer) in (nn.Conv2d, Conv2d):
+        assert isinstance(layer, nn.Conv2d)
         sizes = (layer.kernel_size, layer.stride, layer.padding, layer.groups)
         return sizes == ((1, 1), (1, 1), (0, 0), 1)
-    return type(layer) is nn.Linear
+    return type(layer) in (nn.Linear, Linear)
 
 
 def one(x: Tensor, part: Part) -> Tensor:
     """``layer(x) + up(down(x)) * scale``: [...,out] from [...,in], or [B,out,h,w] from [B,in,h,w]."""
-    dtype = _precision(x)
+    dtype = precision(x)
     layer, down, up, scale = part
-    given = [x, layer.weight, layer.bias, down, up]
+    linear = isinstance(layer, nn.Linear)
+    rows = x.numel() // x.shape[-1 if linear else 1]
+    given = [x, layer.bias, down, up]
     given = [one if one is None or one.dtype == dtype else one.to(dtype) for one in given]
-    function = _Linear if isinstance(layer, nn.Linear) else _Pointwise
+    given.insert(1, weight_for(layer, rows, dtype))
+    function = _Linear if linear else _Pointwise
     found: Tensor = function.apply(*given, scale)  # type: ignore[no-untyped-call]
     return found
 
@@ -51,20 +58,46 @@ def one(x: Tensor, part: Part) -> Tensor:
 def joined(x: Tensor, parts: Sequence[Part]) -> Sequence[Tensor]:
     """The same [...,out] of each of several linear layers that share their input [...,in]. The LoRAs' downs
     are one product."""
-    dtype = _precision(x)
-    tensors = [
-        tensor if tensor is None or tensor.dtype == dtype else tensor.to(dtype)
-        for part in parts
-        for tensor in (part.layer.weight, part.layer.bias, part.down, part.up)
-    ]
+    dtype, rows = precision(x), x.numel() // x.shape[-1]
+    tensors: list[Tensor | None] = []
+    for part in parts:
+        rest = (part.layer.bias, part.down, part.up)
+        tensors.append(weight_for(part.layer, rows, dtype))
+        tensors += [one if one is None or one.dtype == dtype else one.to(dtype) for one in rest]
     scales = [part.scale for part in parts]
     found: Sequence[Tensor] = _Joined.apply(x.to(dtype), scales, *tensors)  # type: ignore[no-untyped-call]
     return found
 
 
-def _precision(x: Tensor) -> torch.dtype:
-    kind = x.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+def _through(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """The frozen layer alone: [m,out] from ``x`` [m,in]."""
+    if goes_in_blocks(weight, len(x), x.dtype):
+        return product(x, weight, bias)
+    return functional.linear(x, weight, bias)
+
+
+def _back(gradient: Tensor, weight: Tensor) -> Tensor:
+    """[m,in] from its ``gradient`` [m,out]."""
+    if goes_in_blocks(weight, len(gradient), gradient.dtype):
+        return product_back(gradient, weight)
+    return gradient @ weight
+
+
+def _places_through(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """The same of a 1x1 convolution: [B,out,h,w] from ``x`` [B,in,h,w]."""
+    rows = len(x) * x.shape[2] * x.shape[3]
+    if not goes_in_blocks(weight, rows, x.dtype):
+        return functional.conv2d(x, weight, bias)
+    found = product(x.permute(0, 2, 3, 1).flatten(0, 2), weight.flatten(1), bias)
+    return found.view(len(x), *x.shape[2:], -1).permute(0, 3, 1, 2).contiguous()
+
+
+def _places_back(gradient: Tensor, weight: Tensor) -> Tensor:
+    """[B,in,hw] from its ``gradient`` [B,out,hw]; ``weight`` [out,in]."""
+    if not goes_in_blocks(weight, len(gradient) * gradient.shape[2], gradient.dtype):
+        return weight.t() @ gradient
+    found = product_back(gradient.mT.flatten(0, 1), weight)
+    return found.view(len(gradient), -1, weight.shape[1]).mT.contiguous()
 
 
 def _product(left: Tensor, right: Tensor, scale: float, out: Tensor | None = None) -> Tensor:
@@ -81,7 +114,7 @@ class _Linear(torch.autograd.Function):
     ) -> Tensor:
         flat = x.flatten(0, -2)
         inner = flat @ down.t()
-        result = functional.linear(flat, weight, bias).addmm_(inner, up.t(), alpha=scale)
+        result = _through(flat, weight, bias).addmm_(inner, up.t(), alpha=scale)
         ctx.save_for_backward(flat, weight, down, up, inner)
         ctx.scale, ctx.shape = scale, x.shape
         return result.view(*x.shape[:-1], -1)
@@ -93,7 +126,7 @@ class _Linear(torch.autograd.Function):
         through = _product(gradient, up, ctx.scale)
         of_x = None
         if ctx.needs_input_grad[0]:
-            of_x = (gradient @ weight).addmm_(through, down).view(ctx.shape)
+            of_x = _back(gradient, weight).addmm_(through, down).view(ctx.shape)
         return of_x, None, None, through.t() @ x, _product(gradient.t(), inner, ctx.scale), None
 
 
@@ -109,7 +142,7 @@ class _Joined(torch.autograd.Function):
         results = []
         parts = zip(weights, biases, ups, torch.split(inner, ranks, 1), scales, strict=True)
         for weight, bias, up, own, scale in parts:
-            result = functional.linear(flat, weight, bias).addmm_(own, up.t(), alpha=scale)
+            result = _through(flat, weight, bias).addmm_(own, up.t(), alpha=scale)
             results.append(result.view(*x.shape[:-1], -1))
         ctx.save_for_backward(flat, down, inner, *weights, *ups)
         ctx.scales, ctx.ranks, ctx.shape = scales, ranks, x.shape
@@ -131,9 +164,12 @@ class _Joined(torch.autograd.Function):
         of_downs = torch.split(through.t() @ x, ranks)
         of_x = None
         if ctx.needs_input_grad[0]:
-            of_x = flat[0] @ weights[0]
+            of_x = _back(flat[0], weights[0])
             for gradient, weight in zip(flat[1:], weights[1:], strict=True):
-                of_x.addmm_(gradient, weight)
+                if goes_in_blocks(weight, len(gradient), gradient.dtype):
+                    of_x += product_back(gradient, weight)
+                else:
+                    of_x.addmm_(gradient, weight)
             of_x = of_x.addmm_(through, down).view(ctx.shape)
         found = [item for pair in zip(of_downs, of_ups, strict=True) for item in (None, None, *pair)]
         return of_x, None, *found
@@ -147,7 +183,7 @@ class _Pointwise(torch.autograd.Function):
         down, up = down.flatten(1), up.flatten(1)
         flat = x.flatten(2)
         inner = down @ flat
-        result = functional.conv2d(x, weight, bias)
+        result = _places_through(x, weight, bias)
         result.view(*result.shape[:2], -1).baddbmm_(up.expand(len(x), -1, -1), inner, alpha=scale)
         ctx.save_for_backward(flat, weight, down, up, inner)
         ctx.scale, ctx.shape = scale, x.shape
@@ -162,6 +198,6 @@ class _Pointwise(torch.autograd.Function):
         of_up = (gradient @ inner.mT).sum(0).mul_(ctx.scale)
         of_x = None
         if ctx.needs_input_grad[0]:
-            of_x = weight.flatten(1).t() @ gradient
+            of_x = _places_back(gradient, weight.flatten(1))
             of_x = of_x.baddbmm_(down.t().expand(len(x), -1, -1), through).view(ctx.shape)
         return of_x, None, None, of_down[:, :, None, None], of_up[:, :, None, None], None

@@ -20,7 +20,6 @@ from loratui.models.inspect import inspect
 from loratui.problems import Problem, UserError, refusal
 from loratui.sample_prompts import Prompt, read_prompts
 from loratui.trainer import checkpoints, data, lora_file, metadata, optimizers, state
-from loratui.trainer.ahead import Ahead
 from loratui.trainer.assembly import network_on, stepper_for
 from loratui.trainer.base_precision import DTYPES, pack_text_encoders, pack_unet
 from loratui.trainer.base_weights import merge_base_weights
@@ -52,14 +51,12 @@ _TINY = 10_000_000
 """Parameters."""
 
 
-def train(
-    config: TrainConfig, report: Reporter, stop: StopRequest, options: Options, ahead: Ahead | None = None
-) -> int:
+def train(config: TrainConfig, report: Reporter, stop: StopRequest, options: Options) -> int:
     """Run a training and say how it ended. Returns the exit code: 0 or 1.
 
     Raises ``UserError`` for whatever only the person can put right.
     """
-    training = prepare(config, report, stop, options, ahead)
+    training = prepare(config, report, stop, options)
     if stop.requested:
         report.emit(events.Ended("stopped", training.step))
         return 0
@@ -72,9 +69,7 @@ def train(
     return 1 if outcome == "failed" else 0
 
 
-def prepare(
-    config: TrainConfig, report: Reporter, stop: StopRequest, options: Options, ahead: Ahead | None = None
-) -> Training:
+def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: Options) -> Training:
     """Read, load, encode and build everything, in the order in which mistakes show soonest."""
     started = time.time()
     chosen = optimizers.choose(config)
@@ -134,7 +129,7 @@ def prepare(
         config, model, items, prompts, accelerator.device, report, Together.of(accelerator)
     )
     report.phase("network", f"rank {config.rank}, alpha {config.alpha:g}")
-    pack_unet(config, options, model.unet, accelerator.device, ahead.room() if ahead else None)
+    pack_unet(config, options, model.unet, accelerator.device)
     if packs_unet(config, options):
         size = weight_bytes(model.unet) / 2**20
         kind = "4 bits" if options.base_4bit else "float8"

@@ -7,78 +7,31 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from loratui.trainer import ahead as module
-from loratui.trainer.ahead import Ahead, Room
-from loratui.trainer.base_precision import pack_unet
 from loratui.trainer.conditions import Conditions
-from loratui.trainer.config_file import load_config
 from loratui.trainer.loading import load
-from loratui.trainer.options import Options
-from tests.support.checkpoints import Made
 
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module")
-def half(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """A single file whose weights are stored in float16."""
-    from safetensors.torch import load_file, save_file
-
-    made = Made("sd15", tmp_path_factory.mktemp("half"))
-    save_file({key: tensor.half() for key, tensor in load_file(made.path).items()}, made.path)
-    made.configs.rename(made.path.with_suffix(""))
-    return made
+def test_a_model_that_is_gone_is_left_to_the_training_to_miss(tmp_path: Path) -> None:
+    for path in (tmp_path / "nowhere.safetensors", tmp_path):
+        work = module.read_ahead(path)
+        work.join(10)
+        assert not work.is_alive()
 
 
-@pytest.mark.parametrize("size", [None, 4096, 0])
-def test_a_widened_unet_is_the_same_with_much_room_little_or_none(
-    half: Made, write_config: Any, monkeypatch: pytest.MonkeyPatch, size: int | None
+def test_the_files_of_a_folder_are_read(
+    tiny_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_GPUS", ())
-    config = load_config(write_config(pretrained_model_name_or_path=str(half.path)))
-    ahead = Ahead(config, packed=False)
-    room = ahead.room() if size is None else Room(size) if size else None
-    unet = load(half.path, "sd15", torch.float32, unet_as_stored=True, decodes=False).unet
-    pack_unet(config, Options(), unet, CPU, room)
-    wanted = load(half.path, "sd15", torch.float32).unet.state_dict()
-    assert all(torch.equal(tensor, wanted[key]) for key, tensor in unet.state_dict().items())
-    assert {weight.dtype for weight in unet.parameters()} == {torch.float32}
-    assert all(weight.data_ptr() % 64 == 0 for weight in unet.parameters())
-    if size is None:
-        assert room is not None
-        assert room.place(torch.Size([1 << 20]), torch.float32) is None  # made to measure
-        assert ahead.room() is None
-
-
-def test_nothing_is_made_ready_where_a_gpu_takes_the_weights_or_they_stay_as_they_are(
-    half: Made,
-    write_config: Any,
-    tiny_models: dict[str, Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    config = load_config(write_config(pretrained_model_name_or_path=str(half.path)))
-    monkeypatch.setattr(module, "_GPUS", (str(tmp_path),))
-    assert Ahead(config, packed=False).room() is None
-    monkeypatch.setattr(module, "_GPUS", ())
-    assert Ahead(config, packed=True).room() is None
-    in_float32 = load_config(write_config(pretrained_model_name_or_path=str(tiny_models["sd15"])))
-    assert Ahead(in_float32, packed=False).room() is None
-
-
-def test_a_model_that_is_gone_is_left_to_the_training_to_miss(
-    half: Made, write_config: Any, tmp_path: Path
-) -> None:
-    copy = tmp_path / half.path.name
-    copy.write_bytes(half.path.read_bytes())
-    config = load_config(write_config(pretrained_model_name_or_path=str(copy)))
-    copy.unlink()
-    assert Ahead(config, packed=False).room() is None
+    read: list[Path] = []
+    monkeypatch.setattr(module, "_into_cache", read.append)
+    module.read_ahead(tiny_models["sd15"]).join(10)
+    assert {path.parent.name for path in read} == {"unet", "vae", "text_encoder"}
 
 
 def test_a_file_is_read_whole_unless_it_is_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

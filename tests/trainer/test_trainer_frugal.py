@@ -11,6 +11,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
 
 from loratui.trainer.nets import frugal
+from loratui.trainer.nets.frozen import Conv2d
 
 
 def gated_by_torch(x: Tensor) -> Tensor:
@@ -24,8 +25,8 @@ NORM = nn.GroupNorm(4, 8).requires_grad_(False)
 PLACES, TOKENS = (2, 8, 9, 7), (2, 5, 16)
 
 
-def own(layer: nn.Conv2d) -> frugal.Conv2d:
-    made = frugal.Conv2d(layer.in_channels, layer.out_channels, 3, layer.stride, layer.padding)  # type: ignore[arg-type]
+def own(layer: nn.Conv2d) -> Conv2d:
+    made = Conv2d(layer.in_channels, layer.out_channels, 3, layer.stride, layer.padding)  # type: ignore[arg-type]
     made.weight, made.bias = layer.weight, layer.bias
     return made
 
@@ -82,7 +83,7 @@ def test_a_norm_that_is_trained_or_packed_goes_its_own_way() -> None:
     norm, x = nn.GroupNorm(4, 8), torch.randn(PLACES, requires_grad=True)
     frugal.norm_silu(norm, x).sum().backward()  # type: ignore[no-untyped-call]
     assert norm.weight.grad is not None
-    layer = frugal.Conv2d(8, 6, 3)
+    layer = Conv2d(8, 6, 3)
     layer(x).sum().backward()
     assert layer.weight.grad is not None
     frozen = nn.GroupNorm(4, 8).requires_grad_(False)

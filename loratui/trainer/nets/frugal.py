@@ -1,8 +1,7 @@
 """Steps of a frozen network that keep no more for their backward pass than they need.
 
-Autograd keeps the input of every convolution for a weight gradient that nobody asks for, and what lies
-between a norm, an activation and a product. Here the inputs alone are kept, and what follows from them is
-worked out again. The numbers are autograd's own, to the last bit.
+Autograd keeps what lies between a norm, an activation and a product. Here the inputs alone are kept, and what
+follows from them is worked out again. The numbers are autograd's own, to the last bit.
 """
 
 from __future__ import annotations
@@ -19,41 +18,6 @@ _aten = torch.ops.aten
 def _frozen(layer: nn.Module) -> bool:
     """Whether it has no weight to learn, and computes as torch's own."""
     return "forward" not in vars(layer) and not any(weight.requires_grad for weight in layer.parameters())
-
-
-class Conv2d(nn.Conv2d):
-    """A convolution that keeps its weight alone, while that is frozen."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        if self.weight.requires_grad or not torch.is_grad_enabled():
-            return super().forward(input)
-        kind = input.device.type
-        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else input.dtype
-        bias = None if self.bias is None else self.bias.to(dtype)
-        places = (self.stride, self.padding, self.dilation, self.groups)
-        found: Tensor = _Convolution.apply(  # type: ignore[no-untyped-call]
-            input.to(dtype), self.weight.to(dtype), bias, places
-        )
-        return found
-
-
-class _Convolution(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, places: Any) -> Tensor:
-        ctx.save_for_backward(weight)
-        ctx.places, ctx.shape = places, x.shape
-        return functional.conv2d(x, weight, bias, *places)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        (weight,) = ctx.saved_tensors
-        stride, padding, dilation, groups = ctx.places
-        # The gradient of the input hangs on its shape alone.
-        x = gradient.new_empty(1).expand(ctx.shape)
-        found = _aten.convolution_backward(
-            gradient, x, weight, None, stride, padding, dilation, False, (0, 0), groups, (True, False, False)
-        )
-        return found[0], None, None, None
 
 
 def norm_silu(norm: nn.GroupNorm, x: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from loratui.trainer.nets.frugal import Conv2d, norm_silu
+from loratui.trainer.nets.frozen import Conv2d, Linear
+from loratui.trainer.nets.frugal import norm_silu
 from loratui.trainer.nets.net import Block
 
 
@@ -21,7 +22,7 @@ class ResnetBlock2D(Block):
         self.norm1 = nn.GroupNorm(groups, inner, eps)
         self.conv1 = Conv2d(inner, outer, 3, padding=1)
         if time is not None:
-            self.time_emb_proj = nn.Linear(time, outer)
+            self.time_emb_proj = Linear(time, outer)
         self.norm2 = nn.GroupNorm(groups, outer, eps)
         self.conv2 = Conv2d(outer, outer, 3, padding=1)
         self.conv_shortcut = Conv2d(inner, outer, 1) if inner != outer else None
@@ -91,8 +92,8 @@ class TimestepEmbedding(nn.Module):
 
     def __init__(self, inner: int, outer: int) -> None:
         super().__init__()
-        self.linear_1 = nn.Linear(inner, outer)
-        self.linear_2 = nn.Linear(outer, outer)
+        self.linear_1 = Linear(inner, outer)
+        self.linear_2 = Linear(outer, outer)
 
     def forward(self, x: Tensor) -> Tensor:
         found: Tensor = self.linear_2(functional.silu(self.linear_1(x)))

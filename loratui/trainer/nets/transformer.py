@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from loratui.trainer.nets.frozen import Conv2d, Linear
 from loratui.trainer.nets.frugal import gated
 from loratui.trainer.nets.layers import Projecting, attention
 from loratui.trainer.nets.net import Block
@@ -15,10 +16,10 @@ class Attention(Projecting):
     def __init__(self, channels: int, heads: int, context: int | None = None) -> None:
         super().__init__()
         self.heads = heads
-        self.to_q = nn.Linear(channels, channels, bias=False)
-        self.to_k = nn.Linear(context or channels, channels, bias=False)
-        self.to_v = nn.Linear(context or channels, channels, bias=False)
-        self.to_out = nn.ModuleList([nn.Linear(channels, channels)])
+        self.to_q = Linear(channels, channels, bias=False)
+        self.to_k = Linear(context or channels, channels, bias=False)
+        self.to_v = Linear(context or channels, channels, bias=False)
+        self.to_out = nn.ModuleList([Linear(channels, channels)])
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         if context is None:
@@ -35,7 +36,7 @@ class GEGLU(nn.Module):
 
     def __init__(self, channels: int, inner: int) -> None:
         super().__init__()
-        self.proj = nn.Linear(channels, 2 * inner)
+        self.proj = Linear(channels, 2 * inner)
 
     def forward(self, x: Tensor) -> Tensor:
         return gated(self.proj(x))
@@ -48,7 +49,7 @@ class FeedForward(nn.Module):
         super().__init__()
         # The second one was dropout, and its number stays taken.
         self.net = nn.ModuleList(
-            [GEGLU(channels, 4 * channels), nn.Identity(), nn.Linear(4 * channels, channels)]
+            [GEGLU(channels, 4 * channels), nn.Identity(), Linear(4 * channels, channels)]
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -85,15 +86,11 @@ class Transformer2DModel(nn.Module):
         super().__init__()
         self._linear = linear
         self.norm = nn.GroupNorm(groups, channels, eps=1e-6)
-        self.proj_in: nn.Module = (
-            nn.Linear(channels, channels) if linear else nn.Conv2d(channels, channels, 1)
-        )
+        self.proj_in: nn.Module = Linear(channels, channels) if linear else Conv2d(channels, channels, 1)
         self.transformer_blocks = nn.ModuleList(
             [BasicTransformerBlock(channels, heads, context) for _ in range(depth)]
         )
-        self.proj_out: nn.Module = (
-            nn.Linear(channels, channels) if linear else nn.Conv2d(channels, channels, 1)
-        )
+        self.proj_out: nn.Module = Linear(channels, channels) if linear else Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         """``x`` [B,C,h,w]; ``context`` [B,T,D]."""
