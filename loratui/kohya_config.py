@@ -130,6 +130,8 @@ def flatten(document: Mapping[str, Any]) -> dict[str, Any]:
             flat.update(value)
         else:
             flat[key] = value
+    if flat.get("caption_extention") is not None:  # an old spelling, which wins (train_util.py:5404)
+        flat["caption_extension"] = flat.pop("caption_extention")
     return flat
 
 

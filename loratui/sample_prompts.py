@@ -26,6 +26,8 @@ class Prompt:
     scale: float = 7.5
     """Classifier-free guidance (arXiv:2207.12598); 1 switches it off."""
     steps: int = 30
+    sampler: str = ""
+    """As sample_sampler names them; empty for the one of the config."""
 
 
 def read_prompts(path: Path, size: tuple[int, int]) -> list[Prompt]:
@@ -77,17 +79,19 @@ def _from_table(table: Mapping[str, Any], size: tuple[int, int]) -> Prompt:
         "d": "seed",
         "l": "scale",
         "s": "sample_steps",
+        "ss": "sample_sampler",
     }
     words = [f" --{letter} {table[key]}" for letter, key in options.items() if table.get(key) is not None]
     return parse_prompt(str(table["prompt"]) + "".join(words), size)
 
 
 def parse_prompt(line: str, size: tuple[int, int]) -> Prompt:
-    """``words --n negative --w 512 --h 512 --d seed --l scale --s steps`` (sd-scripts
+    """``words --n negative --w 512 --h 512 --d seed --l scale --s steps --ss sampler`` (sd-scripts
     library/train_util.py, ``line_to_prompt_dict``). Options of another kind, or without a sound
     value, are passed over as there."""
-    text, *options = re.split(r"\s--(?=[a-z]+\s)", f" {line}")
-    found = {name: value.strip() for name, _, value in (option.partition(" ") for option in options)}
+    text, *options = re.split(r"\s--(?=[a-zA-Z]+\s)", f" {line}")
+    parts = (option.partition(" ") for option in options)
+    found = {name.lower(): value.strip() for name, _, value in parts}
 
     def number(name: str, least: int, most: int, default: int | None) -> int | None:
         return max(least, min(most, int(found[name]))) if found.get(name, "").isdecimal() else default
@@ -106,4 +110,5 @@ def parse_prompt(line: str, size: tuple[int, int]) -> Prompt:
         number("d", 0, 2**63 - 1, None),
         scale,
         number("s", 1, 1000, 30) or 30,
+        found.get("ss", ""),
     )

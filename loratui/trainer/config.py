@@ -99,6 +99,17 @@ class TrainConfig:
     max_train_epochs: int | None
     max_train_steps: int
     max_validation_steps: int | None
+    metadata_author: str | None
+    metadata_description: str | None
+    metadata_is_negative_embedding: str | None
+    metadata_license: str | None
+    metadata_merged_from: str | None
+    metadata_preprocessor: str | None
+    metadata_tags: str | None
+    metadata_thumbnail: str | None
+    metadata_title: str | None
+    metadata_trigger_phrase: str | None
+    metadata_usage_hint: str | None
     min_bucket_reso: int
     min_snr_gamma: float | None
     min_timestep: int | None
@@ -112,6 +123,7 @@ class TrainConfig:
     network_train_text_encoder_only: bool
     network_train_unet_only: bool
     network_weights: str | None
+    no_metadata: bool
     noise_offset: float | None
     noise_offset_random_strength: bool
     optimizer_args: list[str] | None
@@ -126,6 +138,7 @@ class TrainConfig:
     sample_every_n_epochs: int | None
     sample_every_n_steps: int | None
     sample_prompts: str | None
+    sample_sampler: str
     save_every_n_epochs: int | None
     save_every_n_steps: int | None
     save_last_n_epochs: int | None

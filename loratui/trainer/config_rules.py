@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loratui.problems import Problem
@@ -125,6 +126,9 @@ def _ranges(config: TrainConfig) -> Iterator[Problem]:
             f"alpha {config.network_alpha:g} is above the rank {config.rank}, which multiplies the rate."
         )
         yield Problem("network_alpha", message, f"Use {config.rank} or less.", _RANGE)
+    thumbnail = config.metadata_thumbnail
+    if thumbnail and not thumbnail.startswith("data:") and not Path(thumbnail).expanduser().is_file():
+        yield Problem("metadata_thumbnail", f"there is no file {thumbnail}.", "Check its path.")
     if "/" in config.name:
         yield Problem(
             "output_name", f"{config.name!r} holds a slash.", "Put folders into output_dir.", "output_dir_bad"

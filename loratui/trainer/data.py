@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -199,32 +198,3 @@ def crop_box(item: Item) -> tuple[float, float, float, float]:
         fitted_width, fitted_height = float(bucket_width), bucket_width / ratio
     left, top = (bucket_width - fitted_width) // 2, (bucket_height - fitted_height) // 2
     return left, top, left + fitted_width, top + fitted_height
-
-
-def metadata(items: list[Item], config: TrainConfig) -> dict[str, str]:
-    """The ``ss_`` entries that describe the data: folders, tags and buckets by name and number."""
-    frequency: dict[str, dict[str, int]] = {}
-    folders: dict[bool, dict[str, dict[str, int]]] = {False: {}, True: {}}
-    for item in filter(lambda item: item.repeats, items):
-        picture = item.picture
-        name = picture.path.parent.name
-        entry = folders[picture.is_regularization].setdefault(
-            name, {"n_repeats": picture.repeats, "img_count": 0}
-        )
-        entry["img_count"] += 1
-        tags = frequency.setdefault(name, {})
-        for tag in item.caption.split(","):
-            if tag.strip():
-                tags[tag.strip().lower()] = tags.get(tag.strip().lower(), 0) + 1
-    buckets = {
-        str(number): {"resolution": list(size), "count": len(indices)}
-        for number, ((_, size), indices) in enumerate(bucket_lists(items).items())
-    }
-    return {
-        "ss_tag_frequency": json.dumps(frequency),
-        "ss_dataset_dirs": json.dumps(folders[False]),
-        "ss_reg_dataset_dirs": json.dumps(folders[True]),
-        "ss_bucket_info": json.dumps({"buckets": buckets}) if config.enable_bucket else "null",
-        "ss_num_train_images": str(training_images(items)),
-        "ss_num_reg_images": str(sum(item.repeats for item in items if item.picture.is_regularization)),
-    }

@@ -15,6 +15,7 @@ from loratui.trainer.conditions import Conditions
 from loratui.trainer.config import TrainConfig
 from loratui.trainer.loading import BaseModel
 from loratui.trainer.report import Reporter
+from loratui.trainer.samplers import sampler_for
 from loratui.trainer.sampling import decode, sample, sample_path, write_png
 from loratui.trainer.stopping import StopRequest
 
@@ -39,6 +40,7 @@ class Drawer:
         self._accelerator = accelerator
         self._device: torch.device = accelerator.device
         self._seeds = random.Random()
+        self._told: set[str] = set()
 
     def draw(self, report: Reporter, stop: StopRequest, epoch: int | None, step: int) -> None:
         """One picture for each prompt, named by ``epoch``, else by ``step``; ends early when it is asked to.
@@ -59,6 +61,7 @@ class Drawer:
                     self._device,
                     seed=seed,
                     v_parameterization=self._config.v_parameterization,
+                    sampler=self._sampler(prompt, report),
                     stopped=lambda: stop.requested,
                 )
                 if latents is None:
@@ -73,3 +76,12 @@ class Drawer:
             report.emit(events.Sample(str(path), step, prompt.text))
         vae.to("cpu")
         report.phase("training")
+
+    def _sampler(self, prompt: Prompt, report: Reporter) -> str:
+        """Says once which one draws in place of another."""
+        wanted = prompt.sampler or self._config.sample_sampler
+        own, same = sampler_for(wanted)
+        if not same and wanted not in self._told:
+            self._told.add(wanted)
+            report.message("info", f"Samples are drawn with {own}, which comes closest to {wanted} here.")
+        return own

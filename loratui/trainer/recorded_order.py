@@ -52,10 +52,12 @@ def order_follows(recording: Recording, items: dict[str, Item]) -> bool:
     epochs = _epochs(recording, items)
     per_epoch = len(epochs[0])
     passes = recording.passes
+    masks = any(item.mask for item in items.values())
     for first in range(0, len(passes), per_epoch):
         current = passes[first : first + per_epoch]
-        # The dataset turns to its next epoch only after the first batch was fetched.
-        wanted = [first // per_epoch + (number > 0) for number in range(len(current))]
+        # The dataset turns to its next epoch only after the first batch was fetched; one with folders of
+        # masks never hears of it (library/train_util.py:2898).
+        wanted = [0 if masks else first // per_epoch + (number > 0) for number in range(len(current))]
         if [entry["dataset_epoch_at_fetch"] for entry in current] != wanted:
             return False
         if not _can_be_drawn(

@@ -1,4 +1,5 @@
-"""Sample pictures by our own loop: DDIM (arXiv:2010.02502) with classifier-free guidance."""
+"""Sample pictures by our own loops, DDIM (arXiv:2010.02502) and those of ``samplers``, with classifier-free
+guidance."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from loratui.atomic import new_file
 from loratui.sample_prompts import Prompt
 from loratui.trainer.noise import TIMESTEPS
+from loratui.trainer.samplers import solve
 from loratui.trainer.text import Condition, predict, stack
 
 
@@ -60,17 +62,19 @@ def sample(
     *,
     seed: int,
     v_parameterization: bool,
+    sampler: str = "ddim",
     stopped: Callable[[], bool] = lambda: False,
 ) -> Tensor | None:
-    """Latents [1,4,h,w] of one prompt, or None when it was asked to stop. The noise comes from a
-    generator of its own, so that training goes on as if nothing had been drawn."""
+    """Latents [1,4,h,w] of one prompt, or None when it was asked to stop. ``sampler`` is one of
+    ``samplers.OWN``. The noise comes from a generator of its own, so that training goes on as if nothing had
+    been drawn."""
     guided = prompt.scale != 1.0
     condition = stack([negative, positive] if guided else [positive], device)
     count = 2 if guided else 1
     sizes = torch.tensor([[prompt.height, prompt.width, 0, 0, prompt.height, prompt.width]] * count)
     sizes = sizes.float().to(device)
 
-    def guess(latents: Tensor, timestep: int) -> Tensor:
+    def guess(latents: Tensor, timestep: float) -> Tensor:
         steps = torch.full((count,), timestep, device=device)
         answers = predict(unet, latents.repeat(count, 1, 1, 1), steps, condition, sizes)
         if not guided:
@@ -80,6 +84,17 @@ def sample(
 
     generator = torch.Generator("cpu").manual_seed(seed)
     noise = torch.randn((1, 4, prompt.height // 8, prompt.width // 8), generator=generator)
+    if sampler != "ddim":
+        return solve(
+            guess,
+            noise.to(device),
+            prompt.steps,
+            schedule,
+            sampler,
+            v_parameterization=v_parameterization,
+            generator=generator,
+            stopped=stopped,
+        )
     return denoise(
         guess,
         noise.to(device),

@@ -181,7 +181,7 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
         ),
         stop=stop,
         options=options,
-        entries=metadata.of_training(config, items, totals, seed, started) | {"ss_optimizer": chosen.words},
+        entries=metadata.of_training(config, items, totals, seed, started, chosen.words),
         step=first_step,
         schedule_offset=scheduled - first_step,
     )

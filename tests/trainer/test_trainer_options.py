@@ -110,6 +110,7 @@ def test_saving_and_drawing_by_steps(train: Any, tmp_path: Path) -> None:
     prompts.write_text("ohwx --w 64 --h 64 --d 1 --s 2\n")
     told = train(
         max_train_steps=5,
+        sample_sampler="heun",
         save_every_n_steps=1,
         save_last_n_steps=1,
         save_state=True,
@@ -122,15 +123,31 @@ def test_saving_and_drawing_by_steps(train: Any, tmp_path: Path) -> None:
     assert [checkpoint.step for checkpoint in told.of(events.Checkpoint)] == [1, 2, 3, 4, 5]
     samples = told.of(events.Sample)
     assert [sample.step for sample in samples] == [2, 4]
+    assert [message.text for message in told.of(events.Message)] == [
+        "Samples are drawn with dpmsolver++, which comes closest to heun here."
+    ]
     assert Path(samples[0].path).name.startswith("tiny_000002_00_")
 
 
 def test_the_file_tells_what_it_was_made_with(train: Any, tmp_path: Path) -> None:
-    losses(train(max_train_steps=1, min_snr_gamma=5.0, network_args=["conv_dim=2"]))
+    changes = {"metadata_author": "me", "metadata_title": "Ohwx", "min_timestep": 10}
+    losses(train(max_train_steps=1, min_snr_gamma=5.0, network_args=["conv_dim=2"], **changes))
     with safe_open(tmp_path / "out" / "tiny.safetensors", "pt") as file:
         entries = file.metadata()
     assert entries["ss_min_snr_gamma"] == "5.0"
     assert json.loads(entries["ss_network_args"]) == {"conv_dim": "2"}
+    told = (entries[f"modelspec.{key}"] for key in ("author", "title", "timestep_range"))
+    assert tuple(told) == ("me", "Ohwx", "10,1000")
+    losses(train(max_train_steps=1, no_metadata=True, **changes))
+    with safe_open(tmp_path / "out" / "tiny.safetensors", "pt") as file:
+        least = file.metadata().keys()
+    assert {key for key in least if key.startswith("ss_")} == {
+        "ss_base_model_version",
+        "ss_network_alpha",
+        "ss_network_dim",
+        "ss_network_module",
+        "ss_v2",
+    }
 
 
 def test_captions_with_words_around_them_and_without_any(train: Any) -> None:
