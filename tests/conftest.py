@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -9,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -49,15 +52,41 @@ def demo_home(home: Path, demo_material: Path) -> Path:
     return home
 
 
+def as_process(*arguments: str, timeout: float = 120, **more: object) -> subprocess.CompletedProcess[str]:
+    """``loratui ARGUMENTS`` as a process, without a terminal."""
+    return subprocess.run(  # type: ignore[call-overload,no-any-return]
+        [sys.executable, "-m", "loratui", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        stdin=subprocess.DEVNULL,
+        **more,
+    )
+
+
 @pytest.fixture
 def loratui() -> Loratui:
-    """Runs ``loratui`` as a process, without a terminal."""
+    """Runs ``loratui`` without a terminal: its whole ``main``, but in this process, which saves a start of
+    Python each time. With an environment of its own it is a process."""
+    from loratui.__main__ import main
 
     def run(*arguments: str, timeout: float = 120, **more: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "loratui", *arguments]
-        return subprocess.run(  # type: ignore[call-overload,no-any-return]
-            command, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, **more
-        )
+        if more:
+            return as_process(*arguments, timeout=timeout, **more)
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+        with (
+            Path(os.devnull).open(encoding="utf-8") as nothing,
+            mock.patch.multiple(sys, argv=["loratui", *arguments], stdin=nothing),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            pytest.raises(SystemExit) as ended,
+        ):
+            main()
+        said = []
+        for stream in (out, err):
+            stream.seek(0)
+            said.append(stream.read())
+        return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), *said)
 
     return run
 
