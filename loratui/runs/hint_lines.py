@@ -42,7 +42,9 @@ _STARTED = re.compile(r"""CalledProcessError: Command \W{1,3}(?:[^'",\]]*[/\\])?
 
 # An exception's last line; what follows it may belong to its message, which a terminal may have wrapped
 _EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*\w*(?:[Ee]rror|Exception|Invalid|Died)\b(?:: |:?$)")
-_AFTER_MESSAGE = re.compile(r"Traceback |  File |During handling|The above exception|\S+:\d+: \w*Warning")
+_AFTER_MESSAGE = re.compile(
+    r"Traceback |  File |During handling|The above exception|\S+:\d+: \w*Warning|[EFIW]\d{4} \d\d:\d\d:\d\d\."
+)
 _MESSAGE_LINES = 12
 # A line as long as a terminal is wide was cut there; what follows is its rest
 _TERMINAL_WIDTHS = frozenset({80, 100, 120, 132, 160, 200})

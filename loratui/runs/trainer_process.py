@@ -25,6 +25,11 @@ ENVIRONMENT = {
     "PYTHONIOENCODING": "utf-8",
     "COLUMNS": "400",  # else rich wraps log lines at 80 columns, mid-word
 }
+_OF_LAUNCHERS = frozenset(
+    {"RANK", "LOCAL_RANK", "GROUP_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
+)
+"""What a launcher tells the processes that it starts. Left over from another one, or from a job's shell, they
+make the trainer wait for ever for processes that nobody starts."""
 _RESET = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD, signal.SIGQUIT, signal.SIGPIPE)
 
 ORPHAN_GRACE = 10.0
@@ -48,7 +53,7 @@ class TrainerProcess:
         self._process = subprocess.Popen(
             command.argv,
             cwd=command.cwd,
-            env={**os.environ, **ENVIRONMENT, **command.env},
+            env={**_inherited(), **ENVIRONMENT, **command.env},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -78,6 +83,10 @@ class TrainerProcess:
         os.close(self._leash)
         os.waitpid(self._guard, 0)
         return code
+
+
+def _inherited() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in _OF_LAUNCHERS}
 
 
 def _preparation() -> Callable[[], None]:

@@ -413,3 +413,14 @@ def test_the_supervisor_imports_no_screen_and_no_torch() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert {"textual", "rich", "click", "torch", "PIL", "pynvml", "numpy"}.isdisjoint(loaded)
+
+
+def test_what_another_launcher_left_in_the_environment_is_not_passed_on(
+    begin: Begin, verdict: Verdict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stale WORLD_SIZE makes a trainer wait for ever for processes that nobody starts."""
+    for name, value in {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "KEPT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    run = begin("print([os.environ.get(n) for n in ('WORLD_SIZE', 'RANK', 'MASTER_ADDR', 'KEPT')])" + FINISH)
+    verdict(run)
+    assert "[None, None, None, '1']" in run.output.read_text()
