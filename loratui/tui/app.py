@@ -23,6 +23,7 @@ from textual.theme import Theme
 
 from loratui import places
 from loratui.recipe import Recipe
+from loratui.tui.ahead import Ahead
 from loratui.tui.glyphs import glyphs
 from loratui.tui.painting import Painter, differing
 from loratui.tui.widgets.scroll import choose_bars
@@ -88,6 +89,7 @@ class LoratuiApp(App[None]):
         self._note = note
         self._start = start or start_run
         self._painter = Painter()
+        self._ahead = Ahead(self, super().on_event)
         self.animation_level = "none"
         self.farewell = ""
         """What is said in the terminal once the screens are gone."""
@@ -140,13 +142,15 @@ class LoratuiApp(App[None]):
             after_all_lost(time.time())
 
     async def on_event(self, event: events.Event) -> None:
-        """Any key keeps this machine on, whatever else it does."""
-        if isinstance(event, events.Key):
-            from loratui.runs import machine_news
+        """Any key keeps this machine on, whatever else it does; each waits for the one before it."""
+        if not isinstance(event, events.Key) or event.is_forwarded:
+            await super().on_event(event)
+            return
+        from loratui.runs import machine_news
 
-            if machine_news.keep() is not None:
-                self.notify("This machine stays on.", timeout=10)
-        await super().on_event(event)
+        if machine_news.keep() is not None:
+            self.notify("This machine stays on.", timeout=10)
+        await self._ahead.take(event)
 
     def _panel(self, run: Run) -> Screen[None]:
         from loratui.tui.training.screen import TrainingScreen
