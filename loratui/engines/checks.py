@@ -12,8 +12,10 @@ from loratui.advice.contradictions import refusal_problems
 from loratui.dataset import dataset_config, sources
 from loratui.dataset.layout import read_layout
 from loratui.engines import config, network_keys
+from loratui.engines.vae_checks import vae_problems
 from loratui.families import FAMILIES
 from loratui.hub_id import cached_model, is_hub_id, is_offline
+from loratui.models import hub
 from loratui.models.inspect import require_base
 from loratui.models.named import to_fetch
 from loratui.places import expanded
@@ -41,6 +43,7 @@ def file_problems(recipe: Recipe) -> Iterator[Problem]:
                 f"{recipe.base.model} is a {model.family} model, and the recipe says {family}.",
                 f'Write family = "{model.family}", or remove the line.',
             )
+    yield from vae_problems(recipe)
     for key, folder in (
         ("dataset.folder", recipe.dataset.folder),
         ("dataset.regularization", recipe.dataset.regularization),
@@ -76,6 +79,13 @@ def _hub_problems(recipe: Recipe) -> Iterator[Problem]:
     if recipe.launch.engine == "kohya" and recipe.base.family is None:
         message = f"{model} is not on this disk, so nothing tells its family, and each has its script."
         yield Problem("base.family", message, 'Write it down, for example family = "sdxl".')
+    elif recipe.launch.engine == "kohya" and (file := hub.only_file(model)):
+        yield Problem(
+            "base.model",
+            f"{model} on the hub is one file, {file}, and of the hub's models sd-scripts loads folders.",
+            'Choose engine = "builtin"; or fetch the file, and name it here: loratui download'
+            f" https://huggingface.co/{model}/resolve/main/{file}",
+        )
     if is_offline() and cached_model(model) is None:
         message = f"no path is called {model}, and HF_HUB_OFFLINE keeps it from being fetched."
         yield Problem("base.model", message, "Check the path; or unset HF_HUB_OFFLINE.")

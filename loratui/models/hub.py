@@ -8,6 +8,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from dataclasses import replace
+from functools import lru_cache
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -52,13 +53,29 @@ def look(name: str) -> ModelFile:
     files = wanted(name, tuple(sizes))
     found = _of_folder(name, files) if files[0] == INDEX else _of_file(name, files[0], sizes[files[0]])
     total = sum(sizes[file] for file in files)
-    return _told(name, found, f"on the hub: {total / 1e9:.2f} GB, fetched when training starts")
+    return _told(name, found, f"on the hub: {total / 1e9:.2f} GB, fetched when training starts", total)
 
 
-def _told(name: str, found: ModelFile, place: str) -> ModelFile:
+@lru_cache(maxsize=64)
+def only_file(name: str) -> str | None:
+    """The one file that a model on the hub consists of; None where it is a folder of parts, and where nobody
+    can tell now. The hub is asked once."""
+    cached = cached_model(name)
+    if cached is not None:
+        return cached.name if cached.is_file() else None
+    if is_offline():
+        return None
+    try:
+        files = wanted(name, tuple(_files(name)))
+    except UserError:
+        return None
+    return None if files[0] == INDEX else files[0]
+
+
+def _told(name: str, found: ModelFile, place: str, to_fetch: int = 0) -> ModelFile:
     found = replace(found, path=Path(name))
     require(found)
-    return replace(found, evidence=(*found.evidence, place))
+    return replace(found, evidence=(*found.evidence, place), bytes_to_fetch=to_fetch)
 
 
 def _files(name: str) -> dict[str, int]:

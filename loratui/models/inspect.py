@@ -31,6 +31,8 @@ class ModelFile:
     """Whether it is a base model that one of the engines trains."""
     evidence: tuple[str, ...]
     """Why, in words; the last is the reason when it is not trainable."""
+    bytes_to_fetch: int = 0
+    """What a training fetches of it before it begins."""
 
 
 def inspect(path: Path) -> ModelFile:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from loratui.engines.checks import file_problems
 from loratui.models import hub
 from loratui.problems import UserError
+from loratui.recipe import Base, Launch, Recipe
 from tests.models.test_inspect import SD15, SDXL
 from tests.support.hub_models import HubOfModels, serving_models
 from tests.support.tensors import write_shapes
@@ -64,6 +66,14 @@ def test_a_single_file_is_told_by_its_header(ours: HubOfModels, tmp_path: Path) 
     ours.repos["org/one"] = tmp_path / "repo"
     found = hub.look("org/one")
     assert (found.family, found.prediction) == ("sdxl", "epsilon")
+    assert found.bytes_to_fetch == (tmp_path / "repo" / "model.safetensors").stat().st_size
+    hub.only_file.cache_clear()
+    recipe = Recipe(base=Base(model="org/one", family="sdxl"), launch=Launch(engine="kohya"))
+    problem = next(one for one in file_problems(recipe) if one.key == "base.model")
+    assert "model.safetensors, and of the hub's models sd-scripts loads folders" in problem.message
+    assert "huggingface.co/org/one/resolve/main/model.safetensors" in problem.fix
+    builtin = Recipe(base=recipe.base)
+    assert "base.model" not in [one.key for one in file_problems(builtin)]
 
 
 def test_what_the_cache_holds_is_asked_of_nobody(

@@ -13,6 +13,7 @@ from loratui.runs.host import Host
 from loratui.tui.text import fitting
 from loratui.tui.training import gpu_words, host_words
 from loratui.tui.training.watch import MachineWatch
+from loratui.tui.wizard.outlook import Outlook, disk_line
 
 GIB = 1 << 30
 
@@ -117,3 +118,10 @@ def test_the_panel_shows_the_gpus_of_its_run(
         reading = watch.read()[0]
         assert [one.index for one in reading.gpus] == shown
         assert bool(reading.sentence) == (not shown)
+
+
+def test_a_model_that_is_to_be_fetched_counts_on_the_disk() -> None:
+    seen = Outlook(checkpoints=2, disk_bytes=10**9, bytes_to_fetch=7 * 10**9, free_bytes=5 * 10**9)
+    assert seen.disk_is_short
+    words = "disk 1 GB for 2 checkpoints and states, 7 GB for the model, more than the 5 GB free"
+    assert disk_line(seen) == words

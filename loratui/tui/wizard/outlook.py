@@ -33,6 +33,8 @@ class Outlook:
     checkpoints: int | None = None
     disk_bytes: int | None = None
     """Checkpoints and states of the whole run."""
+    bytes_to_fetch: int = 0
+    """Of a base model on the hub."""
     free_bytes: int | None = None
     is_tiny: bool = False
     """Whether it is the demo's model: no real model's numbers hold for it."""
@@ -40,7 +42,7 @@ class Outlook:
     @property
     def disk_is_short(self) -> bool:
         """Whether the run would fill the disk."""
-        return bool(self.disk_bytes and self.free_bytes is not None and self.disk_bytes > self.free_bytes)
+        return self.free_bytes is not None and (self.disk_bytes or 0) + self.bytes_to_fetch > self.free_bytes
 
 
 def outlook(state: WizardState) -> Outlook:
@@ -73,6 +75,7 @@ def outlook(state: WizardState) -> Outlook:
         pace(recipe, family, steps, name, measurements, machine.price if machine else None),
         checkpoints,
         disk,
+        state.model.bytes_to_fetch if isinstance(state.model, ModelFile) else 0,
         free_bytes,
     )
 
@@ -139,4 +142,7 @@ def disk_line(seen: Outlook) -> str:
         return ""
     files = "1 file" if seen.checkpoints == 1 else f"{seen.checkpoints} checkpoints"
     room = "more than the" if seen.disk_is_short else "of"
-    return f"disk {size(seen.disk_bytes)} for {files} and states, {room} {size(seen.free_bytes)} free"
+    words = f"disk {size(seen.disk_bytes)} for {files} and states"
+    if seen.bytes_to_fetch:
+        words += f", {size(seen.bytes_to_fetch)} for the model"
+    return f"{words}, {room} {size(seen.free_bytes)} free"
