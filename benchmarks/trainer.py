@@ -1,12 +1,15 @@
 """A training step of the builtin trainer beside its floor, in the same process.
 
     python benchmarks/trainer.py [--side 128] [--batch 1] [--rank 16] [--rounds 5] [--threads N] [--tiny]
-                                 [--optimizer NAME]
+                                 [--family sd15|sdxl] [--set KEY=VALUE]…
 
 The floor is one forward and backward pass through the frozen U-Net without any LoRA, the gradient taken
 with respect to its input; ours is a whole optimizer step with AdamW through the same function that
 training calls. The U-Net has the size of Stable Diffusion 1.5 and random weights made on the spot (3.4 GB in
 float32), with --tiny a fiftieth of its weights, where a step is little else than the starting of kernels.
+With --family sdxl it is Stable Diffusion XL, with --tiny at a quarter of its width. --set takes any setting
+of config.toml, as in ``--set optimizer_type=Prodigy --set 'network_args=["algo=lokr"]'``; precision and
+gradient checkpointing are the floor's as well.
 Rounds alternate, so that both meet the same machine. Prints one JSON object with medians and their ratio, and
 what no machine changes: how many kernels a step starts, and how much a forward pass keeps for the backward
 one. Exits 1 above the goal of 1.10.
@@ -28,7 +31,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -41,6 +45,7 @@ from step_counts import kept_bytes, kernels_of
 from loratui import kohya_config
 from loratui.trainer import optimizers
 from loratui.trainer.assembly import network_on, stepper_for
+from loratui.trainer.base_precision import DTYPES
 from loratui.trainer.config import TrainConfig
 from loratui.trainer.config_file import load_config
 from loratui.trainer.loading import BaseModel, read_config
@@ -54,10 +59,16 @@ GOAL = 1.10
 LAUNCH_GOAL = 4.0
 
 
-def config_for(rank: int, side: int, batch: int, optimizer: str = "AdamW") -> TrainConfig:
+SDXL_NARROW = {"block_out_channels": [80, 160, 320], "norm_num_groups": 16, "cross_attention_dim": 256}
+"""A quarter of the width, and as many layers."""
+
+
+def config_for(
+    rank: int, side: int, batch: int, family: str = "sd15", more: Mapping[str, object] | None = None
+) -> TrainConfig:
     """A plain config; its base model is a tiny one, looked at for its family only."""
     with tempfile.TemporaryDirectory() as folder:
-        make(Path(folder) / "model")
+        make(Path(folder) / "model", family)
         values = {
             "pretrained_model_name_or_path": str(Path(folder) / "model"),
             "train_data_dir": folder,
@@ -69,7 +80,7 @@ def config_for(rank: int, side: int, batch: int, optimizer: str = "AdamW") -> Tr
             "network_train_unet_only": True,
             "train_batch_size": batch,
             "learning_rate": 1e-4,
-            "optimizer_type": optimizer,
+            **(more or {}),
         }
         path = Path(folder) / "config.toml"
         path.write_text(kohya_config.dumps({"all": values}))
@@ -85,6 +96,15 @@ def seconds(work: Callable[[], object], device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize()
     return clock() - begun
+
+
+def setting(text: str) -> tuple[str, object]:
+    """KEY=VALUE, the value as TOML has it, or a bare word."""
+    key, _, value = text.partition("=")
+    try:
+        return key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, value
 
 
 def mib(size: int) -> float:
@@ -120,29 +140,37 @@ def main() -> int:
     parser.add_argument("--kohya-python", metavar="PYTHON", help="the Python that runs it")
     parser.add_argument("--steps", type=int, default=6, help="of each run beside sd-scripts")
     parser.add_argument("--tiny", action="store_true", help="a narrow model")
-    parser.add_argument("--optimizer", default="AdamW", metavar="NAME", help="as in optimizer_type")
+    parser.add_argument("--family", choices=("sd15", "sdxl"), default="sd15")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of config.toml")
     options = parser.parse_args()
     if options.kohya:
         return beside(options)
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    accelerator = Accelerator(mixed_precision="no")
+    more = dict(map(setting, options.set))
+    config = config_for(options.rank, options.side, options.batch, options.family, more)
+    accelerator = Accelerator(mixed_precision=config.mixed_precision)
     device = accelerator.device
-    config = config_for(options.rank, options.side, options.batch, options.optimizer)
-    shape = read_config(ASSETS / "sd15" / "unet") | (NARROW["unet"] if options.tiny else {})
-    unet = UNet2DConditionModel(shape).to(device)
+    narrow = {"sd15": NARROW["unet"], "sdxl": SDXL_NARROW}[options.family] if options.tiny else {}
+    shape = read_config(ASSETS / options.family / "unet") | narrow
+    unet = UNet2DConditionModel(shape).to(device, DTYPES[config.mixed_precision])
     unet.requires_grad_(False).eval()
+    if config.gradient_checkpointing:
+        unet.enable_gradient_checkpointing()
 
     small = options.side // 8
     latents, noise = torch.randn(2, options.batch, 4, small, small, device=device)
-    condition = Condition(torch.randn(options.batch, 77, shape["cross_attention_dim"], device=device))
+    pooled = torch.randn(options.batch, 1280, device=device) if options.family == "sdxl" else None
+    states = torch.randn(options.batch, 77, shape["cross_attention_dim"], device=device)
+    condition = Condition(states, pooled)
     timesteps = torch.full((options.batch,), 500)
     weights, sizes = torch.ones(options.batch, device=device), torch.zeros(options.batch, 6, device=device)
     fed = Fed(latents, noise, timesteps, condition, sizes, weights)
 
     def frozen() -> torch.Tensor:
         noisy = latents.detach().requires_grad_()
-        return predict(unet, noisy, timesteps.to(device), condition, None)
+        with accelerator.autocast():
+            return predict(unet, noisy, timesteps.to(device), condition, sizes)
 
     def floor() -> None:
         torch.autograd.backward(torch.nn.functional.mse_loss(frozen(), noise))
@@ -151,7 +179,7 @@ def main() -> int:
     counts = {"floor_kernels": kernels_of(floor), "floor_kept_mib": mib(kept_bytes(frozen, known))}
 
     # The floor goes first in each round with the LoRA's layers taken off, and ours with them on.
-    network = network_on(config, BaseModel("sd15", unet, None, [], []), device)
+    network = network_on(config, BaseModel(options.family, unet, None, [], []), device)
     targets = [module for module in unet.modules() if "forward" in vars(module)]
     patched = {module: module.forward for module in targets}
     stepper = stepper_for(config, optimizers.choose(config), accelerator, unet, network, 1000)
@@ -179,6 +207,8 @@ def main() -> int:
         "side": options.side,
         "batch": options.batch,
         "rank": options.rank,
+        "family": options.family,
+        "set": more,
         "modules": len(network.layers),
         "floor_s": round(medians["floor"], 4),
         "ours_s": round(medians["ours"], 4),

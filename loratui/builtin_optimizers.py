@@ -79,14 +79,17 @@ _OF_TORCH = frozenset(
 )
 """Others that need nothing but their name; here letter case counts."""
 
-ELEMENTWISE = frozenset(
+_OF_ONE_KERNEL = frozenset(("Adam", "AdamW", "SGD"))
+"""torch moves all tensors at once with these; they gain nothing from being joined."""
+
+JOINABLE = frozenset(
     fact.path
     for fact in _TABLE
-    if fact.module in ("torch", "lion_pytorch", "dadaptation", "prodigyopt", "schedulefree")
-) | {f"torch.optim.{name}" for name in _OF_TORCH}
-"""Paths of those that treat every element alike, or by sums over all: it is the same to them how a network's
-values are cut into tensors. Read in torch 2.13, lion-pytorch 0.2.5, dadaptation 3.2, prodigyopt 1.1.2 and
-schedulefree 1.4.1."""
+    if fact.module in ("lion_pytorch", "dadaptation", "prodigyopt", "schedulefree")
+) | {f"torch.optim.{name}" for name in _OF_TORCH - _OF_ONE_KERNEL}
+"""Paths of those that walk over tensors in Python, and treat every element alike or by sums over all: it is
+the same to them how a network's values are cut into tensors. Read in torch 2.13, lion-pytorch 0.2.5,
+dadaptation 3.2, prodigyopt 1.1.2 and schedulefree 1.4.1."""
 
 _PACKAGES = {
     "bitsandbytes": "bitsandbytes",

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from loratui.builtin_optimizers import ELEMENTWISE, OptimizerFact
+from loratui.builtin_optimizers import JOINABLE, OptimizerFact
 from loratui.problems import Problem, nearest
 from loratui.trainer import without_compiler
 from loratui.trainer.config import ConfigRefusedError, TrainConfig
@@ -39,7 +39,7 @@ class Chosen:
         """Whether its weights may be parts of one tensor, and it is the quicker for it (``flat``)."""
         # Of a few elements of each weight, Prodigy's slice_p would take others.
         as_they_are = self.arguments.get("slice_p", 1) == 1 and not self.arguments.get("differentiable")
-        return self.fact.path in ELEMENTWISE and as_they_are
+        return self.fact.path in JOINABLE and as_they_are
 
     @property
     def words(self) -> str:
