@@ -17,6 +17,7 @@ from loratui.events import ENDED
 from loratui.runs import launch, machine_news, store
 from loratui.runs.afterwards import after_all_lost
 from loratui.runs.follow import LogTail, RunFollower
+from loratui.runs.orphans import end_orphans
 
 _POLL_SECONDS = 0.25
 
@@ -103,6 +104,8 @@ def stop(run: str, now: bool, no_wait: bool, as_json: bool) -> None:
     found = store.find(run)
     summary = store.summary(found)
     if summary.state in ENDED:
+        if end_orphans(found, store.read_status(found)):
+            say("Its trainer still ran, though loratui's own processes were killed: it is ended now.")
         say(f"{found.id} is not running: {summary.state}.")
         if as_json:
             print_json({"run": found.id, "state": summary.state})

@@ -36,6 +36,7 @@ from loratui.runs.layout import (
     write_status,
 )
 from loratui.runs.liveness import is_alive
+from loratui.runs.orphans import end_orphans
 
 READY_WITHIN = 10.0
 """Seconds to wait for a supervisor's word that it has taken over."""
@@ -112,6 +113,7 @@ def resume(run: Run, engine: Engine, changed: Recipe | None = None) -> Run:
         if problems:
             raise UserError("", *problems)
         _replace_recipe(run, changed, status.attempt)
+    end_orphans(run, status)
     take_requests(run)  # a stop meant for the last attempt
     status = msgspec.structs.replace(
         status, state="starting", reason="", attempt=status.attempt + 1, supervisor=None, trainer=None

@@ -7,6 +7,7 @@ import time
 from loratui.events import ENDED, RunState
 from loratui.runs import lock
 from loratui.runs.layout import Run, Status, read_status
+from loratui.runs.orphans import orphans
 from loratui.runs.process import is_running
 
 STALE = 30.0
@@ -45,4 +46,11 @@ def state(run: Run, status: Status | None = None) -> tuple[RunState, str]:
     latest = read_status(run)  # it may have ended between the two looks
     if latest is not None and latest.state in ENDED:
         return latest.state, latest.reason
-    return "lost", LOST
+    return "lost", f"{LOST}{_still_there(run, latest)}"
+
+
+def _still_there(run: Run, status: Status | None) -> str:
+    left = orphans(run, status)
+    if not left:
+        return ""
+    return f" Its trainer still runs (PID {left[0]}) and holds the GPU: stopping or resuming ends it."
