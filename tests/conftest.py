@@ -22,9 +22,20 @@ Loratui = Callable[..., "subprocess.CompletedProcess[str]"]
 Call = Callable[..., tuple[int, Any, str]]
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first, so that no worker is left alone with them at the end."""
-    items.sort(key=lambda item: "e2e" not in item.path.parts)
+    """What needs torch goes to one worker: importing it and what stands on it takes 15 s of a processor. The
+    longest first, so that no worker is left alone with them at the end."""
+
+    def order(item: pytest.Item) -> int:
+        rooms = item.path.parts
+        if "trainer" in rooms or "lora" in rooms:
+            if item.get_closest_marker("xdist_group") is None:
+                item.add_marker(pytest.mark.xdist_group("torch"))
+            return 0
+        return 1 if "e2e" in rooms else 2
+
+    items.sort(key=order)
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,29 +12,43 @@ from loratui.dataset.mending.entries import read_entries
 from loratui.dataset.mending.sentences import describe_all, plan_sentences, wanted
 from loratui.problems import UserError
 
-_MAKE = """
-import sys
-import torch
-from transformers import CLIPImageProcessor, Kosmos2Config, Kosmos2ForConditionalGeneration, Kosmos2Processor
-from transformers import XLMRobertaTokenizer
-torch.manual_seed(1)  # some draws answer with nothing at all
-words = ["an", "image", "of", "a", "red", "square"]
-vocab = [(word, 0.0) for word in ("<s>", "<pad>", "</s>", "<unk>")]
-vocab += [("\\u2581" + word, -1.0) for word in words] + [("\\u2581", -2.0)]
-vocab += [(letter, -3.0) for letter in "abcdefghijklmnopqrstuvwxyzAI<>/"]
-images = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
-processor = Kosmos2Processor(images, XLMRobertaTokenizer(vocab=vocab, unk_id=3), num_patch_index_tokens=16)
-text = dict(vocab_size=len(processor.tokenizer), embed_dim=32, layers=1, ffn_dim=32, attention_heads=2)
-vision = dict(hidden_size=32, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, image_size=32)
-config = Kosmos2Config(text_config=text, vision_config=vision | {"patch_size": 8}, latent_query_num=64)
-Kosmos2ForConditionalGeneration(config).save_pretrained(sys.argv[1])
-processor.save_pretrained(sys.argv[1])
-"""
+# It imports what the tests of the trainer import too.
+pytestmark = pytest.mark.xdist_group("torch")
+
+
+def make_kosmos(folder: Path) -> None:
+    import torch
+    from transformers import (
+        CLIPImageProcessor,
+        Kosmos2Config,
+        Kosmos2ForConditionalGeneration,
+        Kosmos2Processor,
+        XLMRobertaTokenizer,
+    )
+
+    words = ["an", "image", "of", "a", "red", "square"]
+    vocab = [(word, 0.0) for word in ("<s>", "<pad>", "</s>", "<unk>")]
+    vocab += [("\u2581" + word, -1.0) for word in words] + [("\u2581", -2.0)]
+    vocab += [(letter, -3.0) for letter in "abcdefghijklmnopqrstuvwxyzAI<>/"]
+    images = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    tokenizer = XLMRobertaTokenizer(vocab=vocab, unk_id=3)
+    processor = Kosmos2Processor(images, tokenizer, num_patch_index_tokens=16)
+    layers = {"embed_dim": 32, "layers": 1, "ffn_dim": 32, "attention_heads": 2}
+    vision = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = Kosmos2Config(
+        text_config=layers | {"vocab_size": len(processor.tokenizer)},
+        vision_config=vision | {"image_size": 32, "patch_size": 8},
+        latent_query_num=64,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(1)  # some draws answer with nothing at all
+        Kosmos2ForConditionalGeneration(config).save_pretrained(folder)
+    processor.save_pretrained(folder)
 
 
 def test_sentences_make_a_step_and_are_remembered(tmp_path: Path, home: Path) -> None:
     model = tmp_path / "kosmos"
-    subprocess.run([sys.executable, "-c", _MAKE, str(model)], check=True, capture_output=True)
+    make_kosmos(model)
     folder = tmp_path / "set" / "10_x"
     folder.mkdir(parents=True)
     for name in ("a", "b"):

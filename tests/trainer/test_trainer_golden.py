@@ -80,11 +80,33 @@ def drawn_epochs(
     return epochs
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where recordings are kept for the next test, by family."""
+    return tmp_path_factory.mktemp("recordings")
+
+
 @pytest.fixture
-def record(tmp_path: Path, tiny_models: dict[str, Path], pictures: Path, write_config: Any) -> Record:
+def record(
+    tmp_path: Path, tiny_models: dict[str, Path], pictures: Path, write_config: Any, made: Path
+) -> Record:
     """Records a training of two epochs with this trainer's own step, in the format of the recordings."""
 
-    def make(family: str, **changes: Any) -> Path:
+    def copied(family: str, **changes: Any) -> Path:
+        """To be changed by the test; a plain one is recorded once."""
+        kept = made / family
+        if changes or not kept.exists():
+            make(family, **changes)
+            if not changes:
+                shutil.copytree(tmp_path, kept)
+                (kept / "from").write_text(str(tmp_path))
+        else:
+            shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
+            config = tmp_path / "dev" / "one" / "config.toml"
+            config.write_text(config.read_text().replace((kept / "from").read_text(), str(tmp_path)))
+        return tmp_path / "dev" / "one"
+
+    def make(family: str, **changes: Any) -> None:
         common, folder = tmp_path / "common", tmp_path / "dev" / "one"
         shutil.copytree(tiny_models[family], common / "model")
         shutil.copytree(pictures, common / "dataset" / "train")
@@ -185,9 +207,8 @@ def record(tmp_path: Path, tiny_models: dict[str, Path], pictures: Path, write_c
         with optimizers.averaged(stepper.optimizer):
             final = {k: v.clone() for k, v in network.tensors().items()}
         save_file(final, folder / "final_lora.safetensors")
-        return folder
 
-    return make
+    return copied
 
 
 def replayed(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
