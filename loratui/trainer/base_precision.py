@@ -11,6 +11,7 @@ from loratui.builtin_support import LYCORIS_MODULE
 from loratui.trainer.config import TrainConfig
 from loratui.trainer.held import held_parts
 from loratui.trainer.loading import BaseModel
+from loratui.trainer.nets.clip import Vocabulary
 from loratui.trainer.nets.few_rows import can_wait
 from loratui.trainer.nets.frozen import Conv2d, Linear
 from loratui.trainer.options import Options
@@ -42,32 +43,39 @@ def pack_unet(config: TrainConfig, options: Options, unet: Any, device: torch.de
     unet.to(device)
 
 
-def _settle(unet: Any, dtype: torch.dtype, device: torch.device, *, at_once: bool) -> None:
+def _settle(part: nn.Module, dtype: torch.dtype, device: torch.device, *, at_once: bool) -> None:
     """Weight by weight, so that little lies there twice; over to a GPU as it is stored, and cast there."""
-    for layer in unet.modules():
+    for layer in part.modules():
         for weight in layer.parameters(recurse=False):
             stored = weight.data.to(device)
-            waits = not at_once and isinstance(layer, Linear | Conv2d) and can_wait(stored, dtype)
+            waits = (
+                not at_once and isinstance(layer, Linear | Conv2d | Vocabulary) and can_wait(stored, dtype)
+            )
             weight.data = stored if waits else stored.to(dtype)
 
 
 def pack_text_encoders(config: TrainConfig, options: Options, model: BaseModel, device: torch.device) -> None:
-    """fp8_base, other than fp8_base_unet, is for the text encoders too (train_network.py:837-861), where they
-    run in every step. Encoded once and for all, captions are encoded in mixed precision: the encoders are
-    gone before the first step.
+    """The same of the text encoders. On a CPU those that encode once and for all, and are gone before the
+    first step, widen each weight while it is used.
 
-    sd-scripts leaves their embeddings, which have no float8, in mixed precision, but rounds them to float8 on
-    the way there; with ``as_sd_scripts`` so do we.
+    fp8_base, other than fp8_base_unet, is for them too (train_network.py:837-861), where they run in every
+    step; captions that are encoded once are encoded in mixed precision. sd-scripts leaves their embeddings,
+    which have no float8, in mixed precision, but rounds them to float8 on the way there; with
+    ``as_sd_scripts`` so do we.
     """
+    dtype = DTYPES[config.mixed_precision]
     every_step = any(config.text_encoder_rates) or bool(held_parts(config)) or config.captions_vary
     if options.as_sd_scripts and not config.caches_captions:
         every_step = True
-    if not config.fp8_base or config.fp8_base_unet or not every_step:
-        return
+    packs = config.fp8_base and not config.fp8_base_unet and every_step
     for encoder in model.text_encoders:
-        encoder.to(device)
-        pack_float8(encoder, DTYPES[config.mixed_precision], device)
-        if options.as_sd_scripts:
-            for layer in encoder.modules():
-                if isinstance(layer, nn.Embedding):
-                    layer.weight.data = round_to_float8(layer.weight.data)
+        _settle(encoder, dtype, device, at_once=every_step)
+        for layer in encoder.modules():
+            if isinstance(layer, Linear):
+                layer.brief = not every_step
+        if packs:
+            pack_float8(encoder, dtype, device)
+            if options.as_sd_scripts:
+                for layer in encoder.modules():
+                    if isinstance(layer, nn.Embedding):
+                        layer.weight.data = round_to_float8(layer.weight.data)

@@ -76,7 +76,7 @@ def replay(recording: Recording) -> Replayed:
         config.family,
         DTYPES[config.mixed_precision],
         projection_as_stored=True,
-        unet_as_stored=True,
+        as_stored=["unet"],
     )
     merge_base_weights(config, model, None if packs_unet(config, options) else DTYPES[config.mixed_precision])
     pack_unet(config, options, model.unet, _CPU)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,7 +47,7 @@ def load(
     configs: Path | None = None,
     *,
     projection_as_stored: bool = False,
-    unet_as_stored: bool = False,
+    as_stored: Collection[str] = (),
     decodes: bool = True,
 ) -> BaseModel:
     """Load all parts; the VAE stays in float32, which is where half precision turns black.
@@ -55,18 +55,18 @@ def load(
     ``configs`` is a folder of ``unet/config.json`` and so on for a single file; by default one that lies
     beside the file under its name or its family's (``hero/`` or ``sd15/`` for ``hero.safetensors``), as
     models of unusual width need, else the shipped ones. ``projection_as_stored`` repeats what sd-scripts
-    does to SDXL's text projection in a single file (``single_file.open_clip_weights``). ``unet_as_stored``
-    leaves the U-Net in its file's own precision instead of ``dtype``, and mostly where it lies on the disk.
-    Without ``decodes`` the VAE is its encoder alone.
+    does to SDXL's text projection in a single file (``single_file.open_clip_weights``). ``as_stored``
+    names parts (``unet``, ``text_encoder``) that are left in their file's own precision instead of ``dtype``,
+    and mostly where they lie on the disk. Without ``decodes`` the VAE is its encoder alone.
     Raises ``UserError`` when a part is missing, broken or of another shape.
     """
     if path.is_dir():
-        return _from_folder(path, family, dtype, unet_as_stored, decodes)
-    return _from_file(path, family, dtype, configs, projection_as_stored, unet_as_stored, decodes)
+        return _from_folder(path, family, dtype, as_stored, decodes)
+    return _from_file(path, family, dtype, configs, projection_as_stored, as_stored, decodes)
 
 
 def _from_folder(
-    path: Path, family: str, dtype: torch.dtype, unet_as_stored: bool, decodes: bool
+    path: Path, family: str, dtype: torch.dtype, as_stored: Collection[str], decodes: bool
 ) -> BaseModel:
     numbers = ("", "_2") if family == "sdxl" else ("",)
     for part in ("unet", "vae", *(f"text_encoder{number}" for number in numbers)):
@@ -85,11 +85,16 @@ def _from_folder(
                 UNet2DConditionModel,
                 folder_weights(path / "unet"),
                 path / "unet",
-                None if unet_as_stored else dtype,
+                None if "unet" in as_stored else dtype,
             ),
             part_of(AutoencoderKL, vae, path / "vae", torch.float32, decodes=decodes),
             [
-                part_of(kind, text_weights(folder_weights(folder)), folder, dtype)
+                part_of(
+                    kind,
+                    text_weights(folder_weights(folder)),
+                    folder,
+                    None if "text_encoder" in as_stored else dtype,
+                )
                 for kind, folder in zip(
                     ENCODERS, (path / f"text_encoder{number}" for number in numbers), strict=False
                 )
@@ -110,7 +115,7 @@ def _from_file(
     dtype: torch.dtype,
     configs: Path | None,
     projection_as_stored: bool,
-    unet_as_stored: bool,
+    as_stored: Collection[str],
     decodes: bool,
 ) -> BaseModel:
     from safetensors.torch import load_file
@@ -135,10 +140,15 @@ def _from_file(
             encoders.append(clip_weights(weights, "cond_stage_model.transformer."))
         return BaseModel(
             family,
-            part_of(UNet2DConditionModel, unet, folder / "unet", None if unet_as_stored else dtype),
+            part_of(UNet2DConditionModel, unet, folder / "unet", None if "unet" in as_stored else dtype),
             part_of(AutoencoderKL, vae, folder / "vae", torch.float32, decodes=decodes),
             [
-                part_of(kind, tensors, folder / f"text_encoder{number}", dtype)
+                part_of(
+                    kind,
+                    tensors,
+                    folder / f"text_encoder{number}",
+                    None if "text_encoder" in as_stored else dtype,
+                )
                 for kind, tensors, number in zip(ENCODERS, encoders, ("", "_2"), strict=False)
             ],
             tokenizers,

@@ -98,7 +98,8 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
         config.family,
         DTYPES[config.mixed_precision],
         projection_as_stored=options.as_sd_scripts,
-        unet_as_stored=True,
+        # What is merged into it is added in the precision that it is used in.
+        as_stored=["unet"] if config.base_weights else ["unet", "text_encoder"],
         decodes=bool(prompts),
     )
     dtype = DTYPES[config.mixed_precision]

@@ -179,7 +179,7 @@ def test_a_file_in_half_the_bits_trains_as_the_same_in_float32(
 def test_weights_wait_only_where_their_layers_know_of_it(half: Path, write_config: Any) -> None:
     def kept(**changes: Any) -> dict[torch.dtype, int]:
         config = load_config(write_config(pretrained_model_name_or_path=str(half), **changes))
-        unet = load(half, "sd15", torch.float32, unet_as_stored=True, decodes=False).unet
+        unet = load(half, "sd15", torch.float32, as_stored=["unet"], decodes=False).unet
         pack_unet(config, Options(), unet, CPU)
         found: dict[torch.dtype, int] = {}
         for weight in unet.parameters():

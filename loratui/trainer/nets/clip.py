@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from loratui.trainer.nets.frozen import Linear
 from loratui.trainer.nets.layers import Projecting, attention
 from loratui.trainer.nets.net import Block, Config, Net
 
@@ -40,10 +41,10 @@ class CLIPAttention(Projecting):
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.k_proj = nn.Linear(channels, channels)
-        self.v_proj = nn.Linear(channels, channels)
-        self.q_proj = nn.Linear(channels, channels)
-        self.out_proj = nn.Linear(channels, channels)
+        self.k_proj = Linear(channels, channels)
+        self.v_proj = Linear(channels, channels)
+        self.q_proj = Linear(channels, channels)
+        self.out_proj = Linear(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         query, key, value = self.project(x, self.q_proj, self.k_proj, self.v_proj)
@@ -57,8 +58,8 @@ class CLIPMLP(nn.Module):
     def __init__(self, channels: int, inner: int, activation: str) -> None:
         super().__init__()
         self._activation = _ACTIVATIONS[activation]
-        self.fc1 = nn.Linear(channels, inner)
-        self.fc2 = nn.Linear(inner, channels)
+        self.fc1 = Linear(channels, inner)
+        self.fc2 = Linear(inner, channels)
 
     def forward(self, x: Tensor) -> Tensor:
         found: Tensor = self.fc2(self._activation(self.fc1(x)))
@@ -83,16 +84,21 @@ class CLIPEncoderLayer(Block):
         return found
 
 
+class Vocabulary(nn.Embedding):
+    """A vector for each token; may have its weight as a file stores it, since few are ever looked at."""
+
+
 class _Embeddings(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.token_embedding = nn.Embedding(int(config["vocab_size"]), int(config["hidden_size"]))
+        self.token_embedding = Vocabulary(int(config["vocab_size"]), int(config["hidden_size"]))
         self.position_embedding = nn.Embedding(
             int(config.get("max_position_embeddings", 77)), int(config["hidden_size"])
         )
 
     def forward(self, ids: Tensor) -> Tensor:
-        found: Tensor = self.token_embedding(ids) + self.position_embedding.weight[: ids.shape[-1]]
+        places = self.position_embedding.weight[: ids.shape[-1]]
+        found: Tensor = self.token_embedding(ids).to(places.dtype) + places
         return found
 
 
@@ -146,7 +152,7 @@ class CLIPTextModelWithProjection(CLIPTextModel):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.text_projection = nn.Linear(
+        self.text_projection = Linear(
             int(config["hidden_size"]), int(config.get("projection_dim", 512)), bias=False
         )
 

@@ -49,11 +49,13 @@ def goes_in_blocks(weight: Tensor, rows: int, dtype: torch.dtype) -> bool:
 
 def weight_for(layer: nn.Linear | nn.Conv2d, rows: int, dtype: torch.dtype) -> Tensor:
     """A frozen layer's weight for a product of so many rows in ``dtype``: as it is stored where ``product``
-    takes it so. One that waited until now is widened for good."""
+    takes it so. One that waited until now is widened for good, unless the layer is ``brief``."""
     weight = layer.weight
     if weight.dtype == dtype or goes_in_blocks(weight, rows, dtype):
         return weight
     if can_wait(weight, dtype) and not weight.requires_grad:
+        if getattr(layer, "brief", False):
+            return weight
         weight.data = weight.data.to(dtype)
         return weight
     return weight.to(dtype)

@@ -22,19 +22,22 @@ def precision(x: Tensor) -> torch.dtype:
 class Linear(nn.Linear):
     """A linear layer that, while it is frozen, may have its weight as a file stores it."""
 
+    brief = False
+    """Whether it serves for too short a time for its weight to be widened for good."""
+
     def forward(self, input: Tensor) -> Tensor:
         if self.weight.requires_grad:
             return super().forward(input)
         rows, dtype = input.numel() // self.in_features, precision(input)
         weight = weight_for(self, rows, dtype)
-        if not goes_in_blocks(weight, rows, dtype):
+        if weight.dtype == dtype and not goes_in_blocks(weight, rows, dtype):
             return functional.linear(input, weight, self.bias)
         found: Tensor = _Few.apply(input, weight, self.bias)  # type: ignore[no-untyped-call]
         return found
 
 
 class _Few(torch.autograd.Function):
-    """A linear layer of few rows."""
+    """A linear layer whose weight is read in blocks."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
