@@ -115,23 +115,31 @@ def read(values: Mapping[str, Any]) -> tuple[Dataset, ...]:
     """
     if says_where(values):
         return outline(values)
-    return _read(Path(values["train_data_dir"]), {"datasets": [{"subsets": list(_folders(values))}]}, values)
+    folders = {"datasets": [{"subsets": list(_folders(values))}]}
+    return of_document(Path(values["train_data_dir"]), folders, values)
 
 
 def outline(values: Mapping[str, Any]) -> tuple[Dataset, ...]:
     """The same without a look into ``train_data_dir``: one subset stands for all of its folders. Raises
     ``UserError`` as ``read`` does."""
+    return of_document(*document(values), values)
+
+
+def document(values: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
+    """What a config names its pictures by, and what stands there, in the shape of a dataset_config. Raises
+    ``UserError`` for a dataset_config that is not as it should be."""
     if values["dataset_config"]:
         path = expanded(values["dataset_config"])
-        return _read(path, dataset_config.read(path), values)
+        return path, dataset_config.read(path)
+    subset = {"image_dir": values["train_data_dir"]}
     if values["in_json"]:
-        subset = {"image_dir": values["train_data_dir"], "metadata_file": values["in_json"]}
-        return _read(expanded(values["in_json"]), {"datasets": [{"subsets": [subset]}]}, values)
-    folder = values["train_data_dir"]
-    return _read(Path(folder), {"datasets": [{"subsets": [{"image_dir": folder}]}]}, values)
+        subset["metadata_file"] = values["in_json"]
+    return Path(says_where(values) or values["train_data_dir"]), {"datasets": [{"subsets": [subset]}]}
 
 
-def _read(path: Path, document: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[Dataset, ...]:
+def of_document(path: Path, document: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[Dataset, ...]:
+    """The datasets of a document that is known. Touches no disk. Raises ``UserError`` for one without a
+    size."""
     general = document.get("general", {})
     found, problems = [], []
     for number, dataset in enumerate(dataset_config.tables(document["datasets"])):

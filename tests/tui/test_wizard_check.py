@@ -55,6 +55,33 @@ def test_the_check_speaks_beside_the_folder(
     assert "The check" in page and "no picture is broken: 1 picture" in page
 
 
+def test_a_file_of_datasets_is_checked_and_counted(
+    demo_recipe: Recipe, tmp_path: Path, drive: Any, screen_text: Any
+) -> None:
+    folder = Path(demo_recipe.dataset.folder) / "10_ohwx"
+    subset = f'[[datasets.subsets]]\nimage_dir = "{folder}"\n'
+    named = tmp_path / "sets.toml"
+    named.write_text(f"[[datasets]]\nresolution = 64\n{subset}[[datasets]]\nresolution = 128\n{subset}")
+
+    async def act(pilot: Pilot[None]) -> tuple[str, int, object]:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        pilot.app.screen.query_one("#dataset-folder", Field).enter()
+        await overwrite(pilot, str(named))
+        await settle(pilot)
+        shown = screen_text(pilot.app)
+        await pilot.press("enter")
+        await settle(pilot)
+        screen = pilot.app.screen
+        assert isinstance(screen, WizardScreen)
+        return shown, screen.step, screen.state.recipe.kohya.get("dataset_config")
+
+    shown, at, said = drive(LoratuiApp(demo_recipe), act, (80, 24))
+    assert "pictures in 2 datasets" in shown and "Ready to train" in shown
+    assert at > 2 and said == str(named)
+
+
 def test_errors_stop_enter_until_they_are_mended_or_waved_through(
     demo_recipe: Recipe, drive: Any, screen_text: Any
 ) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from loratui import kohya_config
 from loratui.advice.facts import MachineFacts
 from loratui.advice.presets import presets
+from loratui.advice.steps import count_config
+from loratui.engines.config import to_kohya
 from loratui.models.inspect import ModelFile
 from loratui.problems import Problem
 from loratui.recipe import Recipe, Steps, change
@@ -139,12 +142,48 @@ def test_a_preset_lays_its_values_over_and_takes_them_away() -> None:
     assert state.recipe == before
 
 
+def test_a_file_of_datasets_stands_in_for_a_folder(tmp_path: Path, home: Path) -> None:
+    for name, pictures in (("hero", 5), ("dog", 3)):
+        make_dataset(tmp_path / name, {"1_x": squares(pictures)})
+    subset = '[[datasets.subsets]]\nimage_dir = "{}/{}/1_x"\nnum_repeats = {}\n'
+    named = tmp_path / "sets.toml"
+    named.write_text(
+        "[[datasets]]\nbatch_size = 2\nresolution = 512\n"
+        + subset.format(tmp_path, "hero", 2)
+        + "[[datasets]]\nresolution = 256\n"
+        + subset.format(tmp_path, "dog", 3)
+        + subset.format(tmp_path, "hero", 1)
+    )
+    state = known("sd15")
+    state.type("dataset.folder", str(named))
+    assert state.recipe.kohya["dataset_config"] == state.text("dataset.folder") == str(named)
+    key = state.wanted_dataset
+    assert key is not None
+    state.take_dataset(key, read_dataset(*key))
+    assert state.problems(2) == [] and state.recipe.output.name == "sets"
+    state.set("steps.batch_size", 4)
+    count = state.count
+    assert count is not None
+    exact = count_config(kohya_config.flatten(to_kohya(state.recipe, tmp_path)), "train_network")
+    assert (count.batches_per_epoch, count.total_steps) == (exact.batches_per_epoch, exact.total_steps)
+    assert count.batches_per_epoch == 5 + 4  # 10 by 2, and 9 + 5 by 4
+    named.write_text("[base]\n")
+    state.look_again()
+    key = state.wanted_dataset
+    assert key is not None
+    state.take_dataset(key, read_dataset(*key))
+    assert "has a section base" in state.problems(2)[0].message
+    state.type("dataset.folder", str(tmp_path / "hero"))
+    assert "dataset_config" not in state.recipe.kohya
+    assert state.recipe.dataset.folder == str(tmp_path / "hero")
+
+
 def test_samples_come_with_the_checkpoints(tmp_path: Path, home: Path) -> None:
     """A set that is shown hardly more than once is saved by steps, and its samples are drawn then."""
     state = known("sd15")
     folder = str(make_dataset(tmp_path / "set", {"500_x": squares(4)}))
     state.set("dataset.folder", folder)
-    key = (folder, None, ".txt")
+    key = (folder, None, ".txt", ())
     state.take_dataset(key, read_dataset(*key))
 
     def drawn() -> tuple[int, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from loratui.dataset.checks import Report, Seen, Wishes
     from loratui.dataset.probing import Progress
+    from loratui.dataset.scan import Source
 
 _EVERY = 0.5
 """Seconds between two repaints of the progress."""
@@ -36,16 +37,21 @@ class Checking:
         self.stopped = False
 
     def begin(
-        self, key: object, folder: Path, regularization: Path | None, wishes: Callable[[], Wishes]
+        self,
+        key: object,
+        folder: Path,
+        regularization: Path | None,
+        wishes: Callable[[], Wishes],
+        datasets: Sequence[Sequence[Source]] = (),
     ) -> None:
-        """Check a folder, unless that is what was asked last."""
+        """Check a folder, or those of ``datasets`` that a file names, unless that is what was asked last."""
         if key == self._key:
             return
         self.stop()
         self._key, self.report, self.problem, self.stopped = key, None, "", False
         self._stop = stop = threading.Event()
         self._widget.run_worker(
-            lambda: self._work(stop, folder, regularization, wishes), thread=True, group="check"
+            lambda: self._work(stop, folder, regularization, wishes, datasets), thread=True, group="check"
         )
 
     def stop(self) -> None:
@@ -74,6 +80,7 @@ class Checking:
         folder: Path,
         regularization: Path | None,
         wishes: Callable[[], Wishes],
+        datasets: Sequence[Sequence[Source]],
     ) -> None:
         from loratui.dataset.checks import look_at, report
         from loratui.dataset.probing import Cancelled, Progress
@@ -94,6 +101,7 @@ class Checking:
             seen = look_at(
                 folder,
                 regularization,
+                datasets,
                 on_progress=on_progress,
                 on_seen=on_seen,
                 cancelled=lambda: stop.is_set() or not self._widget.is_attached,

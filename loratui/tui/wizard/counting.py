@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loratui.advice.counting import StepCount
+from loratui.advice.counting import StepCount, count_parts
 from loratui.advice.steps import count as count_steps
 from loratui.dataset.buckets import Bucketing
 from loratui.families import FAMILIES
@@ -13,6 +13,17 @@ from loratui.tui.wizard.facts import DatasetFacts
 def count(recipe: Recipe, dataset: DatasetFacts) -> StepCount:
     """Touches no disk."""
     training, steps = recipe.training, recipe.steps
+    family = FAMILIES.get(recipe.base.family or "")
+    divisor = family.bucket_step if family else 1
+    if dataset.named is not None:
+        return count_parts(
+            dataset.named.parts(recipe),
+            steps.accumulation,
+            steps.epochs,
+            steps.target,
+            recipe.launch.num_processes,
+            divisor=divisor,
+        )
     bucketing = Bucketing(
         training.resolution,
         training.buckets,
@@ -21,7 +32,6 @@ def count(recipe: Recipe, dataset: DatasetFacts) -> StepCount:
         training.bucket_step,
         training.bucket_no_upscale,
     )
-    family = FAMILIES.get(recipe.base.family or "")
     return count_steps(
         dataset.scan,
         bucketing,
@@ -30,5 +40,5 @@ def count(recipe: Recipe, dataset: DatasetFacts) -> StepCount:
         steps.epochs,
         steps.target,
         recipe.launch.num_processes,
-        divisor=family.bucket_step if family else 1,
+        divisor=divisor,
     )

@@ -35,7 +35,8 @@ class DatasetPane(StepPane):
     QUESTION = "Where are the pictures?"
     HELP_TEXTS = {
         "": "A plain folder of pictures: Enter arranges it out of links, and it stays as it is.\n"
-        "A .zip or .tar is unpacked beside it. Or a folder that holds folders named like 10_name:\n"
+        "A .zip or .tar is unpacked beside it. A Kohya dataset_config (.toml, .json) names several.\n"
+        "Or a folder that holds folders named like 10_name:\n"
         "10 is how often each picture is shown in an epoch, name is the caption of those without one.\n"
         "Captions lie beside the pictures: cat.png and cat.txt. ctrl+t writes and mends them.",
         "dataset-regularization": "Pictures of the same kind without what is taught: they keep the model"
@@ -100,16 +101,27 @@ class DatasetPane(StepPane):
         """Check the folder that is known by now, mended steps first."""
         dataset = self.state.recipe.dataset
         known = self.state.wanted_dataset is None and self.state.dataset is not None
-        if not known or not dataset.folder or not self.is_attached:
+        if not known or not self.state.text("dataset.folder") or not self.is_attached:
             return
         if isinstance(self.state.dataset, Problem) and not isinstance(self.state.dataset, Unarranged):
             self._checking.forget()
             self.query_one("#dataset-check", Line).show("")
             return
+        recipe, found = self.state.recipe, self.state.dataset
+        about = (dataset.trigger, dataset.purpose, recipe.base.family, recipe.training)
+        if isinstance(found, DatasetFacts) and found.named is not None:
+            named = found.named
+            self._checking.begin(
+                (named.path, found.scan.pictures, *about, self._mendings),
+                named.path,
+                None,
+                lambda: named.wishes(self.state.recipe, wishes(self.state.recipe)),
+                named.sources(recipe),
+            )
+            return
         folder, reg = folders_to_check(dataset.folder, dataset.regularization)
-        recipe = self.state.recipe
-        key = (folder, reg, dataset.trigger, dataset.purpose, recipe.base.family, recipe.training)
-        self._checking.begin((key, self._mendings), folder, reg, lambda: wishes(self.state.recipe))
+        key = (folder, reg, *about, self._mendings)
+        self._checking.begin(key, folder, reg, lambda: wishes(self.state.recipe))
 
     def _checked(self) -> None:
         self._show_check()
@@ -121,7 +133,7 @@ class DatasetPane(StepPane):
 
     def doubt(self) -> str:
         errors = self._doubt.errors(self._checking.report)
-        folder = expanded(self.state.recipe.dataset.folder)
+        folder = expanded(self.state.text("dataset.folder"))
         return doubt.words(errors, folder) if errors else ""
 
     def wave(self) -> bool:
@@ -163,25 +175,30 @@ class DatasetPane(StepPane):
         dataset = self.state.dataset
         if self.state.wanted_dataset is not None:
             return Content("  reading the folder" + glyphs().more)
-        if not self.state.recipe.dataset.folder:
+        if not self.state.text("dataset.folder"):
             return Content.assemble((_nothing_yet(), "$text-muted"))
         if not isinstance(dataset, DatasetFacts):
             return Content("")
         scan, signs = dataset.scan, glyphs()
         pictures, captioned = scan.train_pictures, scan.captioned
         shown = sum(picture.repeats for picture in pictures)
+        files, told = {one.path for one in pictures}, {one.path for one in captioned}
+        sets = ""
+        if dataset.named is not None:
+            told |= {one.path for one in pictures if one.class_tokens}  # as the file has it
+            sets = f" in {number(len(dataset.named.scans), 'dataset')}"
         lines: list[tuple[str, str]] = [
             (
                 (
-                    f"  {signs.fine} {number(len(pictures), 'picture')}, {number(len(captioned), 'caption')};"
+                    f"  {signs.fine} {number(len(files), 'picture')}{sets}, {number(len(told), 'caption')};"
                     f" shown {number(shown, 'time')} an epoch\n"
                 ),
                 "$success",
             )
         ]
-        missing = len(pictures) - len(captioned)
+        missing = len(files) - len(told)
         if missing:
-            words = plain(next(p.class_tokens for p in pictures if p.caption_path is None)) or "nothing"
+            words = plain(next(p.class_tokens for p in pictures if p.path not in told)) or "nothing"
             lines.append(
                 (
                     (
@@ -212,7 +229,12 @@ class DatasetPane(StepPane):
     def action_mend(self) -> None:
         """Open the screens that mend the set."""
         folder, found = self.state.recipe.dataset.folder, self.state.dataset
-        if isinstance(found, Problem) and folder and not expanded(folder).exists():
+        if isinstance(found, DatasetFacts) and found.named is not None:
+            words = (
+                "Several folders: each is mended by itself. Name it here, mend it, and name the file again."
+            )
+            self.query_one("#dataset-folder", Field).show_note(words)
+        elif isinstance(found, Problem) and folder and not expanded(folder).exists():
             self.show_problem(found)
         elif folder:
             from loratui.tui.dataset.menu import MendMenu

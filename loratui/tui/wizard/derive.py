@@ -65,7 +65,7 @@ def _dataset(state: WizardState) -> Iterator[Suggestion]:
     )
     nothing = "The captions say the trigger, or there is none."
     yield prefix or Suggestion("kohya.caption_prefix", None, nothing, _HERE)
-    name = _name_of(state.recipe.dataset.folder)
+    name = _name_of(state.text("dataset.folder"))
     if name:
         yield Suggestion("output.name", name, "The folder's name; any other will do.", _HERE)
 
@@ -186,6 +186,9 @@ def _name_of(folder: str) -> str:
     """A name for the LoRA from its folder of pictures, or from the folder that was arranged."""
     if not folder:
         return ""
-    name = Path(folder).name.strip(". ")[:60] or "lora"
+    path = Path(folder)
+    if path.suffix.lower() in (".toml", ".json"):  # a dataset_config
+        return path.stem.strip(". ")[:60] or "lora"
+    name = path.name.strip(". ")[:60] or "lora"
     arranged = Path(folder).parent == places.datasets_folder()
     return re.sub(r"-[0-9a-f]{8}$", "", name) if arranged else name

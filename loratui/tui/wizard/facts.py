@@ -10,6 +10,8 @@ from loratui.places import expanded
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe
 from loratui.tui.wizard.arranging import misplaced, unarranged
+from loratui.tui.wizard.named_sets import Elsewhere, NamedSets
+from loratui.tui.wizard.named_sets import read as read_named
 from loratui.tui.wizard.trouble import as_problem, reason, too_long
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ class DatasetFacts:
     scan: Scan
     captions: tuple[str, ...]
     """The text of each caption file, in lower case."""
+    named: NamedSets | None = None
+    """Where a file names them, by datasets; ``scan`` is then of all."""
 
     @property
     def folder_words(self) -> tuple[str, ...]:
@@ -77,11 +81,15 @@ def wishes(recipe: Recipe) -> Wishes:
     )
 
 
-def read_dataset(folder: str, regularization: str | None, extension: str) -> DatasetFacts | Problem:
-    """What lies in a folder, or why nothing can be trained on it."""
+def read_dataset(
+    folder: str, regularization: str | None, extension: str, said: Elsewhere = ()
+) -> DatasetFacts | Problem:
+    """What lies in a folder, or in those that a file names (``said``); or why nothing can be trained on."""
     from loratui.dataset import history
     from loratui.dataset.scan import scan
 
+    if said:
+        return _named(folder, extension, said)
     problem = too_long("dataset.folder", folder) or too_long("dataset.regularization", regularization or "")
     if problem is not None:
         return problem
@@ -102,6 +110,26 @@ def read_dataset(folder: str, regularization: str | None, extension: str) -> Dat
         return Problem(key, f"{named}: it cannot be read: {reason(error)}.", "Check the path.")
     paths = [picture.caption_path for picture in found.captioned]
     return DatasetFacts(found, tuple(_caption(path) for path in paths if path is not None))
+
+
+def _named(folder: str, extension: str, said: Elsewhere) -> DatasetFacts | Problem:
+    from loratui.dataset.scan import Scan
+
+    try:
+        named = read_named(folder, extension, said)
+    except UserError as error:
+        return as_problem("dataset.folder", error)
+    except (OSError, ValueError) as error:
+        return Problem("dataset.folder", f"it cannot be read: {reason(error)}.", "Check the path.")
+    pictures = [picture for scan in named.scans for picture in scan.pictures]
+    whole = Scan(
+        named.path,
+        tuple(pictures),
+        tuple(path for scan in named.scans for path in scan.unreadable),
+        tuple(path for scan in named.scans for path in scan.ignored),
+    )
+    paths = dict.fromkeys(picture.caption_path for picture in whole.captioned)
+    return DatasetFacts(whole, tuple(_caption(path) for path in paths if path is not None), named)
 
 
 def _is_sound(folder: str) -> bool:

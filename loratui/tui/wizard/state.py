@@ -9,6 +9,7 @@ import msgspec
 
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe, Steps, change, check, flatten
+from loratui.tui.wizard import named_sets
 from loratui.tui.wizard.decided import OF_A_LENGTH, OF_A_MODEL, Decided, decided_in
 from loratui.tui.wizard.facts import DatasetFacts
 from loratui.tui.wizard.steps import REVIEW, step_of, step_of_config_key
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _ROUNDS = 3
 """Advice on one setting may move another; it settles at once in practice."""
 
-DatasetKey = tuple[str, str | None, str]
+DatasetKey = tuple[str, str | None, str, named_sets.Elsewhere]
 
 
 class WizardState:
@@ -69,13 +70,14 @@ class WizardState:
 
     def set(self, key: str, value: Any) -> None:
         """A decision, as a value. Raises ``UserError`` for one that does not fit."""
-        self._put({key: value})
+        self._put(named_sets.changes(value) if key == "dataset.folder" else {key: value})
         self._decide(key)
 
     def type(self, key: str, text: str, kind: Kind = "text") -> None:
         """A decision, as typed. What does not fit is kept beside the recipe, with the reason."""
         try:
-            self._put({key: typed_value(key, text, kind)})
+            value = typed_value(key, text, kind)
+            self._put(named_sets.changes(value) if key == "dataset.folder" else {key: value})
         except UserError as error:
             self.decided.add(key)
             self.typed[key] = (text, error.problems[0])
@@ -137,6 +139,8 @@ class WizardState:
         """What a field shows: what was typed, else the value."""
         if key in self.typed:
             return self.typed[key][0]
+        if key == "dataset.folder":
+            return named_sets.shown(self.recipe)
         return shown(flatten(self.recipe).get(key))
 
     # What the disk says
@@ -160,9 +164,14 @@ class WizardState:
     @property
     def wanted_dataset(self) -> DatasetKey | None:
         """The folders to read, when that has not been done yet."""
+        key = self._pictures
+        return key if named_sets.shown(self.recipe) and key != self._dataset_key else None
+
+    @property
+    def _pictures(self) -> DatasetKey:
         dataset = self.recipe.dataset
-        key = (dataset.folder, dataset.regularization, dataset.caption_extension)
-        return key if dataset.folder and key != self._dataset_key else None
+        said = named_sets.elsewhere(self.recipe)
+        return dataset.folder, dataset.regularization, dataset.caption_extension, said
 
     def reread_dataset(self) -> None:
         """What is known of the dataset no longer holds: it was mended."""
@@ -170,8 +179,7 @@ class WizardState:
 
     def take_dataset(self, key: DatasetKey, found: DatasetFacts | Problem) -> None:
         """The answer for a dataset; dropped when another is meant by now."""
-        dataset = self.recipe.dataset
-        if key != (dataset.folder, dataset.regularization, dataset.caption_extension):
+        if key != self._pictures:
             return
         self._dataset_key, self.dataset = key, found
         self._count_key = None  # a folder that was mended keeps its name

@@ -71,7 +71,7 @@ class TriggerPane(StepPane):
     def action_lead(self) -> None:
         """Show the step that puts the word in front of all captions, and make it when that is wanted."""
         recipe, known = self.state.recipe, self.state.dataset
-        if not recipe.dataset.trigger or not isinstance(known, DatasetFacts):
+        if not recipe.dataset.trigger or not isinstance(known, DatasetFacts) or known.named is not None:
             return
         from loratui.tui.dataset import tag_questions
         from loratui.tui.dataset.tags import TagsScreen
