@@ -34,11 +34,11 @@ _CONTINUATION = re.compile(r"^ {18,}\S")
 _BAR_ALONE = re.compile(r"(?:[^|]{0,80}\|[^|]{0,400}\| *\d+/\d+ |\d+it )\[[^\]]{0,200}\]")
 _BAR = re.compile(f"{_BAR_ALONE.pattern}(?=.)")
 # accelerate repeats a failure together with the whole command line
-_ECHO = re.compile(r"CalledProcessError: Command\b")
+_ECHO = re.compile(r"(?:CalledProcessError: |^)Command\b(?= '|$)")
 _ECHO_END = re.compile(r"(?:returned +non-zero +exit +status|died +with +<Signals\.)")
 _ECHO_TAIL = 40
 # What was started, where it was no trainer
-_STARTED = re.compile(r"""CalledProcessError: Command \W{1,3}(?:[^'",\]]*[/\\])?([\w.+-]+?)(?:\.exe)?['"]""")
+_STARTED = re.compile(r"""\bCommand \W{1,3}(?:[^'",\]]*[/\\])?([\w.+-]+?)(?:\.exe)?['"]""")
 
 # An exception's last line; what follows it may belong to its message, which a terminal may have wrapped
 _EXCEPTION = re.compile(r"^(?:[A-Za-z_]\w*\.)*\w*(?:[Ee]rror|Exception|Invalid|Died)\b(?:: |:?$)")

@@ -54,6 +54,8 @@ class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One that is searched in the exception's last line; empty for any."""
     last: bool = False
     """Only for a traceback none of whose frames fits any other place."""
+    alone: bool = False
+    """Only where the text tells nothing else; ``^$`` is the frame of an exception without a traceback."""
 
 
 class HintRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,6 +73,9 @@ class HintRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For an exception that no pattern knows: the row of the innermost frame that any row knows is given."""
     signs: tuple[str, ...] = ()
     """Patterns of what is no failure by itself, yet tells why, where a log tells nothing else."""
+    suspects: tuple[str, ...] = ()
+    """Patterns of what many healthy logs hold too: they count where a log ends in a failure, and tells
+    nothing else."""
     unless: tuple[str, ...] = ()
     """Keys that explain this one: after any of them it is not given."""
     change: dict[str, Any] = {}
@@ -156,7 +161,7 @@ def in_words(message: str) -> Hint | None:
     for row in rules():
         if row.severity != "fatal":
             continue
-        for pattern in (compiled((part,)) for part in (*row.patterns, *row.signs)):
+        for pattern in (compiled((part,)) for part in (*row.patterns, *row.signs, *row.suspects)):
             for name in _USUAL:
                 if pattern.search(f"{name}: {message}") and not pattern.search(f"{name}: {_ANY_WORDS}"):
                     return Hint(row.key, row.severity, _kept(message))
@@ -189,17 +194,21 @@ class HintMatcher:
     place give the same hints."""
 
     def __init__(
-        self, table: Iterable[HintRule] | None = None, seen: Iterable[str] = (), *, alone: bool = False
+        self,
+        table: Iterable[HintRule] | None = None,
+        seen: Iterable[str] = (),
+        *,
+        alone: bool = False,
+        failed: bool = False,
     ) -> None:
-        """``alone``: this text is all there is, and tells of a failure: signs count too, and an exception
-        without a traceback."""
-        self._alone = alone
+        """``alone``: nothing else is known of this text: signs count too, and an exception without a
+        traceback. ``failed``: it ends in a failure: suspects count."""
         self._rows: list[_Row] = []
         earlier: list[str] = []
         patterns: list[str] = []
         self._places: list[_Where] = []
         for row in rules() if table is None else table:
-            for place in row.raised:
+            for place in row.raised if alone else (place for place in row.raised if not place.alone):
                 frame, errors, message = one(place.frame), one(place.errors), one(place.message)
                 self._places.append(_Where(row, frame, errors, message, place.last))
             for after in row.after:
@@ -209,9 +218,10 @@ class HintMatcher:
             if row.patterns:
                 self._rows.append(_Row(row, compiled(row.patterns), -1, 0))
                 patterns += row.patterns
-            if alone and row.signs:
-                self._rows.append(_Row(row, compiled(row.signs), -1, 0))
-                patterns += row.signs
+            weak = (*(row.signs if alone else ()), *(row.suspects if failed else ()))
+            if weak:
+                self._rows.append(_Row(row, compiled(weak), -1, 0))
+                patterns += weak
         self._earlier = [one(pattern) for pattern in earlier]
         self._may_match = prefilter((*patterns, *(line for line in earlier if line.startswith("^"))))
         self._may_be_frame = frame_filter(tuple(line for line in earlier if not line.startswith("^")))
@@ -262,7 +272,7 @@ class HintMatcher:
     def _by_place(self) -> Iterator[Hint]:
         """The row of the innermost frame that any row knows."""
         raised, self._lines.unknown = self._lines.unknown, None
-        if raised is None or _RETOLD.match(raised.line) or (raised.frames == ("",) and not self._alone):
+        if raised is None or _RETOLD.match(raised.line):
             return
         for last in (False, True) if raised.error else (False,):
             for frame in reversed(raised.frames):

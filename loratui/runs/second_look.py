@@ -47,11 +47,17 @@ _BY_A_PROGRAM = re.compile(
 )
 # How a message begins that needs no class to be known
 _MESSAGE = re.compile(
-    r"\W{0,3}((?:CUDA (?:error|out of memory)|cuDNN |CUDNN_|CUBLAS_|Can't load |\[(?:Errno|WinError) \d+\]"
-    r"|No module named '|cannot import name '|size mismatch for |Torch not compiled|mat1 and mat2 "
-    r"|Expected all tensors|expected (?:str, bytes|scalar type)|'\w+' object (?:has no attribute|is not)"
-    r"|[Tt]he size of tensor|Unable to load weights|(?:fp|bf)16 mixed precision requires).{6,})$"
+    r"\W{0,3}((?:CUDA (?:error|out of memory)|CUBLAS_STATUS|CUDNN_STATUS|Can't load tokenizer"
+    r"|Torch not compiled|mat1 and mat2 |Expected all tensors|Unable to load weights"
+    r"|(?:fp|bf)16 mixed precision requires).{6,})$"
 )
+# and one that other lines may begin with, too
+_HALF_KNOWN = re.compile(
+    r"\W{0,3}((?:cuDNN |Can't load |\[(?:Errno|WinError) \d+\]|No module named '|cannot import name '"
+    r"|size mismatch for |expected (?:str, bytes|scalar type)|'\w+' object (?:has no attribute|is not)"
+    r"|[Tt]he size of tensor).{6,})$"
+)
+_CLASS = re.compile(_RAISED)
 _NO_FAILURE = re.compile(
     r"^\[?[WI]\d{4}|^\[?[WI]\b|^bin |CUDA SETUP: |^\S+\.py:\d+|NOTE|INFO|[Ll]oading|[Ww]arning|WARN"
     r"|deprecat|[Pp]roceeding|[Ss]kipp|[Ff]all(?:ing)? ?back|[Ii]gnor|[Dd]isabl|instead|will not"
@@ -108,15 +114,20 @@ def _parts(line: str) -> list[str]:
     return [line]
 
 
-def told(text: str) -> list[str]:
-    """What may be the message of an exception whose class was not told, the first ones of a text."""
+def told(text: str, *, failed: bool) -> list[str]:
+    """What may be the message of an exception whose class was not told, the first ones of a text. One that
+    does not end in a failure must be short, or the message unmistakable."""
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     is_alone = len(lines) <= _FEW_LINES and not any(map(_NO_FAILURE.search, lines))
     found = []
     for line in lines:
-        if _NO_FAILURE.search(line):
+        if _NO_FAILURE.search(line) or _CLASS.match(line) or line[0] in "│┃":
             continue
-        if message := _BY_A_PROGRAM.match(line) or _MESSAGE.match(line):
+        if message := _MESSAGE.match(line):
+            found.append(message[1])
+        if not failed and not is_alone:
+            continue
+        if message := _BY_A_PROGRAM.match(line) or _HALF_KNOWN.match(line):
             found += [message[1], message[1].strip("'\". ")]
         if is_alone and line[0] not in "[<{0123456789":
             found.append(line)
@@ -137,13 +148,13 @@ class LogEnd:
         while self._bytes > _KEPT:
             self._bytes -= len(self._pieces.popleft())
 
-    def hints(self, found: list[Hint]) -> list[Hint]:
-        """Fatal hints in the text laid out anew, beyond those ``found`` at the first look."""
+    def hints(self, found: list[Hint], *, failed: bool) -> list[Hint]:
+        """Fatal hints in the text laid out anew, where none ``found`` at the first look tells the cause."""
         text = laid_out("\n".join(map(clean, b"".join(self._pieces).splitlines())))
-        matcher, known = hints.HintMatcher(alone=True), {hint.key for hint in found}
-        met = [*matcher.feed(text.encode()), *matcher.close()]
-        if new := [hint for hint in met if hint.severity == "fatal" and hint.key not in known]:
-            return new
+        matcher = hints.HintMatcher(alone=True, failed=failed)
+        met = [hint for hint in (*matcher.feed(text.encode()), *matcher.close()) if hint.severity == "fatal"]
         if any(hint.severity == "fatal" for hint in found):
-            return []
-        return [hint for hint in map(hints.in_words, told(text)) if hint is not None][:1]
+            return [hint for hint in met if hints.is_cause(hint)]
+        return (
+            met or [hint for hint in map(hints.in_words, told(text, failed=failed)) if hint is not None][:1]
+        )

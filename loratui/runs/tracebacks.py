@@ -17,6 +17,7 @@ _HEAD = re.compile(r"Traceback \(most recent call last\)")
 _OUTERMOST = re.compile(
     r"(?:<module>|_run_module_as_main|_run_code|_worker_loop|_bootstrap(?:_inner)?|spawn_main)\|"
     r"|/(?:gradio|uvicorn|starlette|fastapi)/|(?:^|/)\w*train\w*\.py\|(?:main|train)\|"
+    r"|/(?:ai-toolkit|toolkit|extensions_built_in|musubi_tuner|dreambooth|sd[-_]scripts/(?:library|networks))/"
 )
 
 

@@ -96,4 +96,4 @@ def test_a_first_look_that_found_something_stands() -> None:
 
 def test_plain_text_stays_as_it_is() -> None:
     assert laid_out(TRACEBACK) == TRACEBACK
-    assert told(TRACEBACK) == []
+    assert told(TRACEBACK, failed=True) == []
