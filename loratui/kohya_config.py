@@ -11,6 +11,7 @@ at commit 48d368fa, read from their argument parsers.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -73,6 +74,7 @@ class Option:
         return all(
             isinstance(item, _PYTHON_TYPES[self.kind])
             and (self.kind == "bool" or not isinstance(item, bool))
+            and not (isinstance(item, float) and not math.isfinite(item))
             and (not self.choices or item in self.choices)
             for item in values
         )

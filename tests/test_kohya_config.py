@@ -29,6 +29,8 @@ def test_sections_are_flattened_and_the_last_of_a_key_wins() -> None:
         ("blocks_to_swap", 4, "flux_train_network"),
         ("optimizer_args", [1], "a list of text"),
         ("max_train_epochs", True, "a whole number"),
+        ("network_dropout", float("nan"), "a number"),
+        ("noise_offset", float("inf"), "a number"),
     ],
 )
 def test_each_bad_key_or_value_is_refused(key: str, value: object, says: str) -> None:

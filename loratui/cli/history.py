@@ -18,6 +18,7 @@ from loratui.runs.afterwards import after_all_lost
 from loratui.runs.equal_steps import at_last_common_step, standing, what_it_means
 from loratui.runs.follow import RunFollower
 from loratui.runs.machine_news import pending
+from loratui.runs.orphans import orphans
 from loratui.runs.view import RunView
 
 
@@ -37,7 +38,9 @@ def status(run: str) -> None:
     after_all_lost(time.time())
     stop = pending()
     when = f" MACHINE STOPS {stop.clock}" if stop else ""
-    data(line(store.summary(found).name, RunFollower(found).poll()) + when)
+    view = RunFollower(found).poll()
+    left = view.state == "lost" and orphans(found, store.read_status(found))
+    data(line(store.summary(found).name, view) + (" TRAINER STILL RUNS" if left else "") + when)
 
 
 def line(name: str, view: RunView) -> str:

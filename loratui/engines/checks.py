@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,8 @@ from loratui.advice.contradictions import refusal_problems
 from loratui.dataset import dataset_config, sources
 from loratui.dataset.layout import read_layout
 from loratui.engines import config, network_keys
+from loratui.engines.lora_checks import weights_problems
+from loratui.engines.output_checks import output_problems
 from loratui.engines.vae_checks import vae_problems
 from loratui.families import FAMILIES
 from loratui.hub_id import cached_model, is_hub_id, is_offline
@@ -53,23 +54,8 @@ def file_problems(recipe: Recipe) -> Iterator[Problem]:
                 read_layout(Path(folder))
             except UserError as error:
                 yield from _under(key, error)
-    if recipe.output.folder and (reason := _not_writable(Path(recipe.output.folder))):
-        yield Problem(
-            "output.folder", reason, "Choose another folder, or leave it empty: the run has its own."
-        )
-    target = recipe.output.folder and Path(recipe.output.folder) / f"{recipe.output.name}.safetensors"
-    if target and target.exists():
-        yield Problem(
-            "output.name", f"{target} exists and would be overwritten.", "Choose another name or folder."
-        )
-
-
-def _not_writable(folder: Path) -> str:
-    """Why no file can be put into a folder, which need not exist yet; empty when one can."""
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not there.is_dir():
-        return f"{there} is a file, so no folder {folder} can be."
-    return "" if os.access(there, os.W_OK | os.X_OK) else f"{there} cannot be written to."
+    yield from weights_problems(recipe)
+    yield from output_problems(recipe)
 
 
 def _hub_problems(recipe: Recipe) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from loratui.cli.history import status as status_line
 from loratui.cli.runs import stop
 from loratui.runs import launch, store
 from loratui.runs.orphans import end_orphans, orphans
@@ -43,6 +44,7 @@ def test_a_lost_run_tells_of_its_orphan_and_stop_ends_it(orphaned: Run) -> None:
     status = store.read_status(orphaned)
     (left,) = orphans(orphaned, status)
     assert f"still runs (PID {left})" in store.summary(orphaned).reason
+    assert CliRunner().invoke(status_line, [orphaned.id]).stdout.strip().endswith("TRAINER STILL RUNS")
     another = Run(orphaned.id, orphaned.folder.with_name("another"))
     assert not end_orphans(another, status), "its group's number could be somebody else's"
     result = CliRunner().invoke(stop, [orphaned.id])
