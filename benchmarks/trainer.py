@@ -187,7 +187,8 @@ def main() -> int:
     stepper.step(0, [lambda: fed])  # the optimizer's state is made
     known += network.parameters()
     counts["ours_kernels"] = kernels_of(lambda: stepper.step(1, [lambda: fed]))
-    counts["ours_kept_mib"] = mib(kept_bytes(lambda: stepper.loss(fed), known))
+    with accelerator.autocast():
+        counts["ours_kept_mib"] = mib(kept_bytes(lambda: stepper.loss(fed), known))
 
     times: dict[str, list[float]] = {"floor": [], "ours": []}
     for number in range(options.rounds + 1):

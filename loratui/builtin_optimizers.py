@@ -91,6 +91,14 @@ JOINABLE = frozenset(
 the same to them how a network's values are cut into tensors. Read in torch 2.13, lion-pytorch 0.2.5,
 dadaptation 3.2, prodigyopt 1.1.2 and schedulefree 1.4.1."""
 
+IN_BLOCKS = frozenset(f"bitsandbytes.optim.{name}" for name in ("AdamW8bit", "Lion8bit", "SGD8bit"))
+"""Those that walk over tensors as well, wait for the GPU after each, and keep their states in blocks of 8 bit
+numbers with a scale (bitsandbytes 0.50.2 optim/optimizer.py, ``step`` and ``init_state``)."""
+BLOCK = 256
+"""Elements of a block."""
+LEAST_IN_BLOCKS = 4096
+"""Elements: smaller tensors are kept in 32 bit (``min_8bit_size``)."""
+
 _PACKAGES = {
     "bitsandbytes": "bitsandbytes",
     "lion_pytorch": "lion-pytorch",

@@ -147,7 +147,7 @@ def stepper_for(
     optimizer = accelerator.prepare(made)
     # With module_dropout other weights are without a gradient in each step.
     drops = float(config.network_arguments.get("module_dropout") or 0) > 0
-    flat = Flat(made) if chosen.joins and not drops else None
+    flat = Flat(made, chosen.joinable) if chosen.joinable and not drops else None
     base_rates = [group["lr"] for group in groups.values()]
     return Stepper(
         config,

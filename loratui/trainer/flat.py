@@ -25,6 +25,21 @@ _MOST_ELSEWHERE = 1 << 24
 enough in float32; elsewhere few kernels, with room for what an optimizer works out in between."""
 
 
+@dataclass(frozen=True, slots=True)
+class Joinable:
+    """Which weights an optimizer treats alike, however they are cut."""
+
+    block: int = 1
+    """Elements that share a number, as those of a state in 8 bit share their scale; weights have whole
+    blocks."""
+    least: int = 0
+    """Elements: smaller weights are treated otherwise."""
+
+    def takes(self, weight: Tensor) -> bool:
+        """Whether a weight may be joined with others."""
+        return weight.dim() > 1 and weight.numel() >= self.least and not weight.numel() % self.block
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Joined:
     """Weights that are parts of one."""
@@ -34,15 +49,16 @@ class _Joined:
     keeps as a row."""
     weights: Sequence[nn.Parameter]
     sizes: Sequence[int]
+    block: int
 
     @staticmethod
-    def of(weights: Sequence[nn.Parameter]) -> _Joined:
+    def of(weights: Sequence[nn.Parameter], block: int) -> _Joined:
         """They become views of it."""
         sizes = [weight.numel() for weight in weights]
         flat = nn.Parameter(torch.cat([weight.detach().reshape(1, -1) for weight in weights], 1))
         for weight, part in zip(weights, torch.split(flat.detach(), sizes, 1), strict=True):
             weight.data = part.view(weight.shape)
-        return _Joined(flat, weights, sizes)
+        return _Joined(flat, weights, sizes, block)
 
     def gather(self) -> None:
         """Move the gradients of the parts to the whole."""
@@ -53,27 +69,30 @@ class _Joined:
 
     def join(self, states: Mapping[Tensor, State]) -> dict[str, Any]:
         """What is known of the whole, from what is known of its parts (all of one ``_form``)."""
-        first, joined = states[self.weights[0]], {}
-        for key, value in first.items():
-            joined[key] = value
+        found = {}
+        for key, value in states[self.weights[0]].items():
             values = [states[weight][key] for weight in self.weights]
-            if _is(value, self.weights[0].shape):
-                joined[key] = torch.cat([value.reshape(1, -1) for value in values], 1)
-            elif _is(value, self.weights[0].flatten().shape):
-                joined[key] = torch.cat(values)
-        return joined
+            match _shape(value, self.weights[0], self.block):
+                case "weight":
+                    found[key] = torch.cat([value.reshape(1, -1) for value in values], 1)
+                case "row" | "blocks":
+                    found[key] = torch.cat(values)
+                case _:
+                    found[key] = value
+        return found
 
     def cut(self, state: State) -> Iterator[dict[str, Any]]:
         """What is known of each part."""
-        ends = list(accumulate(self.sizes))
-        for weight, size, end in zip(self.weights, self.sizes, ends, strict=True):
-            own = {}
-            for key, value in state.items():
-                own[key] = value
-                if _is(value, self.flat.shape):
-                    own[key] = value[0, end - size : end].view(weight.shape)
-                elif _is(value, self.flat.shape[1:]):
-                    own[key] = value[end - size : end]
+        shapes = {key: _shape(value, self.flat, self.block) for key, value in state.items()}
+        for weight, size, end in zip(self.weights, self.sizes, accumulate(self.sizes), strict=True):
+            own = dict(state)
+            for key, shape in shapes.items():
+                if shape == "weight":
+                    own[key] = state[key][0, end - size : end].view(weight.shape)
+                elif shape == "row":
+                    own[key] = state[key][end - size : end]
+                elif shape == "blocks":
+                    own[key] = state[key][(end - size) // self.block : end // self.block]
             yield own
 
 
@@ -93,8 +112,9 @@ class Flat:
     stay by themselves, as optimizers pass them over; where one of the others is without a gradient later,
     all are single weights again, for good."""
 
-    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+    def __init__(self, optimizer: torch.optim.Optimizer, joinable: Joinable) -> None:
         self._optimizer = optimizer
+        self._joinable = joinable
         self._singles: list[list[nn.Parameter]] = [list(group["params"]) for group in optimizer.param_groups]
         # As they are now, not once a state is back: a training that goes on is to join as the first one did.
         self._zero = {weight for weights in self._singles for weight in weights if not weight.any()}
@@ -124,17 +144,21 @@ class Flat:
             optimizer.state = kept[0]
             for group, weights in zip(groups, kept[1], strict=True):
                 group["params"] = weights
-        return found | {"state": {key: _copied(state) for key, state in sorted(found["state"].items())}}
+        copies: dict[int, Tensor] = {}
+        return found | {
+            "state": {key: _copied(state, copies) for key, state in sorted(found["state"].items())}
+        }
 
     def _join(self) -> None:
-        state = self._optimizer.state
+        state, joinable = self._optimizer.state, self._joinable
         for group, singles in zip(self._optimizer.param_groups, self._singles, strict=True):
             alike: dict[object, list[nn.Parameter]] = defaultdict(list)
             for weight in singles:
-                if weight.grad is not None and weight.dim() > 1:
-                    known = _form(state[weight], weight) if weight in state else ()
+                if weight.grad is not None and joinable.takes(weight):
+                    known = _form(state[weight], weight, joinable.block) if weight in state else ()
                     alike[weight.dtype, weight.device, weight in self._zero, known].append(weight)
-            whole = [_Joined.of(part) for weights in alike.values() for part in _parts(weights)]
+            parts = (part for weights in alike.values() for part in _parts(weights))
+            whole = [_Joined.of(part, joinable.block) for part in parts]
             for joined in whole:
                 if joined.weights[0] in state:
                     state[joined.flat] = joined.join(state)
@@ -183,25 +207,38 @@ def _parts(weights: Iterable[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
         yield part
 
 
-def _form(state: State, weight: Tensor) -> tuple[object, ...]:
+def _shape(value: Any, weight: Tensor, block: int) -> str:
+    """What an optimizer keeps for each element of a weight, in its shape or as a row, or for each block;
+    empty for anything else."""
+    if not isinstance(value, Tensor):
+        return ""
+    if value.shape == weight.shape:
+        return "weight"
+    if value.shape == (weight.numel(),):
+        return "row"
+    return "blocks" if block > 1 and value.shape == (weight.numel() // block,) else ""
+
+
+def _form(state: State, weight: Tensor, block: int) -> tuple[object, ...]:
     """What has to be the same of two weights for one tensor to stand for both: all but their elements."""
     form: list[object] = []
     for key, value in state.items():
-        if _is(value, weight.shape):
-            form.append((key, "weight", value.dtype))
-        elif _is(value, weight.flatten().shape):
-            form.append((key, "row", value.dtype))
+        shape = _shape(value, weight, block)
+        if isinstance(value, Tensor):
+            form.append((key, shape or tuple(value.flatten().tolist()), value.dtype))
         else:
             form.append((key, repr(value)))
     return tuple(form)
 
 
-def _is(value: Any, shape: Sequence[int]) -> bool:
-    return isinstance(value, Tensor) and value.shape == torch.Size(shape)
-
-
-def _copied(state: State) -> dict[str, Any]:
-    return {
-        key: value.to("cpu", copy=True) if isinstance(value, Tensor) else value
-        for key, value in state.items()
-    }
+def _copied(state: State, copies: dict[int, Tensor]) -> dict[str, Any]:
+    """On the CPU; tables that all share are shared again."""
+    found: dict[str, Any] = {}
+    for key, value in state.items():
+        if isinstance(value, Mapping):
+            found[key] = _copied(value, copies)
+        elif isinstance(value, Tensor) and value.dim():
+            found[key] = copies.setdefault(id(value), value.to("cpu", copy=True))
+        else:
+            found[key] = value.to("cpu", copy=True) if isinstance(value, Tensor) else value
+    return found

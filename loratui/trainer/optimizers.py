@@ -12,10 +12,11 @@ from typing import Any
 
 import torch
 
-from loratui.builtin_optimizers import JOINABLE, OptimizerFact
+from loratui.builtin_optimizers import BLOCK, IN_BLOCKS, JOINABLE, LEAST_IN_BLOCKS, OptimizerFact
 from loratui.problems import Problem, nearest
 from loratui.trainer import without_compiler
 from loratui.trainer.config import ConfigRefusedError, TrainConfig
+from loratui.trainer.flat import Joinable
 
 NOT_SETTABLE = frozenset({"params", "self", "lr"})
 
@@ -35,11 +36,13 @@ class Chosen:
         return bool(self.arguments.get("relative_step"))
 
     @property
-    def joins(self) -> bool:
-        """Whether its weights may be parts of one tensor, and it is the quicker for it (``flat``)."""
+    def joinable(self) -> Joinable | None:
+        """Which weights may be parts of one tensor, and are moved the quicker for it (``flat``)."""
+        if self.fact.path in IN_BLOCKS:
+            return Joinable(BLOCK, self.arguments.get("min_8bit_size", LEAST_IN_BLOCKS))
         # Of a few elements of each weight, Prodigy's slice_p would take others.
         as_they_are = self.arguments.get("slice_p", 1) == 1 and not self.arguments.get("differentiable")
-        return self.fact.path in JOINABLE and as_they_are
+        return Joinable() if self.fact.path in JOINABLE and as_they_are else None
 
     @property
     def words(self) -> str:

@@ -49,12 +49,12 @@ class Trained:
             config, optimizer_type=name, optimizer_args=arguments, learning_rate=rate
         )
         chosen = optimizers.choose(config)
-        assert chosen.joins
+        assert chosen.joinable
         self.groups = [[nn.Parameter(start.clone()) for start in group] for group in starts]
         self.weights = [weight for group in self.groups for weight in group]
         groups = [{"params": group, "lr": rate} for group in self.groups]
         self.optimizer: Any = optimizers.create(config, chosen, groups)
-        self.flat = Flat(self.optimizer) if joined else None
+        self.flat = Flat(self.optimizer, chosen.joinable) if joined else None
 
     def step(self, gradients: Sequence[Tensor | None]) -> None:
         for weight, gradient in zip(self.weights, gradients, strict=True):
@@ -174,9 +174,9 @@ def test_what_takes_some_elements_of_each_is_not_joined() -> None:
     def joins(name: str, **arguments: object) -> bool:
         fact = builtin_optimizers.find(name)
         assert fact is not None
-        return optimizers.Chosen(fact, None, arguments).joins
+        return optimizers.Chosen(fact, None, arguments).joinable is not None
 
-    assert not any(map(joins, ("Adafactor", "AdamW", "AdamW8bit", "Lion8bit", "torch.optim.Muon")))
+    assert not any(map(joins, ("Adafactor", "AdamW", "PagedAdamW8bit", "torch.optim.Muon")))
     assert not joins("Prodigy", slice_p=11)
     assert joins("Prodigy", slice_p=1)
     assert joins("RAdam")

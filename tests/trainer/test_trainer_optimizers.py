@@ -15,6 +15,7 @@ from loratui import builtin_optimizers, events
 from loratui.trainer import optimizers
 from loratui.trainer.config import ConfigRefusedError, TrainConfig
 from loratui.trainer.config_file import load_config
+from loratui.trainer.flat import Flat
 from loratui.trainer.rates import rates_for
 
 
@@ -92,6 +93,52 @@ def test_each_moves_as_its_package_does(config: TrainConfig) -> None:
         found = moved(with_optimizer(config, name))
         assert torch.allclose(found, wanted, rtol=near, atol=near * 1e-2), name
         assert not torch.equal(wanted, by_hand(make, steps=2)), name
+
+
+@pytest.mark.parametrize("name", ["AdamW8bit", "Lion8bit", "SGDNesterov8bit"])
+def test_joined_weights_in_8_bit_are_single_ones_to_the_last_bit(config: TrainConfig, name: str) -> None:
+    """Blocks of 256 stay whole, smaller and odd weights by themselves; states are cut and joined again."""
+    chosen = optimizers.choose(with_optimizer(config, name))
+    assert chosen.joinable
+    shapes = [(16, 320), (640, 16), (16, 320), (4, 320), (4, 320), (41, 101), (16, 512)]
+
+    def made() -> tuple[list[torch.nn.Parameter], Any]:
+        torch.manual_seed(0)
+        weights = [torch.nn.Parameter(torch.randn(shape)) for shape in shapes]
+        return weights, optimizers.create(config, chosen, [{"params": list(weights), "lr": 1e-2}])
+
+    singles, single = made()
+    weights, optimizer = made()
+    flat = Flat(optimizer, chosen.joinable)
+    for step in range(6):
+        if step == 3:
+            saved = flat.state_dict()
+            assert_equal(saved, single.state_dict())
+            _, optimizer = made()
+            optimizer.param_groups[0]["params"] = list(weights)
+            flat = Flat(optimizer, chosen.joinable)
+            optimizer.load_state_dict(saved)
+        for mine, theirs in zip(weights, singles, strict=True):
+            theirs.grad = torch.randn_like(theirs)
+            mine.grad = theirs.grad.clone()
+        assert len(flat.gathered()) == 4
+        for each in (single, optimizer):
+            each.step()
+            each.zero_grad()
+        assert all(torch.equal(*pair) for pair in zip(weights, singles, strict=True))
+
+
+def assert_equal(found: Any, wanted: Any) -> None:
+    """Dictionaries of tensors and others, nested."""
+    if isinstance(wanted, dict):
+        assert list(found) == list(wanted)
+        for key in wanted:
+            assert_equal(found[key], wanted[key])
+    elif isinstance(wanted, torch.Tensor):
+        assert found.dtype == wanted.dtype
+        assert torch.equal(found, wanted)
+    else:
+        assert found == wanted
 
 
 def test_arguments_reach_the_optimizer(config: TrainConfig) -> None:
