@@ -107,6 +107,7 @@ KEYS = frozenset(
         "dim_from_weights",
         "enable_bucket",
         "enable_wildcard",
+        "face_crop_aug_range",
         "flip_aug",
         "fp8_base",
         "fp8_base_unet",

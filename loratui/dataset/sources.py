@@ -83,6 +83,9 @@ class Subset:
     masks: Path | None = None
     """A folder with a picture of the same name for each, whose red says how much a pixel of the loss
     counts (conditioning_data_dir)."""
+    preserves: bool = False
+    """Whether the LoRA is to change nothing about its pictures: diff_output_preservation among the
+    custom_attributes (train_network.py:304-328)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +233,7 @@ def _subset(levels: tuple[Mapping[str, Any], ...]) -> Subset:
         _range(value("face_crop_aug_range")),
         value("resize_interpolation"),
         expanded(masks) if masks else None,
+        bool((value("custom_attributes") or {}).get("diff_output_preservation")),
     )
 
 

@@ -35,7 +35,10 @@ def dataset_problems(config: TrainConfig) -> Iterator[Problem]:
         found = [*_shape(config, dataset)]
         for count, subset in enumerate(dataset.subsets):
             own = f"{where}, subset {count + 1}"
-            found += [_at(own if where else "", problem) for problem in _subset(config, subset)]
+            found += [
+                _at(own if where else "", problem)
+                for problem in _subset(config, subset, buckets=dataset.bucketing.enabled)
+            ]
         for problem in found:
             named = problem if "[[" in problem.message else _at(where, problem)
             if named not in seen:
@@ -81,7 +84,7 @@ def _shape(config: TrainConfig, dataset: Dataset) -> Iterator[Problem]:
         yield Problem("validation_split", message, "Use 0.1.", "value_range")
 
 
-def _subset(config: TrainConfig, subset: Subset) -> Iterator[Problem]:
+def _subset(config: TrainConfig, subset: Subset, *, buckets: bool) -> Iterator[Problem]:
     rules = subset.rules
     for key, value, least in (
         ("keep_tokens", rules.keep_tokens, 0),
@@ -102,9 +105,11 @@ def _subset(config: TrainConfig, subset: Subset) -> Iterator[Problem]:
             yield Problem(key, message, "Use a share from 0 to 1.", "value_range")
     if not rules.separator:
         yield Problem("caption_separator", "is empty.", 'Write ",", or remove it.')
-    if subset.face_crop:
+    if subset.face_crop and not (buckets or config.caches_latents):
+        # With either of them sd-scripts never looks at it (library/train_util.py:1617-1634).
         message = "the builtin trainer crops no faces."
-        yield Problem("face_crop_aug_range", message, 'Remove it, or choose engine = "kohya".')
+        fix = 'Remove it, or choose engine = "kohya"; with enable_bucket or cache_latents it changes nothing.'
+        yield Problem("face_crop_aug_range", message, fix)
     if config.caches_latents:
         # train_network.py:581
         key = "cache_latents" if config.cache_latents else "cache_latents_to_disk"

@@ -33,6 +33,7 @@ from loratui.trainer.config import TrainConfig
 from loratui.trainer.data import Item, size_conditions
 from loratui.trainer.latents import in_latent_size
 from loratui.trainer.loading import BaseModel, load
+from loratui.trainer.loop import preserved
 from loratui.trainer.options import Options, packs_unet
 from loratui.trainer.recorded_order import captions_follow, items_by_name, order_follows, tokens_of
 from loratui.trainer.recording import Recording, change_error, find, read, relative_error
@@ -171,6 +172,7 @@ def _fed(recording: Recording, model: BaseModel, items: dict[str, Item], number:
         torch.tensor([item.weight for item in shown], dtype=torch.float32),
         recording.tensor(number, "noisy_latents") if config.ip_noise_gamma else None,
         None if mask is None else in_latent_size(mask[:, None], latents.shape[2:]),
+        preserved([item.subset.preserves for item in shown], _CPU),
     )
 
 

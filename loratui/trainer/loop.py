@@ -206,6 +206,7 @@ class Training:
             moved(torch.tensor([item.weight for item in items]), device),
             noisy,
             _masks(latents, [mask for _, mask in found]),
+            preserved([item.subset.preserves for item in items], device),
         )
 
     def _validate(self) -> None:
@@ -268,6 +269,11 @@ class Training:
         state.save(path, self.stepper.network, self.stepper.optimizer_state(), progress)
         self.report.emit(events.StateSaved(str(path), self.step, epoch))
         return path
+
+
+def preserved(wanted: Sequence[bool], device: torch.device) -> torch.Tensor | None:
+    """[B] bool, or None where it is wanted of nobody."""
+    return moved(torch.tensor(wanted), device) if any(wanted) else None
 
 
 def _masks(latents: torch.Tensor, masks: Sequence[torch.Tensor | None]) -> torch.Tensor | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -97,6 +99,15 @@ class Network:
         """Switch the network's effect on or off."""
         for layer in self.layers.values():
             layer.enabled = enabled
+
+    @contextmanager
+    def switched_off(self) -> Iterator[None]:
+        """The base model alone, for a while."""
+        self.enable(False)
+        try:
+            yield
+        finally:
+            self.enable(True)
 
     def training_mode(self, on: bool) -> None:
         """Whether something may be left out at random."""

@@ -64,6 +64,8 @@ class Fed:
     """[B,4,h,w]: the U-Net's input, where it is more than latents and noise (ip_noise_gamma)."""
     mask: Tensor | None = None
     """[B,1,h,w]: how much each pixel of the loss counts (alpha_mask)."""
+    preserved: Tensor | None = None
+    """[B] bool: whose answer is to stay the base model's own; None for nobody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,10 @@ class Stepper:
         target = objective.target_of(
             fed.latents, fed.noise, fed.timesteps, signal, v_parameterization=config.v_parameterization
         )
+        if fed.preserved is not None:
+            with self.network.switched_off(), torch.no_grad():
+                own = predict(self.unet, noisy, timesteps, fed.condition, fed.sizes)
+            target = torch.where(fed.preserved.view(-1, 1, 1, 1), own.to(target.dtype), target)
         threshold = None
         if config.loss_type in ("huber", "smooth_l1"):
             threshold = objective.huber_thresholds(
