@@ -63,10 +63,10 @@ class Course(NamedTuple):
         return dict(zip(PHASES, spans, strict=True)) | {"all": values[-1]}
 
 
-def files(folder: Path, options: Mapping[str, object], *, tiny: bool) -> Path:
+def files(folder: Path, options: Mapping[str, object], *, tiny: bool, stored: str = "float16") -> Path:
     """A model, four pictures, a tokenizer for sd-scripts and a config.toml. Returns the last."""
     model = folder / "model.safetensors"
-    whole_model.make(model, tiny=tiny)
+    whole_model.make(model, tiny=tiny, stored=stored)
     side = int(str(options["side"]))
     _pictures(folder / "pictures" / "8_thing", side)
     _tokenizer(folder / "tokenizers" / "openai_clip-vit-large-patch14")
@@ -206,17 +206,25 @@ def _resident(root: psutil.Process) -> int:
 
 
 def compare(
-    checkout: Path, python: str, options: Mapping[str, object], *, rounds: int, threads: int, tiny: bool
+    checkout: Path,
+    python: str,
+    options: Mapping[str, object],
+    *,
+    rounds: int,
+    threads: int,
+    tiny: bool,
+    stored: str,
 ) -> dict[str, object]:
     """Both engines in turn, medians, and sd-scripts' seconds divided by ours."""
     os.environ |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     courses: dict[str, list[Course]] = {"kohya": [], "ours": []}
     with tempfile.TemporaryDirectory() as folder:
-        config = files(Path(folder), options, tiny=tiny)
+        config = files(Path(folder), options, tiny=tiny, stored=stored)
         for _ in range(rounds):
             courses["kohya"].append(kohya(config, checkout, python, threads, tiny=tiny))
             courses["ours"].append(ours(config))
-    found: dict[str, object] = {"threads": threads, "tiny": tiny, "rounds": rounds, **options}
+    found: dict[str, object] = {"threads": threads, "tiny": tiny, "stored": stored, "rounds": rounds}
+    found |= options
     for clock in ("wall", "cpu"):
         launch = {name: _median_phases(own, clock) for name, own in courses.items()}
         step = {

@@ -16,12 +16,12 @@ from loratui.layouts import unet_layout, vae_layout
 from loratui.trainer.tokenizer import ASSETS
 
 
-def make(path: Path, *, tiny: bool) -> None:
-    """Write it in float16 (2.1 GB, tiny: 20 MB), and beside a tiny one its configs."""
+def make(path: Path, *, tiny: bool, stored: str = "float16") -> None:
+    """Write it in float16 (2.1 GB, tiny: 20 MB) or float32 (twice that); beside a tiny one its configs."""
     from safetensors.torch import save_file
 
     torch.manual_seed(0)
-    pool = torch.randn(1 << 22).half()
+    pool = torch.randn(1 << 22).to(getattr(torch, stored))
     tensors = {name: _values(name, shape, pool) for name, shape in _shapes(path, tiny)}
     positions = "cond_stage_model.transformer.text_model.embeddings.position_ids"
     tensors[positions] = torch.arange(77).unsqueeze(0)
@@ -31,7 +31,7 @@ def make(path: Path, *, tiny: bool) -> None:
 def _values(name: str, shape: torch.Size, pool: Tensor) -> Tensor:
     """As large as an untrained layer has them. A norm's weights are 1."""
     if len(shape) < 2:
-        return torch.full(shape, 1.0 if name.endswith("weight") else 0.0, dtype=torch.float16)
+        return torch.full(shape, 1.0 if name.endswith("weight") else 0.0, dtype=pool.dtype)
     size = math.prod(shape)
     values = pool.repeat(math.ceil(size / len(pool)))[:size].view(shape)
     return values * (0.5 / math.sqrt(size / shape[0]))

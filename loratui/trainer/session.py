@@ -61,8 +61,6 @@ def train(config: TrainConfig, report: Reporter, stop: StopRequest, options: Opt
         report.emit(events.Ended("stopped", training.step))
         return 0
     stop.defer()
-    if training.stepper.accelerator.device.type == "cpu":
-        keep_freed_blocks()
     outcome = training.run()
     final = str(checkpoints.lora_path(config, config.name)) if outcome == "finished" else ""
     report.emit(events.Ended(outcome, training.step, final))
@@ -114,6 +112,8 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
         )
     _warn_of_prediction(config, report)
     _choose_threads(model, accelerator.device)
+    if accelerator.device.type == "cpu":
+        keep_freed_blocks()
     latents = encode_dataset_pictures(
         config,
         model,
