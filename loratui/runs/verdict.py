@@ -18,7 +18,7 @@ _SIGNALS = {
     signal.SIGHUP: "was cut off with its session (SIGHUP)",
     signal.SIGSEGV: "crashed in native code (SIGSEGV): a broken binary package, or faulty memory",
     signal.SIGABRT: "aborted in native code (SIGABRT): a broken binary package, or a driver fault",
-    signal.SIGBUS: "crashed (SIGBUS): shared memory or the disk ran out",
+    signal.SIGBUS: "crashed (SIGBUS): shared memory or the disk ran out, or a file in use was cut short",
     signal.SIGILL: "crashed (SIGILL): a package was built for another processor",
     signal.SIGFPE: "crashed in native code (SIGFPE): a broken binary package",
     signal.SIGXCPU: "used up the CPU time that this shell or job allows (SIGXCPU)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -16,6 +16,7 @@ from loratui import events
 from loratui.problems import UserError
 from loratui.trainer import checkpoints, data, lora_file, metadata, noise, state
 from loratui.trainer.asked import Asked
+from loratui.trainer.base_files import BaseFiles
 from loratui.trainer.batches import Batch, Buckets, Shown, epoch_batches
 from loratui.trainer.conditions import Conditions
 from loratui.trainer.config import TrainConfig
@@ -60,6 +61,8 @@ class Training:
     options: Options
     entries: dict[str, str]
     """Metadata that every file carries."""
+    base_files: BaseFiles = field(default_factory=BaseFiles)
+    """What the base model's weights are read from."""
     step: int = 0
     """Optimizer steps done."""
     schedule_offset: int = 0
@@ -102,6 +105,7 @@ class Training:
                 if self.together.any(self.stop.requested):
                     return self._stopped(epoch)
                 self._step(epoch, position * plan.accumulation, chunks[position])
+                self._look_at_base()
                 keeping.after_step(self.step, epoch + 1)
                 if checkpoints.is_due(config.validate_every_n_steps, self.step):
                     self._validate()
@@ -120,6 +124,15 @@ class Training:
                 words = f"The LoRA is whole; the state to go on from another time is missing. {error}"
                 self.report.message("warning", words)
         return "finished"
+
+    def _look_at_base(self) -> None:
+        if (file := self.base_files.written_over()) is not None:
+            self.report.message(
+                "warning",
+                f"{file} was written to, and this training reads its base model from it: what it learns from"
+                f" step {self.step} on may fit neither the old model nor the new one. Stop it, and start"
+                " again, or resume a state from before that.",
+            )
 
     def _keeping(self) -> Keeping:
         return Keeping(

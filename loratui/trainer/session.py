@@ -21,6 +21,7 @@ from loratui.problems import Problem, UserError, refusal
 from loratui.sample_prompts import Prompt, read_prompts
 from loratui.trainer import checkpoints, data, lora_file, metadata, optimizers, state
 from loratui.trainer.assembly import network_on, stepper_for
+from loratui.trainer.base_files import BaseFiles
 from loratui.trainer.base_precision import DTYPES, pack_text_encoders, pack_unet
 from loratui.trainer.base_weights import merge_base_weights
 from loratui.trainer.batches import Buckets, batches_per_epoch
@@ -91,8 +92,10 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
         config = dataclasses.replace(config, save_every_n_epochs=every)
     first_step = _first_step(config, progress, totals.total_steps, totals.batches_per_epoch, report)
     report.phase("model", config.hub_id or Path(config.pretrained_model_name_or_path).name)
+    path = Path(config.pretrained_model_name_or_path).expanduser()
+    base_files = BaseFiles(path if accelerator.device.type == "cpu" else None)
     model = load(
-        Path(config.pretrained_model_name_or_path).expanduser(),
+        path,
         config.family,
         DTYPES[config.mixed_precision],
         projection_as_stored=options.as_sd_scripts,
@@ -106,7 +109,7 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
     if config.vae:
         model.vae = load_vae(
             Path(config.vae).expanduser(),
-            Path(config.pretrained_model_name_or_path).expanduser(),
+            path,
             config.family,
             decodes=bool(prompts),
         )
@@ -183,6 +186,7 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
         stop=stop,
         options=options,
         entries=metadata.of_training(config, items, totals, seed, started, chosen.words),
+        base_files=base_files,
         step=first_step,
         schedule_offset=scheduled - first_step,
     )
