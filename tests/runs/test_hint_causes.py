@@ -141,6 +141,9 @@ FileNotFoundError: No such file or directory: "/out/hero-000003.safetensors\""""
     "st_corrupt": "safetensors_rust.SafetensorError: Error while deserializing header: invalid UTF-8 in header",
     "ckpt_corrupt": "_pickle.UnpicklingError: invalid load key, '<'.",
     "v2_flag": "RuntimeError: mat1 and mat2 shapes cannot be multiplied (154x768 and 1024x320)",
+    "vae_wrong": """  File "/opt/sd/library/model_util.py", line 1273, in load_vae
+    vae_dict = convert_ldm_vae_checkpoint(vae_sd, vae_config)
+KeyError: 'encoder.norm_out.weight'""",
     "wrong_arch": "KeyError: 'time_embed.0.weight'",
     "hf_gated": "huggingface_hub.errors.GatedRepoError: 401 Client Error. (Request ID: x)",
     "hf_token": "Invalid credentials in Authorization header",
