@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from loratui.atomic import new_file
-from loratui.recipe import dumps
+from loratui.problems import refusal
 from loratui.runs import fixing, hint_states
 from loratui.runs.cleaning import clean
 from loratui.runs.curve_svg import svg
@@ -118,8 +118,13 @@ def _losses(named: Sequence[tuple[str, LossHistory]]) -> str:
 
 
 def _told(run: Run) -> str:
-    """The recipe, with whatever may be a secret among the keys passed on to sd-scripts left out."""
-    return _SECRET.sub(r"\1 = (not shown)", dumps(fixing.read_recipe(run)))
+    """The recipe as it stands in the run's folder, also one that would be refused today, with whatever may be
+    a secret among the keys passed on to sd-scripts left out. Raises ``UserError``."""
+    try:
+        text = run.recipe.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise refusal(run.recipe, f"it cannot be read: {error}.", "Copy it here once more.") from None
+    return _SECRET.sub(r"\1 = (not shown)", text)
 
 
 def _facts(view: RunView, model: str, engine: str) -> str:
