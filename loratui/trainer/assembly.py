@@ -12,12 +12,14 @@ import torch
 from loratui.builtin_support import LYCORIS_MODULE
 from loratui.problems import Problem
 from loratui.trainer import lora_file, optimizers
+from loratui.trainer.base_precision import DTYPES
 from loratui.trainer.blocks import block_number
 from loratui.trainer.config import ConfigRefusedError, TrainConfig
 from loratui.trainer.flat import Flat
+from loratui.trainer.half_copies import HalfCopies
 from loratui.trainer.held import held_parts
 from loratui.trainer.loading import BaseModel
-from loratui.trainer.lora_layer import Dropout
+from loratui.trainer.lora_layer import Dropout, LoraLayer
 from loratui.trainer.lycoris import lycoris_on
 from loratui.trainer.network import Layer, Network, Sizes, attach
 from loratui.trainer.optimizers import Chosen
@@ -160,4 +162,13 @@ def stepper_for(
         tuple(groups),
         Together.of(accelerator),
         flat,
+        _half_copies(config, network),
     )
+
+
+def _half_copies(config: TrainConfig, network: Network) -> HalfCopies | None:
+    """Where autocast is on, and the weights are not in its precision already."""
+    dtype = DTYPES[config.mixed_precision]
+    layers = [one for one in network.layers.values() if isinstance(one, LoraLayer) and one.can_be_whole]
+    wide = [one for one in layers if all(weight.dtype == torch.float32 for weight in one.weights)]
+    return HalfCopies(wide, dtype) if dtype != torch.float32 and wide else None

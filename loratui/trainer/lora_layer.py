@@ -57,6 +57,8 @@ class LoraLayer(nn.Module):
         self.dropout = dropout or Dropout()
         self._dropping = self.dropout != Dropout()
         self.enabled = True
+        self.copies: tuple[Tensor, Tensor] | None = None
+        """(down, up) in autocast's precision, while they stand in for the weights (``half_copies``)."""
         self._whole = original if low_rank.fits(original) else None
         self._forward = original.forward
         original.forward = self.forward  # type: ignore[method-assign,assignment]
@@ -114,7 +116,12 @@ class LoraLayer(nn.Module):
         """What is computed as one with the frozen layer, where that is possible."""
         if self._whole is None or not self.enabled or self._drops:
             return None
-        return low_rank.Part(self._whole, *self.weights, self.scale)
+        return low_rank.Part(self._whole, *(self.copies or self.weights), self.scale)
+
+    @property
+    def can_be_whole(self) -> bool:
+        """Whether ``part`` is there as a rule."""
+        return self._whole is not None and not self._dropping
 
     @property
     def _drops(self) -> bool:

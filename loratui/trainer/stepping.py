@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from loratui.trainer import noise, objective
 from loratui.trainer.config import TrainConfig
 from loratui.trainer.flat import Flat, norm_of
+from loratui.trainer.half_copies import HalfCopies
 from loratui.trainer.network import Network
 from loratui.trainer.optimizers import rate_in_use, rates_found
 from loratui.trainer.rates import Rates
@@ -121,6 +123,8 @@ class Stepper:
     together: Together = field(default_factory=Together)
     flat: Flat | None = None
     """Where the optimizer's weights are joined."""
+    copies: HalfCopies | None = None
+    """Where autocast would cast them one by one."""
 
     @property
     def can_be_late(self) -> bool:
@@ -143,13 +147,14 @@ class Stepper:
         in_use = [rate_in_use(group) for group in groups]
         losses: list[Tensor] = []
         for feed in passes:
-            with self.accelerator.autocast():
-                loss = self.loss(feed())
-            losses.append(loss.detach())
-            if check and self.together.world == 1 and not losses[-1].isfinite():
-                raise NotFiniteError
-            # A lone last pass of an epoch is divided all the same, as accelerate does it.
-            self.accelerator.backward(loss / self.config.gradient_accumulation_steps)
+            with self.copies.lent() if self.copies else nullcontext():
+                with self.accelerator.autocast():
+                    loss = self.loss(feed())
+                losses.append(loss.detach())
+                if check and self.together.world == 1 and not losses[-1].isfinite():
+                    raise NotFiniteError
+                # A lone last pass of an epoch is divided all the same, as accelerate does it.
+                self.accelerator.backward(loss / self.config.gradient_accumulation_steps)
             if len(losses) < len(passes):
                 self._limit_norms()
         if self.together.world > 1:
