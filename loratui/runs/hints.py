@@ -23,8 +23,9 @@ Severity = Literal["fatal", "warning", "quality", "info"]
 
 _LINE_KEPT = 300
 _USUAL = (
-    "RuntimeError", "ValueError", "OSError", "ImportError", "ModuleNotFoundError", "TypeError",
-    "AttributeError", "FileNotFoundError", "AssertionError", "UnboundLocalError", "NameError", "Exception",
+    "", "RuntimeError: ", "ValueError: ", "OSError: ", "ImportError: ", "ModuleNotFoundError: ",
+    "TypeError: ", "AttributeError: ", "FileNotFoundError: ", "AssertionError: ", "UnboundLocalError: ",
+    "NameError: ", "Exception: ",
 )  # fmt: skip
 _ANY_WORDS = "words that nobody has printed"
 # An exception of another process, whose own traceback follows
@@ -163,7 +164,7 @@ def in_words(message: str) -> Hint | None:
             continue
         for pattern in (compiled((part,)) for part in (*row.patterns, *row.signs, *row.suspects)):
             for name in _USUAL:
-                if pattern.search(f"{name}: {message}") and not pattern.search(f"{name}: {_ANY_WORDS}"):
+                if pattern.search(name + message) and not pattern.search(name + _ANY_WORDS):
                     return Hint(row.key, row.severity, _kept(message))
     return None
 

@@ -39,6 +39,7 @@ _AROUND = re.compile(
     rb"|\[(?:stderr|stdout|err|out)\][ \t]?"
     rb"|\[[A-Za-z][\w .-]{2,40}\] (?:[A-Z]{3,10}: )?" + _OF_TRACEBACK + rb""
     rb"|\d+\.\d+s[ \t]+\d+[ \t]"  # Kaggle's seconds and number
+    rb"|(?:#\d+ )?\d{1,4}\.\d{2,3} (?=[A-Z'+])"  # BuildKit's seconds
     rb"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]+ [\w./-]+(?:\[\d+\])?: "  # the journal's
     rb"|\((?:[\w.-]+ )?(?:pid|rank)[= ]\d+(?:, ip=[\d.]+)?\) "
     rb")"

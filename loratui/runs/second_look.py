@@ -39,7 +39,8 @@ _WHOLE = re.compile(rf" *(?:Traceback \(most recent|{_RAISED})")
 _IN_WORDS = re.compile(
     r"^.{0,200}?(?:\b(?:[Ee]rrors?|ERROR|[Ee]xceptions?|[Mm]essage|[Ff]ail(?:s|ed|ure)?|gets?|got|getting|gives?"
     r"|throws?|says?|see|with|by|following|because|due to|is|this|issue|[Bb]ug|BUG|[Tt]itle)\b\W{1,6}"
-    rf"|\d[.)]\W{{1,6}}|[^\x00-\x7f]\W{{0,6}})({_RAISED}.*)$|^[\W_]{{1,8}}({_RAISED}.*)$"
+    rf"|\d[.)]\W{{1,6}}|[^\x00-\x7f]\W{{0,6}})({_RAISED}.*)$"
+    rf"|^(?:[\W_]{{1,8}}|(?!Caption|Prompt)[A-Z][\w .,()-]{{2,60}}: )({_RAISED}.*)$"
 )
 _BY_A_PROGRAM = re.compile(
     r"^(?!\s*(?:caption|prompt|class_tokens|image_dir)\b).{0,160}?\b"
@@ -56,6 +57,10 @@ _HALF_KNOWN = re.compile(
     r"\W{0,3}((?:cuDNN |Can't load |\[(?:Errno|WinError) \d+\]|No module named '|cannot import name '"
     r"|size mismatch for |expected (?:str, bytes|scalar type)|'\w+' object (?:has no attribute|is not)"
     r"|[Tt]he size of tensor).{6,})$"
+)
+# A person's own words, and rich's box
+_USER_TEXT = re.compile(
+    r"[│┃]|\W*(?:caption|prompt|negative_prompt|class_tokens|image_dir|metadata_file)\b", re.I
 )
 _CLASS = re.compile(_RAISED)
 _NO_FAILURE = re.compile(
@@ -121,7 +126,7 @@ def told(text: str, *, failed: bool) -> list[str]:
     is_alone = len(lines) <= _FEW_LINES and not any(map(_NO_FAILURE.search, lines))
     found = []
     for line in lines:
-        if _NO_FAILURE.search(line) or _CLASS.match(line) or line[0] in "│┃":
+        if _NO_FAILURE.search(line) or _CLASS.match(line) or _USER_TEXT.match(line):
             continue
         if message := _MESSAGE.match(line):
             found.append(message[1])

@@ -11,6 +11,8 @@ _KEPT = 60
 _LONGEST = 300
 
 _FRAME = re.compile(r'^\s*(?:File "([^"]+)", line \d+, in ?(\S*)|\W*(\S+\.py):\d+ in (\S+))')
+# What is left of the exception where a log was cut in its name
+_HALF_A_NAME = re.compile(r"(?!KeyboardInterrupt|Killed|Aborted|Terminated|Hangup)[A-Z][A-Za-z.]{1,30}$")
 _HEAD = re.compile(r"Traceback \(most recent call last\)")
 # Where a program, a thread, a loader's worker or a web page's request begins: nobody caught an exception that
 # is seen from there
@@ -40,6 +42,7 @@ class Frames:
         self._first = ""
         self._has_head = False
         self._is_inside = False
+        self._has_half = False
 
     def note(self, line: str) -> None:
         """Take in a line of the log, indented as it was printed."""
@@ -47,13 +50,14 @@ class Frames:
             self._forget()
             self._has_head = True
         elif line[:1] != " " and not line.startswith("File "):
+            self._has_half = self._is_inside and _HALF_A_NAME.match(line) is not None
             self._is_inside = False
             return
         elif (", line " in line or ".py:" in line) and (frame := _FRAME.match(line)):
             path, function = (frame[1], frame[2] or "<module>") if frame[1] else (frame[3], frame[4])
             self._frames.append(f"{path}|{function}|".replace("\\", "/")[-_LONGEST:])
             self._first = self._first or self._frames[-1]
-            self._is_inside = True
+            self._is_inside, self._has_half = True, False
         elif self._frames and self._frames[-1].endswith("|") and (statement := line.strip()):
             self._frames[-1] += statement[:_LONGEST]
 
@@ -70,13 +74,13 @@ class Frames:
 
     def cut_off(self) -> Raised | None:
         """What the log broke off in, where it ended inside of a traceback."""
-        is_whole = self._has_head and _OUTERMOST.search(self._first) is not None
         found = None
-        if self._is_inside and is_whole:
+        is_whole = self._has_head and _OUTERMOST.search(self._first) is not None
+        if (self._is_inside and is_whole) or (self._has_half and (is_whole or not self._has_head)):
             found = Raised("", self._frames[-1], tuple(self._frames))
         self._forget()
         return found
 
     def _forget(self) -> None:
         self._frames.clear()
-        self._first, self._has_head = "", False
+        self._first, self._has_head, self._is_inside, self._has_half = "", False, False, False
