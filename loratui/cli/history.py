@@ -32,11 +32,21 @@ def report(run: str, out: Path | None) -> None:
 
 @click.command()
 @run_argument
-def status(run: str) -> None:
+@json_option
+def status(run: str, as_json: bool) -> None:
     """RUN (the newest when none is named) in one line, short enough for a phone."""
     found = store.find(run)
     after_all_lost(time.time())
     stop = pending()
+    if as_json:
+        from loratui.cli.runs import row
+
+        view = RunFollower(found).poll()
+        left = view.seconds_left if view.state not in ENDED else None
+        hints = [{"key": hint.key, "severity": hint.severity} for hint in view.hints]
+        more = {"seconds_left": left, "hints": hints, "machine_stops_at": stop.at if stop else None}
+        print_json(row(store.summary(found)) | more)
+        return
     when = f" MACHINE STOPS {stop.clock}" if stop else ""
     view = RunFollower(found).poll()
     left = view.state == "lost" and orphans(found, store.read_status(found))
@@ -72,6 +82,9 @@ def compare(first: str, second: str, out: Path | None, as_json: bool) -> None:
     changes = recipes[0].diff(recipes[1])
     if out is not None:
         reports.write_comparison(runs, views, changes, out)
+    stand = standing((views[0], views[1]), changes)
+    sure = stand.sense == "lower"
+    words = [plain(one) for one in (at_last_common_step(stand), what_it_means(stand)) if one]
     if as_json:
         print_json(
             {
@@ -85,6 +98,13 @@ def compare(first: str, second: str, out: Path | None, as_json: bool) -> None:
                     for run, view in zip(runs, views, strict=True)
                 ],
                 "changes": [{"key": key, "first": old, "second": new} for key, old, new in changes],
+                "comparison": {
+                    "step": stand.step,
+                    "means": stand.means,
+                    "sense": stand.sense,
+                    "lower": {"A": runs[0].id, "B": runs[1].id}.get(stand.lower or "") if sure else None,
+                    "words": words,
+                },
             }
         )
         return
@@ -92,9 +112,8 @@ def compare(first: str, second: str, out: Path | None, as_json: bool) -> None:
         data(f"{run.id}  {line(store.summary(run).name, view)}")
     for key, old, new in changes:
         data(f"  {key}: {fixing.word(old)} -> {fixing.word(new)}")
-    stand = standing((views[0], views[1]), changes)
-    for words in filter(None, (at_last_common_step(stand), what_it_means(stand))):
-        data(plain(words))
+    for sentence in words:
+        data(sentence)
     if not changes:
         say("Both were told the same.")
 

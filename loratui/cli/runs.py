@@ -35,7 +35,7 @@ def runs(in_one_line: bool, as_json: bool) -> None:
     stop = machine_news.pending()
     if as_json:
         stops = {"machine_stops_at": stop.at} if stop else {}
-        print_json({"runs": [_row(summary) for summary in summaries], **stops})
+        print_json({"runs": [row(summary) for summary in summaries], **stops})
         return
     if stop:
         say(f"{machine_news.words(stop)} Keep it on: loratui keep")
@@ -64,7 +64,7 @@ def _line() -> str:
     return "; ".join(told) or "no runs yet"
 
 
-def _row(summary: store.RunSummary) -> dict[str, Any]:
+def row(summary: store.RunSummary) -> dict[str, Any]:
     """One run with the keys of ``runs --json``."""
     return {
         "run": summary.id,
@@ -154,12 +154,21 @@ def _ask(run: str, what: Literal["save", "sample"], words: str, as_json: bool) -
 
 @click.command()
 @run_argument
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting: steps.epochs=20"
+)
 @detach_option
 @json_option
-def resume(run: str, detach: bool, as_json: bool) -> None:
+def resume(run: str, settings: tuple[str, ...], detach: bool, as_json: bool) -> None:
     """Go on with RUN (the newest when none is named) from its last saved state."""
     found = store.find(run)
-    launch.resume(found, engine(store.summary(found).engine))
+    changed = None
+    if settings:
+        before = config.load(found.recipe)
+        changed = with_settings(before, settings, None)
+        for key, old, new in before.diff(changed):
+            say(f"{key}: {old} -> {new}")
+    launch.resume(found, engine(store.summary(found).engine), changed)
     finish(found, detach=detach, as_json=as_json)
 
 

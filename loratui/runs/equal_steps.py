@@ -127,7 +127,10 @@ def what_it_means(found: Standing) -> str:
         case "too few":
             return "Too few steps yet to tell the difference from chance."
         case "means only":
-            return "A log of moving means: how much of it is chance is not known. The pictures tell."
+            return (
+                "No better one is named: without TensorBoard's file sd-scripts tells moving means, and how"
+                " much of them is chance is not known. The pictures tell."
+            )
         case "chance" if not found.chance:
             return "Both went the same way."
         case "chance":

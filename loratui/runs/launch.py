@@ -93,10 +93,18 @@ def start_queued(run: Run, environment: Mapping[str, str]) -> None:
 def resume(run: Run, engine: Engine, changed: Recipe | None = None) -> Run:
     """Go on with a run from its newest saved state, in the same folder. ``changed`` is the recipe to go on
     with, where it is another; the one before is kept beside it. Raises ``UserError`` when the run is still
-    running, has no state, or when the engine refuses the changed recipe."""
+    running, has done all its steps, has no state, or when the engine refuses the changed recipe."""
     status = read_status(run) or Status("lost")
     if is_alive(run, status):
         raise UserError("", Problem("", f"{run.id} is still running.", f"See it: loratui attach {run.id}"))
+    if status.state == "finished" and changed is None:
+        done = Problem(
+            "",
+            f"{run.id} is finished: nothing is left to train.",
+            f"Train it longer: loratui resume {run.id} --set steps.epochs=N, or once more: loratui rerun"
+            f" {run.id}",
+        )
+        raise UserError("", done)
     saved = newest_saved(run)
     if saved is None:
         raise UserError(

@@ -197,6 +197,9 @@ def test_a_stop_saves_and_can_be_resumed(
     assert launch.resume(run, script_engine(again)).id == run.id
     status = verdict(run)
     assert (status.state, status.attempt, status.step) == ("finished", 2, 2)
+    with pytest.raises(UserError, match="nothing is left to train"):
+        launch.resume(run, script_engine(again))
+    assert verdict(run).state == "finished"
     assert [record.seq for record in records(run)] == list(range(len(records(run))))  # type: ignore[attr-defined]
     assert [event.first_step for event in events(run) if isinstance(event, Planned)] == [0, 1]
 
