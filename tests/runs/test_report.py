@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -123,6 +124,10 @@ def test_one_line_for_a_phone(home: Path, recipe: Recipe) -> None:
     run = made(recipe, Hint("oom_cuda", "fatal", "x"), state="failed")
     told = CliRunner().invoke(history.status, [run.id]).stdout
     assert re.fullmatch(r"hero FAILED 90/90 100% loss 0\.111 oom_cuda\n", told)
+    whole = json.loads(CliRunner().invoke(history.status, [run.id, "--json"]).stdout)
+    assert whole["run"] == run.id and whole["state"] in told.lower() and "seconds_left" in whole
+    both = json.loads(CliRunner().invoke(history.compare, [run.id, run.id, "--json"]).stdout)["comparison"]
+    assert both["lower"] is None and both["words"]
 
 
 def test_all_runs_in_one_line_for_a_phone(home: Path, recipe: Recipe) -> None:
