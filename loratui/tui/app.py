@@ -23,6 +23,7 @@ from textual.theme import Theme
 
 from loratui import places
 from loratui.recipe import Recipe
+from loratui.tui import rooms
 from loratui.tui.ahead import Ahead
 from loratui.tui.glyphs import glyphs
 from loratui.tui.painting import Painter, differing
@@ -56,8 +57,8 @@ class LoratuiApp(App[None]):
     TITLE = "loratui"
     CSS_PATH = Path(__file__).with_name("app.tcss")
     ENABLE_COMMAND_PALETTE = False
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (rooms.WIDE, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (rooms.TALL, "-tall")]
     BINDINGS = [
         Binding("ctrl+c", "leave", "leave", id="app.leave", priority=True, show=False, tooltip="Leave"),
         Binding("ctrl+q", "leave", "leave", id="app.quit", priority=True, show=False),

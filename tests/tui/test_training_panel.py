@@ -372,3 +372,18 @@ def test_a_run_that_says_nothing_has_no_speed_and_no_time_left() -> None:
     assert "33 s left" in str(words.head(view, 78))
     assert words.silence(replace(view, phase=Phase("sampling")), 1100.0) == 0
     assert words.silence(replace(view, seconds_per_step=20.0), 1100.0) == 0  # five steps: nothing unusual
+
+
+def test_an_ended_run_opened_from_the_list_shows_its_troubles_at_once(
+    make_run: Any, training: Any, drive: Any, screen_text: Any
+) -> None:
+    hint = Hint("oom_cuda", "fatal", "torch.OutOfMemoryError: CUDA out of memory.")
+    make_run(*training(30), hint, StateChanged("failed", "The GPU ran out of memory."))
+
+    async def act(pilot: Pilot[None]) -> str:
+        await pilot.press("enter")
+        await pilot.pause()
+        return str(screen_text(pilot.app))
+
+    text = drive(LoratuiApp(), act, (100, 30))
+    assert "FAILED" in text and "IF YOU SEE" in text

@@ -16,7 +16,7 @@ from loratui.problems import UserError
 from loratui.runs import machine_news
 from loratui.runs.store import Run, read_run_file
 from loratui.runs.view import RunView
-from loratui.tui import link, text
+from loratui.tui import link, rooms, text
 from loratui.tui.calling import call_back
 from loratui.tui.training import about, asking, curve_words, doors, ending, gpu_words, host_words, keys, words
 from loratui.tui.training.log_pane import LogPane
@@ -132,7 +132,7 @@ class TrainingScreen(Screen[None]):
         self.query_one("#host", Line).show(host_words.rows(self._machine.host))
         self.query_one("#ready", Line).show("\n".join(words.ready_rows(view)))
         self._show_end(view)
-        if self.has_class("-tall"):
+        if self.size.height >= rooms.TALL:  # the class for it comes after the first look
             from loratui.runs.hint_states import decisions
             from loratui.tui.training.hint_table import table
 
