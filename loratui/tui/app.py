@@ -174,12 +174,12 @@ class LoratuiApp(App[None]):
         screen = WizardScreen(recipe, self._start, step=step, parent=parent, waiting=waiting, note=note)
         self.push_screen(screen)
 
-    def show_run(self, run: Run, note: str = "") -> None:
+    def show_run(self, run: Run) -> None:
         """Open the panel of a run, in place of the wizard it was started from."""
         from loratui.tui.training.screen import TrainingScreen
         from loratui.tui.wizard.screen import WizardScreen
 
-        screen = TrainingScreen(run, note=note)
+        screen = TrainingScreen(run)
         if isinstance(self.screen, WizardScreen | TrainingScreen):
             self.replace_screen(screen)
         else:

@@ -220,5 +220,4 @@ class WizardScreen(KeptScreen):
             self._ask_whose()
             return
         count = self.state.count
-        self._starter.note = self._note
         self._starter.begin(self.state.recipe, count.total_steps if count and count.total_steps else None)

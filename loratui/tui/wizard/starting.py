@@ -50,8 +50,6 @@ class Starter:
         """What the person pressed last."""
         self.busy = False
         """Whether it is under way; nothing else may begin."""
-        self.note = ""
-        """What the panel says of the run."""
 
     def begin(self, recipe: Recipe, total_steps: int | None) -> None:
         """Do what was wished."""
@@ -113,7 +111,7 @@ class Starter:
 
     def _started(self, run: Run) -> None:
         draft.discard()
-        self._screen.app.show_run(run, self.note)  # type: ignore[attr-defined]
+        self._screen.app.show_run(run)  # type: ignore[attr-defined]
 
     def _queued(self, run: Run, wanted_name: str) -> None:
         from loratui.tui.runs.waiting import placed
