@@ -38,19 +38,21 @@ def status(run: str, as_json: bool) -> None:
     found = store.find(run)
     after_all_lost(time.time())
     stop = pending()
+    view = RunFollower(found).poll()
+    orphaned = view.state == "lost" and bool(orphans(found, store.read_status(found)))
     if as_json:
         from loratui.cli.runs import row
 
-        view = RunFollower(found).poll()
-        left = view.seconds_left if view.state not in ENDED else None
-        hints = [{"key": hint.key, "severity": hint.severity} for hint in view.hints]
-        more = {"seconds_left": left, "hints": hints, "machine_stops_at": stop.at if stop else None}
+        more = {
+            "seconds_left": view.seconds_left if view.state not in ENDED else None,
+            "hints": [{"key": hint.key, "severity": hint.severity} for hint in view.hints],
+            "trainer_still_runs": orphaned,
+            "machine_stops_at": stop.at if stop else None,
+        }
         print_json(row(store.summary(found)) | more)
         return
     when = f" MACHINE STOPS {stop.clock}" if stop else ""
-    view = RunFollower(found).poll()
-    left = view.state == "lost" and orphans(found, store.read_status(found))
-    data(line(store.summary(found).name, view) + (" TRAINER STILL RUNS" if left else "") + when)
+    data(line(store.summary(found).name, view) + (" TRAINER STILL RUNS" if orphaned else "") + when)
 
 
 def line(name: str, view: RunView) -> str:
