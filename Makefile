@@ -28,7 +28,7 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 unit: $(VENV)/.dev
-	$(BIN)/pytest --numprocesses $(TEST_WORKERS) --dist loadgroup
+	$(BIN)/pytest --numprocesses $(TEST_WORKERS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/terminal.py

@@ -22,20 +22,25 @@ Loratui = Callable[..., "subprocess.CompletedProcess[str]"]
 Call = Callable[..., tuple[int, Any, str]]
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
+_WITH_TORCH = ("tests/trainer/", "tests/lora/", "tests/dataset/test_sentences.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs torch goes to one worker: importing it and what stands on it takes 15 s of a processor. The
-    longest first, so that no worker is left alone with them at the end."""
+    """The longest first, so that no worker is left alone with them at the end."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
 
-    def order(item: pytest.Item) -> int:
-        rooms = item.path.parts
-        if "trainer" in rooms or "lora" in rooms:
-            if item.get_closest_marker("xdist_group") is None:
-                item.add_marker(pytest.mark.xdist_group("torch"))
-            return 0
-        return 1 if "e2e" in rooms else 2
 
-    items.sort(key=order)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """What needs torch goes to one worker, and first: importing it and what stands on it takes 15 s of a
+    processor. All else goes to whoever is free. (xdist's own groups mean nothing to pytest 9.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByLibraries(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return "torch" if nodeid.startswith(_WITH_TORCH) else nodeid
+
+    return ByLibraries(config, log)
 
 
 @pytest.fixture

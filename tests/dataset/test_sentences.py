@@ -12,9 +12,6 @@ from loratui.dataset.mending.entries import read_entries
 from loratui.dataset.mending.sentences import describe_all, plan_sentences, wanted
 from loratui.problems import UserError
 
-# It imports what the tests of the trainer import too.
-pytestmark = pytest.mark.xdist_group("torch")
-
 
 def make_kosmos(folder: Path) -> None:
     import torch

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Loratui
 
-pytestmark = [pytest.mark.xdist_group("headless"), pytest.mark.timeout(280)]
+pytestmark = pytest.mark.timeout(280)
 
 
 def test_the_demo_trains_a_lora(demo_home: Path, loratui: Loratui) -> None:

@@ -14,7 +14,7 @@ from tests.conftest import Loratui
 from tests.support.processes import wait_for
 from tests.support.terminal import Terminal
 
-pytestmark = [pytest.mark.xdist_group("training"), pytest.mark.timeout(280)]
+pytestmark = pytest.mark.timeout(280)
 
 ENTER = "\r"
 UP = "\x1b[A"

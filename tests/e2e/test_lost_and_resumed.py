@@ -16,7 +16,7 @@ from loratui.runs import store
 from tests.conftest import Loratui
 from tests.support.processes import wait_for
 
-pytestmark = [pytest.mark.xdist_group("training"), pytest.mark.timeout(280)]
+pytestmark = pytest.mark.timeout(280)
 
 
 def test_supervisor_killed_then_resumed(demo_home: Path, loratui: Loratui) -> None:

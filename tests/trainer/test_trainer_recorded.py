@@ -21,7 +21,6 @@ from loratui.trainer.tokenizer import clip_tokenizer
 from tests.support.checkpoints import Made, hashed
 
 GOLDEN = Path(__file__).parent / "golden"
-pytestmark = pytest.mark.xdist_group("recorded")
 
 
 @pytest.fixture(scope="module")
