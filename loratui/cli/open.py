@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 @slow_option
 @click.option("--mouse/--no-mouse", default=True, help="Mouse reports cost bytes on a slow link.")
 def open(path: Path | None, mouse: bool) -> None:
-    """Open the screens. With a folder of pictures, the wizard opens on it; with a recipe, a Kohya config.toml
-    or a .json of kohya_ss, on its last page; with the folder of a run, its panel."""
+    """Open the screens. With a folder of pictures, or a dataset_config, the wizard opens on it; a recipe,
+    a Kohya config.toml or a .json of kohya_ss opens on its last page, the folder of a run its panel."""
     from loratui.tui.app import run_app
 
     raise click.exceptions.Exit(run_app(**opening(expanded(path) if path else None), mouse=mouse))
@@ -33,8 +33,13 @@ def open(path: Path | None, mouse: bool) -> None:
 
 def opening(path: Path | None) -> dict[str, Any]:
     """What ``run_app`` opens for a path. Raises ``UserError`` for a file that holds no recipe."""
+    from loratui.dataset import dataset_config
+
     if path is None:
         return {}
+    if path.is_file() and dataset_config.is_one(path):
+        named = {"dataset_config": str(path.absolute())}
+        return {"recipe": Recipe(kohya=named, steps=StepsSection(epochs=10))}
     if path.is_file():
         recipe, unknown = _recipe_of(path)
         note = f"{path.name}: Enter starts it as it stands."

@@ -73,6 +73,14 @@ def read(path: Path) -> dict[str, Any]:
     return document
 
 
+def is_one(path: Path) -> bool:
+    """Whether a file is meant as one: it has [[datasets]]."""
+    try:
+        return isinstance(_document(path).get("datasets"), list)
+    except UserError:
+        return False
+
+
 def problems(path: Path) -> Iterator[Problem]:
     """What sd-scripts would end on in this file, under the key that names it."""
     try:

@@ -28,6 +28,9 @@ def review(path: Path) -> WizardScreen:
 def test_a_folder_of_pictures_and_nothing(tmp_path: Path) -> None:
     assert opening(None) == {}
     assert opening(tmp_path)["recipe"].dataset.folder == str(tmp_path)
+    sets = tmp_path / "sets.toml"
+    sets.write_text("[[datasets]]\n")
+    assert opening(sets)["recipe"].kohya == {"dataset_config": str(sets)}
 
 
 def test_a_recipe_a_kohya_config_and_a_gui_preset_open_at_review(home: Path, tmp_path: Path) -> None:

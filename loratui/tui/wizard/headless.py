@@ -9,7 +9,7 @@ from loratui.advice.presets import find
 from loratui.models.inspect import ModelFile
 from loratui.places import expanded
 from loratui.problems import Problem, UserError
-from loratui.recipe import Dataset, Purpose, Recipe, Steps
+from loratui.recipe import Purpose, Recipe, Steps
 from loratui.tui.wizard import arranging, facts, model_facts
 from loratui.tui.wizard.state import WizardState
 from loratui.tui.wizard.steps import REVIEW
@@ -27,10 +27,10 @@ def answered(
     """Everything derived as on Review. What is left out is proposed as the screens would.
 
     Raises ``UserError`` with what is in the way of any of the five questions. A plain folder of pictures is
-    arranged with links, as the screens do it.
+    arranged with links, as the screens do it; a dataset_config names several.
     """
-    recipe = Recipe(dataset=Dataset(folder=str(expanded(folder).absolute())), steps=Steps(epochs=10))
-    state = WizardState(recipe, effort=effort)
+    state = WizardState(Recipe(steps=Steps(epochs=10)), effort=effort)
+    state.set("dataset.folder", str(expanded(folder).absolute()))
     state.take_machine(facts.read_machine())
     _answer_model(state, model)
     if purpose is not None:
