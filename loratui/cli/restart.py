@@ -8,9 +8,13 @@ from loratui.cli.options import json_option
 from loratui.cli.output import data, plain, print_json, say
 from loratui.runs import at_restart, restart
 
+_MOST_KNOWN = 3
+
 
 @click.command(name="after-restart")
-@click.option("--resume", is_flag=True, help="Runs that were lost go on from their last saved state.")
+@click.option(
+    "--resume", is_flag=True, help="Lost runs that nobody was told of yet go on from their last saved state."
+)
 @click.option("--show", is_flag=True, help="Only show the line by which this machine would call it.")
 @click.option("--install", is_flag=True, help="Put that line in its place, after asking.")
 @click.option("--remove", is_flag=True, help="Take it out again.")
@@ -18,6 +22,9 @@ from loratui.runs import at_restart, restart
 @json_option
 def after_restart(resume: bool, show: bool, install: bool, remove: bool, yes: bool, as_json: bool) -> None:
     """Tell of runs that a restart has lost, to whom notify.toml names, and go on with the queue.
+
+    A lost run that somebody was told of before (by loratui runs, status, the screens or a message) is left to
+    him, and only named.
 
     \b
     Done once, and nothing twice. For nobody to have to do it:
@@ -39,10 +46,16 @@ def after_restart(resume: bool, show: bool, install: bool, remove: bool, yes: bo
                 "lost": [run.id for run in found.lost],
                 "resumed": [run.id for run in found.resumed],
                 "waiting": found.waiting,
+                "known": [run.id for run in found.known],
             }
         )
-    elif not found.lost and not found.waiting:
-        say("No run was lost, and none waits.")
+        return
+    if not found.lost and not found.waiting:
+        say("No run was lost that was not told of before, and none waits.")
+    for run in found.known[:_MOST_KNOWN]:
+        say(f"{run.id} is lost, as was told before, and stays so: loratui resume {run.id}")
+    if len(found.known) > _MOST_KNOWN:
+        say(f"and {len(found.known) - _MOST_KNOWN} more: loratui runs")
 
 
 def _line(resume: bool, install: bool, yes: bool, as_json: bool) -> None:

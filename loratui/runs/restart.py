@@ -28,12 +28,16 @@ class Restart:
     resumed: tuple[Run, ...]
     waiting: int
     """Runs that wait and may start."""
+    known: tuple[Run, ...] = ()
+    """Runs that are lost and were told of before: a person may have left them so, and they stay."""
 
 
 def after_restart(resume: bool, tell: Tell) -> Restart:
     """Do it; asked again, nothing is done twice. With ``resume`` the runs that were lost go on from their
-    last state. Raises ``UserError`` when the queue cannot be worked off."""
+    last state: not those that somebody was told of before, who may have decided otherwise. Raises
+    ``UserError`` when the queue cannot be worked off."""
     lost = afterwards.lost_unknown(time.time())
+    known = tuple(run for run in store.all_runs() if run not in lost and store.state(run)[0] == "lost")
     words, resumed = {}, []
     for run in lost:
         said = _words(run)
@@ -49,7 +53,7 @@ def after_restart(resume: bool, tell: Tell) -> Restart:
     if waiting:
         tell(f"{waiting} in the queue: the next starts as soon as a GPU is free.")
     _send(lost, words, tell)
-    return Restart(tuple(lost), tuple(resumed), waiting)
+    return Restart(tuple(lost), tuple(resumed), waiting, known)
 
 
 def _words(run: Run) -> str:

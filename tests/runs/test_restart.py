@@ -39,10 +39,12 @@ def test_a_lost_run_is_told_of_once_and_says_why_it_does_not_go_on(
     notify.settings_path().chmod(0o600)
     monkeypatch.setattr(restart, "RETRIES", (0.0, 0.0, 0.0))
     code, printed, _ = call("after-restart", "--resume", "--json")
-    assert (code, printed) == (0, {"lost": [lost.id], "resumed": [], "waiting": 0})
+    assert (code, printed) == (0, {"lost": [lost.id], "resumed": [], "waiting": 0, "known": []})
     assert told.read_text().count("hero lost at step 7 of 9") == 1
     assert "It saved no state to go on from." in told.read_text()
-    assert call("after-restart", "--resume", "--json")[1] == {"lost": [], "resumed": [], "waiting": 0}
+    again = {"lost": [], "resumed": [], "waiting": 0, "known": [lost.id]}
+    assert call("after-restart", "--resume", "--json")[1] == again
+    assert f"stays so: loratui resume {lost.id}" in call("after-restart", "--resume")[2]
     assert len(told.read_text().splitlines()) == 1
 
 
@@ -70,7 +72,7 @@ def test_the_queue_goes_on(home: Path, recipe: Recipe, call: Call, monkeypatch: 
     queue_file.change(lambda now: queue_file.Queue((waiting.id,)))
     woken: list[int] = []
     monkeypatch.setattr("loratui.runs.queue.wake", lambda: woken.append(1))
-    assert call("after-restart", "--json")[1] == {"lost": [], "resumed": [], "waiting": 1}
+    assert call("after-restart", "--json")[1] == {"lost": [], "resumed": [], "waiting": 1, "known": []}
     assert woken
 
 
