@@ -16,6 +16,19 @@ from unittest import mock
 import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"
+# What a terminal or a person has set changes what is drawn; the tests that mean it set it themselves.
+for name in (
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "COLUMNS",
+    "LINES",
+    "LC_ALL",
+    "LC_CTYPE",
+    "LORATUI_ASCII",
+    "LORATUI_HOME",
+):
+    os.environ.pop(name, None)
+os.environ.update(LANG="C.UTF-8", TERM="xterm-256color")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 Loratui = Callable[..., "subprocess.CompletedProcess[str]"]

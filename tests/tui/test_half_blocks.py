@@ -7,6 +7,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from textual.color import BLACK
+from textual.filter import Monochrome
 
 from loratui.tui.widgets.half_blocks import render
 
@@ -30,9 +32,10 @@ def test_without_blocks_dark_is_blank_and_bright_is_dense(tmp_path: Path) -> Non
     picture = Image.new("L", (20, 10), 0)
     picture.paste(255, (10, 0, 20, 10))
     picture.save(tmp_path / "a.png")
-    text = render(tmp_path / "a.png", 20, 10, blocks=False).strips[0].text
-    assert text == " " * 10 + "@" * 10
-    assert text.isascii()
+    strip = render(tmp_path / "a.png", 20, 10, blocks=False).strips[0]
+    assert strip.text == " " * 10 + "@" * 10
+    assert strip.text.isascii()
+    assert strip.apply_filter(Monochrome(), BLACK).text == strip.text  # NO_COLOR
 
 
 def test_what_is_transparent_is_white(tmp_path: Path) -> None:

@@ -52,7 +52,10 @@ def render(path: Path, columns: int, rows: int, *, blocks: bool = True, upright:
     across = size[0]
     lines = [pixels[at : at + across] for at in range(0, len(pixels), across)]
     if not blocks:
-        return Rendered([Strip([Segment("".join(map(_shade, line)))]) for line in lines], width, height)
+        plain = Style.null()  # and not None, on which Textual's filter for NO_COLOR fails
+        return Rendered(
+            [Strip([Segment("".join(map(_shade, line)), plain)]) for line in lines], width, height
+        )
     strips = [
         Strip(
             Segment("▀", Style(color=Color.from_rgb(*top), bgcolor=Color.from_rgb(*bottom)))
