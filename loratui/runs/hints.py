@@ -17,7 +17,7 @@ from loratui.recipe import Recipe, flatten
 from loratui.runs.cleaning import Segments
 from loratui.runs.hint_lines import Lines, apart
 from loratui.runs.hint_patterns import compiled, frame_filter, one, prefilter
-from loratui.runs.tracebacks import Raised
+from loratui.runs.tracebacks import Raised, place_of
 
 Severity = Literal["fatal", "warning", "quality", "info"]
 
@@ -279,7 +279,10 @@ class HintMatcher:
             for frame in reversed(raised.frames):
                 for place in self._places:
                     if place.last == last and place.fits(frame, raised):
-                        yield from self._give(place.rule, raised.line)
+                        where = place_of(frame) if raised.error else ""
+                        yield from self._give(
+                            place.rule, f"{raised.line} (in {where})" if where else raised.line
+                        )
                         return
 
     def _was_met(self, row: _Row) -> bool:

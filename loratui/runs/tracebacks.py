@@ -34,6 +34,17 @@ class Raised(NamedTuple):
     holds nothing but the exception."""
 
 
+def place_of(frame: str) -> str:
+    """A frame for a person: ``file, function``; empty for none."""
+    path, _, rest = frame.partition("|")
+    return f"{path.rpartition('/')[2]}, {rest.partition('|')[0]}" if rest else ""
+
+
+def _told(frame: str) -> str:
+    statement = frame.split("|", 2)[-1]
+    return f"{place_of(frame)}: {statement}" if statement else place_of(frame)
+
+
 class Frames:
     """Follows a log line by line. Bounded memory."""
 
@@ -77,7 +88,7 @@ class Frames:
         found = None
         is_whole = self._has_head and _OUTERMOST.search(self._first) is not None
         if (self._is_inside and is_whole) or (self._has_half and (is_whole or not self._has_head)):
-            found = Raised("", self._frames[-1], tuple(self._frames))
+            found = Raised("", f"the log breaks off in {_told(self._frames[-1])}", tuple(self._frames))
         self._forget()
         return found
 
