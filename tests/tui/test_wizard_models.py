@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,11 @@ from loratui.recipe import Recipe
 from loratui.tui.app import LoratuiApp
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.rows import RowList
-from loratui.tui.wizard import model_facts
+from loratui.tui.wizard import model_facts, offers
 from loratui.tui.wizard.screen import WizardScreen
 from tests.support.fields import overwrite
 from tests.support.hub_models import serving_models
-from tests.support.still import settle
+from tests.support.still import settle, until
 from tests.tui.conftest import make_model
 
 SIZES = [(80, 24), (100, 30), (140, 45)]
@@ -148,3 +149,30 @@ def test_a_path_goes_to_the_field_also_from_the_list(demo_recipe: Recipe, drive:
     pasted, typed = drive(LoratuiApp(demo_recipe), act)
     assert pasted == ("/nowhere/pasted.safetensors", True)
     assert typed == ("~/x", True)
+
+
+def test_the_list_is_cut_to_the_room_there_is_also_where_it_came_while_another_step_was_shown(
+    demo_recipe: Recipe, drive: Any, screen_text: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, real = threading.Event(), offers.offers
+
+    def slow() -> Any:
+        gate.wait(20)
+        return real()
+
+    monkeypatch.setattr(offers, "offers", slow)
+
+    async def act(pilot: Pilot[None]) -> str:
+        screen = pilot.app.screen
+        assert isinstance(screen, WizardScreen)
+        await until(pilot, lambda: screen._is_known())
+        await pilot.press("enter")
+        await until(pilot, lambda: screen.step == 2)
+        gate.set()
+        await settle(pilot)
+        await pilot.press("escape")
+        await settle(pilot)
+        return str(screen_text(pilot.app))
+
+    back = drive(LoratuiApp(demo_recipe), act, (80, 24))
+    assert "Stable Diffusion XL 1.0 " in back

@@ -52,6 +52,8 @@ class ModelPane(StepPane):
     def compose(self) -> ComposeResult:
         self._offers: Offers | None = None
         self._typed = False
+        self._painted = 0
+        """The width the list was cut to."""
         self._timer: Timer | None = None
         yield self.question()
         yield Field(
@@ -105,6 +107,11 @@ class ModelPane(StepPane):
         """An empty field may be about to be filled."""
         return self._typed or self._offers is not None or bool(self.state.recipe.base.model)
 
+    def on_resize(self) -> None:
+        """The list is cut to the room there is, which is known only now."""
+        if self.size.width != self._painted:
+            self.show_facts()
+
     def _rows(self) -> list[Row]:
         assert self._offers is not None
         return [_row(offer, self.size.width) for offer in self._offers.rows]
@@ -123,6 +130,7 @@ class ModelPane(StepPane):
         if not field.has_focus_within:
             field.put(self.state.text("base.model"))
         if self._offers is not None:
+            self._painted = self.size.width
             rows = self.query_one(RowList)
             # On its way by keys, the cursor may be ahead of the recipe.
             at = None if rows.has_focus and rows.cursor >= 0 else self._row_of(self.state.recipe.base.model)
