@@ -19,21 +19,23 @@ class HalfCopies:
     """Of the weights of layers that are computed as one with their frozen layer."""
 
     def __init__(self, layers: Sequence[LoraLayer], dtype: torch.dtype) -> None:
-        """``layers`` keep their weights in one wider precision."""
+        """``layers`` keep their weights in one wider precision, and hold those that they will hold."""
         self._layers = layers
         self._weights: list[Tensor] = [weight for layer in layers for weight in layer.weights]
-        self._copies = [torch.empty_like(weight, dtype=dtype) for weight in self._weights]
+        self._copies = [
+            torch.empty_like(weight, dtype=dtype).requires_grad_(weight.requires_grad)
+            for weight in self._weights
+        ]
 
     @contextmanager
     def lent(self) -> Iterator[None]:
         """Inside, the layers compute with copies of what their weights are now; go backward in here too, as
         checkpointed blocks are computed again there. Afterwards the weights have their gradients."""
-        for weight, copy in zip(self._weights, self._copies, strict=True):
-            copy.requires_grad_(weight.requires_grad)
         with torch.no_grad():
             torch._foreach_copy_(self._copies, self._weights)
-        for number, layer in enumerate(self._layers):
-            layer.copies = self._copies[2 * number], self._copies[2 * number + 1]
+        pairs = zip(self._copies[::2], self._copies[1::2], strict=True)
+        for layer, pair in zip(self._layers, pairs, strict=True):
+            layer.copies = pair
         try:
             yield
             self._collect()
