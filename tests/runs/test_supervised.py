@@ -427,3 +427,15 @@ def test_what_another_launcher_left_in_the_environment_is_not_passed_on(
     run = begin("print([os.environ.get(n) for n in ('WORLD_SIZE', 'RANK', 'MASTER_ADDR', 'KEPT')])" + FINISH)
     verdict(run)
     assert "[None, None, None, '1']" in run.output.read_text()
+
+
+def test_what_explains_an_earlier_line_is_the_reason(begin: Begin, verdict: Verdict) -> None:
+    """torch says first that it will not unpickle a file, then that the file is no pickle at all."""
+    lines = [
+        '  File "train_util.py", line 1, in resume_from_local_or_hf_if_specified',
+        "_pickle.UnpicklingError: Weights only load failed. In PyTorch 2.6, we changed the default value",
+        "Please file an issue: WeightsUnpickler error: ",
+        "Unsupported operand 69",
+    ]
+    run = begin(f"print({chr(10).join(lines)!r}, flush=True)\nsys.exit(1)")
+    assert "state to go on from is damaged" in verdict(run).reason
