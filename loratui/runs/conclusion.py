@@ -29,6 +29,8 @@ def conclude(
     ``out_of_memory`` is what the kernel says of a kill."""
     status = progress.status
     code = status.exit_code or 0
+    if progress.says_stopped and not stop.asked and not code:
+        code = -signal.SIGTERM  # it saved and left in good order, but nobody here had asked for that
     final = (command.cwd / status.final_file) if status.final_file else None
     killed = out_of_memory is not None and not stop.asked and code != 0
     if killed or (ending_signal(code) == signal.SIGKILL and not stop.asked):

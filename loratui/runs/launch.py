@@ -9,20 +9,18 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
 from loratui import recipe as recipes
 from loratui.engines.current_set import on_current_steps
 from loratui.engines.engine import Engine, Launch
-from loratui.events import StateSaved
 from loratui.models.named import located
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe
 from loratui.runs import gpu_locks, lock, store
 from loratui.runs.files import file_size, open_for_append, read_range, replace_file
-from loratui.runs.follow import RecordReader
 from loratui.runs.launch_file import write_command
 from loratui.runs.layout import (
     Run,
@@ -37,6 +35,7 @@ from loratui.runs.layout import (
 )
 from loratui.runs.liveness import is_alive
 from loratui.runs.orphans import end_orphans
+from loratui.runs.saved_states import newest_saved
 
 READY_WITHIN = 10.0
 """Seconds to wait for a supervisor's word that it has taken over."""
@@ -146,28 +145,10 @@ def _replace_recipe(run: Run, changed: Recipe, attempt: int) -> None:
         ) from None
 
 
-class SavedState(NamedTuple):
-    """A state folder, and the step it was saved after, counted over all attempts."""
-
-    path: Path
-    step: int
-
-
 def newest_state(run: Run) -> Path | None:
     """The latest state folder this run saved that is still there with something in it."""
     saved = newest_saved(run)
     return saved.path if saved else None
-
-
-def newest_saved(run: Run) -> SavedState | None:
-    """The latest state this run saved that is still there."""
-    saved = [record.event for record in RecordReader(run.events).poll()]
-    for event in reversed(saved):
-        if isinstance(event, StateSaved):
-            path = run.folder / event.path
-            if path.is_dir() and any(path.iterdir()):
-                return SavedState(path, event.step)
-    return None
 
 
 def request_stop(run: Run) -> None:

@@ -14,6 +14,8 @@ from loratui.runs.process import boot_id, group_members
 
 GRACE = 10.0
 """Seconds it gets to save and leave."""
+_TO_DIE = 5.0
+"""Seconds a killed one may take to be gone: it may be writing."""
 
 
 def orphans(run: Run, status: Status | None) -> list[int]:
@@ -34,6 +36,9 @@ def end_orphans(run: Run, status: Status | None, grace: float = GRACE) -> bool:
         time.sleep(0.1)
         left = orphans(run, status)
     _signal(left, signal.SIGKILL)
+    deadline = time.monotonic() + _TO_DIE
+    while orphans(run, status) and time.monotonic() < deadline:
+        time.sleep(0.1)
     return bool(first)
 
 

@@ -72,6 +72,8 @@ class Progress:
         self.stop_asked = False
         self.ended_by_stop = False
         """The log itself says that a stop signal ended the trainer."""
+        self.says_stopped = False
+        """The builtin trainer's last word is that it was stopped."""
         self._reader: LogReader | None = reader
         self._watcher = watcher
         about = read_run_file(run)
@@ -122,6 +124,7 @@ class Progress:
 
     def _note(self, event: Event) -> None:
         changed: dict[str, Any] = {}
+        self.says_stopped |= isinstance(event, Ended) and event.outcome == "stopped"
         match event:
             case Step():
                 loss = event.loss if event.loss is not None else event.average_loss

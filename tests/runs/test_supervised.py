@@ -173,6 +173,26 @@ def test_a_trainer_ended_from_outside(
     assert [event.key for event in events(run) if isinstance(event, Hint)] == [key]
 
 
+def test_a_stop_from_outside_is_none_that_was_asked_for(begin: Begin, verdict: Verdict, until: Until) -> None:
+    run = begin("""
+    def leave(*_):
+        save_state(1)
+        say("ended", outcome="stopped", step=1)
+        sys.exit(0)
+    signal.signal(signal.SIGTERM, leave)
+    plan(1000)
+    step(1)
+    time.sleep(60)
+    """)
+    status = running(run, until)
+    assert status.trainer is not None
+    os.kill(status.trainer.pid, signal.SIGTERM)
+    status = verdict(run)
+    assert status.state == "failed"
+    assert "by something outside loratui at step 1 of 1000" in status.reason
+    assert "Resume goes on" in status.reason
+
+
 def test_a_stop_saves_and_can_be_resumed(
     begin: Begin, verdict: Verdict, until: Until, script_engine: Callable[..., Engine]
 ) -> None:
