@@ -115,7 +115,7 @@ def encode_captions(
     remember(texts)
     if prompts:
         # After the captions, which come out the same to the last bit, then, whatever is drawn.
-        remember(text for prompt in prompts for text in (prompt.text, prompt.negative))
+        conditions.remember_to_draw(prompts)
     if not any(item.subset.rules.varies for item in items):
         model.text_encoders.clear()
     return conditions

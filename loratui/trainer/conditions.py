@@ -7,8 +7,9 @@ from contextlib import nullcontext
 
 import torch
 
+from loratui.sample_prompts import Prompt
 from loratui.trainer.loading import BaseModel
-from loratui.trainer.text import Condition, encode, stack
+from loratui.trainer.text import Condition, encode, encode_to_draw, stack
 from loratui.trainer.together import Together
 from loratui.trainer.tokenizer import WORDS
 
@@ -37,6 +38,7 @@ class Conditions:
         self._weighted = weighted
         self._most = most
         self._known: dict[str, Condition] = {}
+        self._drawn: dict[tuple[str, str], tuple[Condition, Condition]] = {}
 
     def remember(
         self, texts: Iterable[str], progress: Callable[[int, int], None], together: Together | None = None
@@ -54,6 +56,27 @@ class Conditions:
         for found in together.gather(own):
             self._known |= found
         progress(len(wanted), len(wanted))
+
+    def remember_to_draw(self, prompts: Iterable[Prompt]) -> None:
+        """Encode what is drawn once and for all; only while the text encoders are not trained."""
+        for prompt in prompts:
+            self._drawn[prompt.text, prompt.negative] = self._to_draw(prompt)
+
+    def to_draw(self, prompt: Prompt) -> tuple[Condition, Condition]:
+        """The conditions of a prompt and of its negative, of one length, without gradients."""
+        return self._drawn.get((prompt.text, prompt.negative)) or self._to_draw(prompt)
+
+    def _to_draw(self, prompt: Prompt) -> tuple[Condition, Condition]:
+        with torch.no_grad():
+            found = encode_to_draw(self._model, [prompt.text, prompt.negative], self._clip_skip)
+        one, other = (
+            Condition(
+                found.states[place : place + 1],
+                None if found.pooled is None else found.pooled[place : place + 1],
+            )
+            for place in range(2)
+        )
+        return one, other
 
     def put(self, known: Mapping[str, Condition]) -> None:
         """Conditions that are known from elsewhere, on the CPU."""

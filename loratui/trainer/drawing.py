@@ -52,11 +52,12 @@ class Drawer:
             report.progress("sampling", index, len(self._prompts), prompt.text)
             seed = self._seeds.randrange(2**32) if prompt.seed is None else prompt.seed
             with torch.no_grad(), self._accelerator.autocast():
+                positive, negative = self._conditions.to_draw(prompt)
                 latents = sample(
                     self._model.unet,
                     prompt,
-                    self._conditions.get([prompt.text]),
-                    self._conditions.get([prompt.negative]),
+                    positive,
+                    negative,
                     self._schedule,
                     self._device,
                     seed=seed,

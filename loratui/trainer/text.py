@@ -63,6 +63,23 @@ def encode(
     return encode_tokens(model, tokenize(model, prompts, weighted=weighted, most=most), clip_skip)
 
 
+def encode_to_draw(model: BaseModel, prompts: Sequence[str], clip_skip: int | None) -> Condition:
+    """Prompts of pictures that are drawn, as people write them for programs that draw: brackets are weights,
+    after which the mean is as it was before, and up to 225 tokens are seen, as many pieces as the longest
+    needs (sd-scripts library/lpw_stable_diffusion.py)."""
+    longest = max(len(model.tokenizers[0].tokens(prompt)) for prompt in prompts)
+    tokens = tokenize(model, prompts, weighted=True, most=WORDS * min(3, max(1, -(-longest // WORDS))))
+    weights = tokens[0].weights
+    plain = encode_tokens(model, [Tokens(given.ids) for given in tokens], clip_skip)
+    assert weights is not None
+    if bool((weights == 1).all()):
+        return plain
+    states = plain.states
+    weighed = states * weights.to(states.device, states.dtype).unsqueeze(2)
+    before, after = (one.float().mean(dim=(1, 2), keepdim=True) for one in (states, weighed))
+    return Condition(weighed * (before / after).to(states.dtype), plain.pooled)
+
+
 def encode_tokens(model: BaseModel, tokens: Sequence[Tokens], clip_skip: int | None) -> Condition:
     """What the text encoders make of their tokens.
 

@@ -15,7 +15,7 @@ from loratui.trainer.loading import load, read_config
 from loratui.trainer.nets.clip import CLIPTextModel
 from loratui.trainer.nets.unet import UNet2DConditionModel
 from loratui.trainer.targets import text_targets, unet_targets
-from loratui.trainer.text import encode
+from loratui.trainer.text import encode, encode_to_draw
 from loratui.trainer.tokenizer import ASSETS, LENGTH, read_tokenizer
 from loratui.trainer.vae_file import load_vae
 from tests.support.checkpoints import Made
@@ -86,6 +86,17 @@ def test_clip_skip_takes_an_earlier_layer_through_the_final_norm(tiny_models: di
     assert not torch.allclose(last, earlier)
     # A layer norm leaves every token with mean 0 and variance 1, as its weights are still 1 and 0.
     assert earlier.mean(dim=-1).abs().max() < 1e-5
+
+
+def test_prompts_to_draw_are_weighed_and_long(tiny_models: dict[str, Path]) -> None:
+    model = load(tiny_models["sd15"], "sd15", torch.float32)
+    plain = encode(model, ["a (cat), ", ""], None).states
+    drawn = encode_to_draw(model, ["a cat, ", ""], None).states
+    assert torch.equal(drawn[1], plain[1]) and drawn.shape == plain.shape
+    louder = encode_to_draw(model, ["a (cat:1.5), ", ""], None).states
+    assert torch.equal(louder[1], drawn[1]) and not torch.equal(louder[0], drawn[0])
+    assert louder[0].mean().item() == pytest.approx(drawn[0].mean().item(), rel=1e-4)
+    assert encode_to_draw(model, ["word, " * 90, ""], None).states.shape == (2, 75 * 3 + 2, drawn.shape[2])
 
 
 @pytest.mark.parametrize("family", ["sd15", "sdxl"])
