@@ -25,7 +25,8 @@ for name in (
     "LC_ALL",
     "LC_CTYPE",
     "LORATUI_ASCII",
-    "LORATUI_HOME",
+    "LORATUI_PRICE",
+    "LORATUI_SLOW",
 ):
     os.environ.pop(name, None)
 os.environ.update(LANG="C.UTF-8", TERM="xterm-256color")
