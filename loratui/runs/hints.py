@@ -28,8 +28,10 @@ _USUAL = (
     "NameError: ", "Exception: ",
 )  # fmt: skip
 _ANY_WORDS = "words that nobody has printed"
-# An exception of another process, whose own traceback follows
-_RETOLD = re.compile(r"\w+: Caught \w+ in ")
+# An exception of another process, whose own traceback follows; packages that nobody needs
+_RETOLD = re.compile(
+    r"\w+: Caught \w+ in |ModuleNotFoundError: No module named '(?:triton|msvcrt|flash_attn)\b"
+)
 
 
 class After(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -64,8 +64,15 @@ _USER_TEXT = re.compile(
 )
 _CLASS = re.compile(_RAISED)
 _NO_FAILURE = re.compile(
-    r"^\[?[WI]\d{4}|^\[?[WI]\b|^bin |CUDA SETUP: |^\S+\.py:\d+|NOTE|INFO|[Ll]oading|[Ww]arning|WARN"
-    r"|deprecat|[Pp]roceeding|[Ss]kipp|[Ff]all(?:ing)? ?back|[Ii]gnor|[Dd]isabl|instead|will not"
+    r"^\[?[WI]\d{4}|^\[?[WI]\b|^bin |CUDA SETUP: |^\S+\.py:\d+|NOTE|INFO|You are using |[Ll]oading"
+    r"|[Ww]arning|WARN|deprecat|[Pp]roceeding|[Ss]kipp|[Ff]all(?:ing)? ?back|[Ii]gnor|[Dd]isabl"
+    r"|instead|will not"
+)
+_SAYS_NO = re.compile(
+    r"\b(?:errors?|fail(?:s|ed|ure)?|not|no|cannot|can't|couldn't|doesn't|unable|invalid|missing|must|out of"
+    r"|requires?|unknown|unexpected|unsupported|denied|refused|killed|crashed|expected|corrupt(?:ed)?|mismatch\w*|before"
+    r"|zero|nan|mutable|undefined|unrecognized)\b",
+    re.IGNORECASE,
 )
 _FEW_LINES = 4
 _TOLD_AT_MOST = 60
@@ -134,7 +141,7 @@ def told(text: str, *, failed: bool) -> list[str]:
             continue
         if message := _BY_A_PROGRAM.match(line) or _HALF_KNOWN.match(line):
             found += [message[1], message[1].strip("'\". ")]
-        if is_alone and line[0] not in "[<{0123456789":
+        if is_alone and line[0] not in "[<{0123456789" and _SAYS_NO.search(line):
             found.append(line)
     return found[:_TOLD_AT_MOST]
 

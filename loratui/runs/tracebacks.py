@@ -11,6 +11,8 @@ _KEPT = 60
 _LONGEST = 300
 
 _FRAME = re.compile(r'^\s*(?:File "([^"]+)", line \d+, in ?(\S*)|\W*(\S+\.py):\d+ in (\S+))')
+# A launcher that waits for its child: what happened is not told there
+_BESIDE = re.compile(r"/(?:subprocess|threading|selectors|signal)\.py\|")
 # What is left of the exception where a log was cut in its name
 _HALF_A_NAME = re.compile(r"(?!KeyboardInterrupt|Killed|Aborted|Terminated|Hangup)[A-Z][A-Za-z.]{1,30}$")
 _HEAD = re.compile(r"Traceback \(most recent call last\)")
@@ -77,7 +79,7 @@ class Frames:
         or where the program caught it itself and printed it."""
         caught = self._has_head and _OUTERMOST.search(self._first) is None
         found = None
-        if not caught:
+        if not caught and not (self._frames and "|__del__|" in self._frames[-1]):
             error = line.partition(":")[0].rpartition(".")[2].strip()
             found = Raised(error, line, tuple(self._frames) or ("",))
         self._forget()
@@ -87,6 +89,8 @@ class Frames:
         """What the log broke off in, where it ended inside of a traceback."""
         found = None
         is_whole = self._has_head and _OUTERMOST.search(self._first) is not None
+        if self._frames and _BESIDE.search(self._frames[-1]):
+            self._is_inside = self._has_half = False
         if (self._is_inside and is_whole) or (self._has_half and (is_whole or not self._has_head)):
             found = Raised("", f"the log breaks off in {_told(self._frames[-1])}", tuple(self._frames))
         self._forget()

@@ -76,6 +76,13 @@ def test_an_error_that_is_only_told_of(key: str, text: str) -> None:
         "WARNING  Could not automatically configure accelerate. Please run accelerate config.",
         "1Torch was not compiled with flash attention.",
         "No module named 'xformers'. Proceeding without it.",
+        "saving checkpoint: /out/save_state/save_state-step00000002.safetensors",
+        "max_bucket_reso: 256",
+        "You are using a model of type clip_text_model for one of type . This is not supported",
+        TRACEBACK.partition("ZeroDivision")[0].replace(
+            "library/train_util.py", "lib/python3.11/subprocess.py"
+        ),
+        "  File \"/x.py\", line 5, in f\n    import triton\nModuleNotFoundError: No module named 'triton'",
         "CUDA SETUP: Loading binary /opt/bitsandbytes/libbitsandbytes_cuda118.so...",
     ],
 )
