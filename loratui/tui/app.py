@@ -48,6 +48,10 @@ THEME = Theme(
     surface="#1c1c1c",
     panel="#262626",
     dark=True,
+    variables={
+        "text-muted": "#9e9e9e",
+        "text-disabled": "#6c6c6c",
+    },  # of Textual's own, spans are painted white
 )
 
 
@@ -96,6 +100,7 @@ class LoratuiApp(App[None]):
         """What is said in the terminal once the screens are gone."""
         self.register_theme(THEME)
         self.set_reactive(App.theme, THEME.name)  # before the first style is computed
+        self.stylesheet.set_variables(self.get_css_variables())  # made in the constructor, of another theme
 
     def get_default_screen(self) -> Screen[None]:
         """What opens first: the run or the recipe given, the only run that is running, the list of runs, or

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Any
 
 import pyte
@@ -25,6 +27,7 @@ from loratui.tui.glyphs import glyphs
 from loratui.tui.painting import Painter, differing, pieces
 from loratui.tui.training import gpu_words
 from loratui.tui.training.screen import TrainingScreen
+from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line, changes
 from loratui.tui.widgets.scroll import choose_bars
 
@@ -209,3 +212,19 @@ def test_a_plain_terminal_gets_nothing_but_ascii(
         choose_bars()
     assert "This cannot be undone" in text
     assert text.isascii(), sorted({character for character in text if not character.isascii()})
+
+
+def test_the_screens_have_the_colours_of_their_own_theme(home: Path) -> None:
+    """A stylesheet keeps the variables it was made with."""
+
+    async def colours() -> tuple[str, set[str]]:
+        app = LoratuiApp()
+        async with app.run_test(size=(100, 30)) as pilot:
+            await pilot.pause()
+            rail = app.screen.query_one("#rail", Line).render_line(2)
+            return app.screen.query_one(KeyBar).styles.background.hex, {
+                segment.style.color.name for segment in rail if segment.style and segment.style.color
+            }
+
+    panel, muted = asyncio.run(colours())
+    assert panel == "#262626" and "#ffffff" not in muted

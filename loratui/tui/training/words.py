@@ -237,9 +237,10 @@ def ready_rows(view: RunView) -> tuple[str, ...]:
     for item in view.samples:
         by_step[item.step] = by_step.get(item.step, 0) + 1
     samples = [f"step {step:,}   {text.number(count, 'picture')}" for step, count in by_step.items()]
+    none = "  none" if view.state in ENDED else "  none yet"
     rows = [f"checkpoints  {len(view.checkpoints)}"]
-    rows += [f"  {row}" for row in reversed(checkpoints[-3:])] or ["  none yet"]
+    rows += [f"  {row}" for row in reversed(checkpoints[-3:])] or [none]
     rows.append(f"samples  {len(view.samples)}")
-    rows += [f"  {row}" for row in reversed(samples[-3:])] or ["  none yet"]
+    rows += [f"  {row}" for row in reversed(samples[-3:])] or [none]
     rows.append("p paths")
     return tuple(rows)

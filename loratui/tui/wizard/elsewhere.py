@@ -80,7 +80,7 @@ def differences(here: Recipe, there: Recipe | None, width: int, *, waits: bool) 
     found = there.diff(here)
     rows = [f"{'':<{_LABEL}}there -> here"]
     for key, other, mine in found[:_ROWS]:
-        change = plain(f"{fixing.word(other)} -> {fixing.word(mine)}")
+        change = plain(" -> ".join(fixing.word(value) or "(empty)" for value in (other, mine)))
         rows.append(f"{clip(key, _LABEL - 1):<{_LABEL}}{clip(change, width - _LABEL)}")
     if len(found) > _ROWS:
         rows.append(f"and {number(len(found) - _ROWS, 'more setting')}")
