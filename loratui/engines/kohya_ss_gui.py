@@ -59,7 +59,7 @@ _PAGES: Mapping[str, frozenset[str]] = {
 """Keys without a prefix that are passed on for one family alone, though other scripts have some of them."""
 _SILENT = frozenset(
     {
-        *("model_list", "num_cpu_threads_per_process", "save_as_bool", "lowvram", "sample_sampler"),
+        *("model_list", "num_cpu_threads_per_process", "save_as_bool", "lowvram"),
         *("dynamo_backend", "dynamo_mode", "dynamo_use_dynamic", "dynamo_use_fullgraph"),
         *("epoch", "max_train_epochs", "max_train_steps", "lr_warmup", "lr_warmup_steps"),
         *("num_machines", "num_processes", "multi_gpu", "main_process_port", "noise_offset_type"),
@@ -263,7 +263,8 @@ def _samples(gui: Mapping[str, Any], found: FromGui) -> None:
     lines = [line.strip() for line in str(gui.get("sample_prompts") or "").splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     if not lines:
-        found.flat.pop("sample_every_n_steps", None)
+        for key in ("sample_every_n_steps", "sample_sampler"):
+            found.flat.pop(key, None)
         return
     size = (found.flat.get("resolution") or "512,512").split(",")
     prompts = [parse_prompt(line, (int(size[0]), int(size[-1]))) for line in lines]

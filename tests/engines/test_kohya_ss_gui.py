@@ -188,7 +188,13 @@ def test_the_sample_prompts_themselves_come_along(tmp_path: Path) -> None:
     assert samples.prompts == ("a cat, ohwx", "a dog")
     assert (samples.negative, samples.width, samples.height) == ("blurry", 640, 512)
     assert (samples.seed, samples.scale, samples.steps) == (7, 5.0, 12)
+    assert found.recipe.kohya["sample_sampler"] == "euler_a"
     assert any("the first one's hold for all" in remark for remark in found.remarks)
+
+
+def test_without_prompts_nothing_is_said_of_samples(tmp_path: Path) -> None:
+    found = imported(tmp_path, sample_every_n_steps=50, sample_sampler="euler_a")
+    assert found.recipe.kohya.keys().isdisjoint({"sample_every_n_steps", "sample_sampler"})
 
 
 def test_a_family_takes_its_own_page_and_no_other(tmp_path: Path) -> None:
