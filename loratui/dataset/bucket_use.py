@@ -22,7 +22,6 @@ class BucketUse:
     images: int
     cropped: float
     """Share of their area that is cut off, on average, 0 to 1."""
-    most_cropped: float
     enlarged: int
     """Pictures with less than ``thresholds.UPSCALED_AREA`` of the bucket's area."""
 
@@ -50,7 +49,7 @@ def bucket_uses(probes: Probes, rules: Bucketing) -> tuple[BucketUse, ...]:
         sizes = [size(probes[path]) for path in paths]
         cropped = [crop(rules, *one) for one in sizes]
         enlarged = sum(is_enlarged(one, bucket) for one in sizes)
-        uses.append(BucketUse(bucket, len(paths), sum(cropped) / len(cropped), max(cropped), enlarged))
+        uses.append(BucketUse(bucket, len(paths), sum(cropped) / len(cropped), enlarged))
     return tuple(uses)
 
 

@@ -18,7 +18,6 @@ _TOTALS = {
     "total_steps": re.compile(r"\s*total optimization steps\b.*: (\d+)"),
 }
 _SKIPPING = re.compile(r"skipping (\d+) steps /")
-_SKIPPING_EPOCH = re.compile(r"skipping epoch \d+ because initial_step \(multiplied\) is -?\d+")
 _GIVEN = re.compile(r"steps from the state is ignored because initial_step is specified")
 _RESUMING = re.compile(r"resume training from (?:local|huggingface) state")
 _STATE = re.compile(r"load train state from .*['\"]current_step['\"]: (\d+)")
@@ -36,7 +35,6 @@ class Plan:
     """Where sd-scripts' own count of steps begins."""
     bar_total: int | None = None
     _initial: int | None = None
-    _skipped_epochs: int = 0
     _given: bool = False
     _resuming: bool = False
     _state_step: int = 0
@@ -61,8 +59,6 @@ class Plan:
                 return
         if found := _SKIPPING.match(text):
             self._initial = int(found[1])
-        elif _SKIPPING_EPOCH.match(text):
-            self._skipped_epochs += 1
         elif _RESUMING.match(text):
             self._resuming = True
         elif _GIVEN.match(text):

@@ -20,7 +20,7 @@ def probes(*sizes: tuple[int, int]) -> dict[Path, Probe]:
 def test_what_buckets_hold_and_cut_off() -> None:
     rules = bucketing("sd15")
     square, wide = bucket_uses(probes((512, 512), (1024, 1024), (256, 256), (900, 500)), rules)
-    assert square == BucketUse((512, 512), 3, 0.0, 0.0, 1)
+    assert square == BucketUse((512, 512), 3, 0.0, 1)
     assert (wide.size, wide.images) == ((640, 384), 1)
     # 900 x 500 is scaled to 691 x 384 and loses 51 columns.
     assert wide.cropped == pytest.approx(1 - 640 / 691)
@@ -33,7 +33,7 @@ def test_a_picture_without_a_bucket_is_in_none() -> None:
 
 
 def use(width: int, height: int, images: int, cropped: float = 0.0) -> BucketUse:
-    return BucketUse((width, height), images, cropped, cropped, 0)
+    return BucketUse((width, height), images, cropped, 0)
 
 
 @pytest.mark.parametrize("width", [40, 80, 140])

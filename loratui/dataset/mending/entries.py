@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -68,14 +67,6 @@ class Entries:
     extension: str
     """Of captions: ``.txt`` or ``.caption``."""
     all: tuple[Entry, ...]
-
-    def by_caption(self) -> Mapping[str, Entry]:
-        """One entry for each caption file there is; a caption of two pictures counts once."""
-        found: dict[str, Entry] = {}
-        for entry in self.all:
-            if entry.caption is not None:
-                found.setdefault(entry.caption_name, entry)
-        return found
 
 
 def read_entries(base: Base) -> Entries:
