@@ -53,12 +53,15 @@ _COMMANDS: dict[str, tuple[str, str]] = {
 """Command to module below ``loratui.cli`` and one line of help, as ``LazyGroup`` takes it."""
 
 
+_OWN_OPTIONS = {"-h", "--help", "--version"}
+
+
 class Door(LazyGroup):
     """Takes a folder or a file in place of a command."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args:
-            args = ["open"]
+        if not args or (args[0].startswith("-") and args[0] not in _OWN_OPTIONS):
+            args = ["open", *args]  # --slow and the like are the screens'
         elif args[0] not in _COMMANDS and not args[0].startswith("-"):
             if not expanded(args[0]).exists():
                 word = nearest(args[0], _COMMANDS)

@@ -7,10 +7,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import tomli_w
 
 from loratui import demo
+from loratui.cli.door import cli
 from loratui.cli.open import opening
 from loratui.problems import UserError
 from loratui.recipe import dumps
@@ -62,3 +64,29 @@ def test_train_takes_the_folder_of_a_run(home: Path, call: Any) -> None:
     run = store.create(demo.recipe(), "builtin", 9)
     with pytest.raises(UserError, match=r"recipe\.toml|base\.model"):
         call("train", run.folder, "--set", "base.model=/nowhere.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ([], ["open"]),
+        (["--slow"], ["open", "--slow"]),
+        (["--no-mouse", "."], ["open", "--no-mouse", "."]),
+        (["."], ["open", "."]),
+        (["runs", "--json"], ["runs", "--json"]),
+        (["--version"], ["--version"]),
+    ],
+)
+def test_options_of_the_screens_need_no_command(
+    typed: list[str], meant: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[str]] = []
+
+    def parse(self: click.Group, ctx: click.Context, args: list[str]) -> list[str]:
+        seen.append(args)
+        return args
+
+    monkeypatch.setattr(click.Group, "parse_args", parse)
+    with click.Context(cli) as context:
+        cli.parse_args(context, list(typed))
+    assert seen == [meant]
