@@ -41,10 +41,10 @@ def runs(in_one_line: bool, as_json: bool) -> None:
         say(f"{machine_news.words(stop)} Keep it on: loratui keep")
     if not summaries:
         say("No runs yet. Start one: loratui demo, or loratui DIR with a folder of pictures.")
-    for row in summaries:
-        steps = f"{row.step:,}/{row.total_steps:,}" if row.total_steps else f"{row.step:,}"
-        loss = f"{row.loss:.4g}" if row.loss is not None else "-"
-        data(f"{row.state:<9} {plain(row.id):<36} {steps:>15}  loss {loss:<8} {row.started}")
+    for one in summaries:
+        steps = f"{one.step:,}/{one.total_steps:,}" if one.total_steps else f"{one.step:,}"
+        loss = f"{one.loss:.4g}" if one.loss is not None else "-"
+        data(f"{one.state:<9} {plain(one.id):<36} {steps:>15}  loss {loss:<8} {one.started}")
 
 
 def _line() -> str:

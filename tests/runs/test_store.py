@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
 from loratui import places
+from loratui.cli.runs import runs as list_runs
 from loratui.problems import UserError
 from loratui.recipe import Output, Recipe, Steps, loads
 from loratui.runs import lock, store
@@ -200,3 +203,10 @@ def test_a_full_disk_still_takes_a_status(
     assert status is not None and status.reason == "The disk is full."
     with pytest.raises(OSError, match="No space left"):
         write_status(run, status)
+
+
+def test_the_command_lists_runs_as_lines_and_as_data(home: Path, recipe: Recipe) -> None:
+    run = store.create(recipe, "builtin")
+    told = CliRunner().invoke(list_runs, ["--json"])
+    assert [row["run"] for row in json.loads(told.stdout)["runs"]] == [run.id]
+    assert run.id in CliRunner().invoke(list_runs, []).stdout
