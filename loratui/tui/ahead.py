@@ -39,6 +39,11 @@ class Ahead:
         """The number of the key that is waited for; 0 for none."""
         self._number = 0
 
+    @property
+    def waits(self) -> bool:
+        """Whether a key is still waited for."""
+        return bool(self._waits_for)
+
     async def take(self, key: Key) -> None:
         """A key from the terminal: now, or once it is its turn."""
         if self._waits_for and key.key not in _AT_ONCE:

@@ -94,7 +94,7 @@ class LoratuiApp(App[None]):
         self._note = note
         self._start = start or start_run
         self._painter = Painter()
-        self._ahead = Ahead(self, super().on_event)
+        self.keys_ahead = Ahead(self, super().on_event)
         self.animation_level = "none"
         self.farewell = ""
         """What is said in the terminal once the screens are gone."""
@@ -156,7 +156,7 @@ class LoratuiApp(App[None]):
 
         if machine_news.keep() is not None:
             self.notify("This machine stays on.", timeout=10)
-        await self._ahead.take(event)
+        await self.keys_ahead.take(event)
 
     def _panel(self, run: Run) -> Screen[None]:
         from loratui.tui.training.screen import TrainingScreen

@@ -12,6 +12,8 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.worker import WorkerCancelled
 
+from loratui.tui.app import LoratuiApp
+
 _ROUNDS = 1000
 """A screen that paints itself for ever is no reason to wait for ever."""
 
@@ -34,9 +36,12 @@ async def still(app: App[Any]) -> None:
             or screen._dirty_widgets
             or screen._callbacks
         )
-        if not unpainted:
+        if unpainted:
+            screen._on_timer_update()
+        elif isinstance(app, LoratuiApp) and app.keys_ahead.waits:  # a screen that came between: by its timer
+            await asyncio.sleep(0.01)
+        else:
             return
-        screen._on_timer_update()
 
 
 async def settle(pilot: Pilot[None]) -> None:
