@@ -36,9 +36,10 @@ async def still(app: App[Any]) -> None:
             or screen._dirty_widgets
             or screen._callbacks
         )
+        held = isinstance(app, LoratuiApp) and app.keys_ahead.waits and not app._exit
         if unpainted:
             screen._on_timer_update()
-        elif isinstance(app, LoratuiApp) and app.keys_ahead.waits:  # a screen that came between: by its timer
+        elif held:  # a screen came between: its timer ends that
             await asyncio.sleep(0.01)
         else:
             return
