@@ -12,7 +12,7 @@ from loratui import places
 from loratui.cli.options import slow_option
 from loratui.places import expanded
 from loratui.problems import UserError
-from loratui.recipe import Dataset, Recipe
+from loratui.recipe import Dataset, Recipe, check
 from loratui.recipe import Steps as StepsSection
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def opening(path: Path | None) -> dict[str, Any]:
         return {"recipe": Recipe(kohya=named, steps=StepsSection(epochs=10))}
     if path.is_file():
         recipe, unknown = _recipe_of(path)
-        note = f"{path.name}: Enter starts it as it stands."
+        ready = "what stops it is marked x." if check(recipe) else "Enter starts it as it stands."
+        note = f"{path.name}: {ready}"
         if unknown:
             note += f" {unknown} of its settings were not understood: loratui import {path.name} lists them."
         return {"first": _review(recipe, note)}

@@ -10,74 +10,11 @@ from typing import Any
 
 from loratui import kohya_config
 from loratui.engines import kohya_ss_networks
+from loratui.engines import kohya_ss_words as words
 from loratui.engines.imported import NotUnderstood
 from loratui.families import FAMILIES
 from loratui.problems import nearest
-from loratui.recipe.rules import SECRETS
 from loratui.sample_prompts import parse_prompt
-
-_RENAMED = {
-    "lora_network_weights": "network_weights",
-    "max_resolution": "resolution",
-    "optimizer": "optimizer_type",
-    "stop_text_encoder_training_pct": "stop_text_encoder_training",
-}
-_CHECKBOXES = {
-    "v2": "sd2",
-    "sdxl": "sdxl",
-    "sdxl_checkbox": "sdxl",
-    "flux1_checkbox": "flux",
-    "sd3_checkbox": "sd3",
-    "hunyuan_image_checkbox": "hunyuan_image",
-    "anima_checkbox": "anima",
-    "lumina_checkbox": "lumina",
-}
-_PREFIXES: Mapping[str, tuple[str, ...]] = {
-    "sdxl": ("sdxl_",),
-    "flux": ("flux1_",),
-    "sd3": ("sd3_",),
-    "hunyuan_image": ("hunyuan_image_", "hunyuan_"),
-    "anima": ("anima_",),
-    "lumina": ("lumina_",),
-}
-"""A family's page names its keys so; the GUI passes them on without the prefix, and no other family's."""
-_PAGES: Mapping[str, frozenset[str]] = {
-    "sd3": frozenset(
-        {
-            *("clip_g", "clip_g_dropout_rate", "logit_mean", "logit_std", "mode_scale", "weighting_scheme"),
-            *("pos_emb_random_crop_rate", "save_clip", "save_t5xxl", "t5xxl_device", "t5xxl_dtype"),
-        }
-    ),
-    "flux": frozenset(
-        {
-            *("ae", "apply_t5_attn_mask", "clip_l", "cpu_offload_checkpointing", "discrete_flow_shift"),
-            *("fp8_base_unet", "guidance_scale", "model_prediction_type", "model_type", "split_mode"),
-            *("t5xxl", "t5xxl_max_token_length", "timestep_sampling"),
-        }
-    ),
-}
-"""Keys without a prefix that are passed on for one family alone, though other scripts have some of them."""
-_SILENT = frozenset(
-    {
-        *("model_list", "num_cpu_threads_per_process", "save_as_bool", "lowvram"),
-        *("dynamo_backend", "dynamo_mode", "dynamo_use_dynamic", "dynamo_use_fullgraph"),
-        *("epoch", "max_train_epochs", "max_train_steps", "lr_warmup", "lr_warmup_steps"),
-        *("num_machines", "num_processes", "multi_gpu", "main_process_port", "noise_offset_type"),
-        *("mem_eff_attn", "xformers", "sdpa", "optimizer_args", "lr_scheduler_args", "sample_prompts"),
-        *("learning_rate", "unet_lr", "text_encoder_lr", "t5xxl_lr", "additional_parameters"),
-        *("lr_scheduler_num_cycles", "mem_eff_save", "use_wandb"),
-    }
-)
-"""What is read below, or says nothing about the training."""
-_ADVICE = {
-    "stop_text_encoder_training": "sd-scripts' LoRA scripts have no such thing",
-    "no_token_padding": "sd-scripts has it no more",
-    "gpu_ids": "start it with CUDA_VISIBLE_DEVICES, or let the queue choose the GPU",
-    "extra_accelerate_launch_args": "loratui writes accelerate's command itself",
-    "train_inpainting": "the sd-scripts that loratui knows has no such key",
-}
-_UNSET: tuple[Any, ...] = ("", None, [], 0, 0.0, "0", "0.0", False, "None")
-"""Values that the GUI does not pass on."""
 
 
 @dataclass(slots=True)
@@ -93,9 +30,10 @@ class FromGui:
 
 
 def read(gui: Mapping[str, Any]) -> FromGui:
-    """The meaning of the GUI's values. What has none here is listed in ``left``."""
+    """The meaning of the GUI's values. What has none here is listed in ``left``. Secrets stand in ``flat`` as
+    any other key; a recipe takes none (``importing``)."""
     found = FromGui()
-    family = next((family for box, family in _CHECKBOXES.items() if gui.get(box) is True), None)
+    family = next((family for box, family in words.CHECKBOXES.items() if gui.get(box) is True), None)
     if family:
         found.changes["base.family"] = family
         if not FAMILIES[family].builtin:
@@ -105,7 +43,7 @@ def read(gui: Mapping[str, Any]) -> FromGui:
         found.remarks.append("it names no LoRA_type, so it may have been saved on another tab than LoRA")
     _network(gui, found)
     for name, value in gui.items():
-        _one(name, value, _passed_key(name, family), script, found)
+        _one(name, value, words.passed_key(name, family), script, found)
     _noise(gui, found)
     for part in (_length, _rates, _warmup, _cycles, _attention, _arguments, _samples, _processes):
         part(gui, found)
@@ -116,10 +54,10 @@ def read(gui: Mapping[str, Any]) -> FromGui:
 def _network(gui: Mapping[str, Any], found: FromGui) -> None:
     try:
         found.flat |= kohya_ss_networks.network(gui)
-        if kohya_ss_networks.is_written_otherwise(gui):
+        if kohya_ss_networks.is_own_locon(gui, found.flat["network_module"]):
             found.remarks.append(
                 "LyCORIS' LoCon is written as sd-scripts' own, which needs no further package; LyCORIS would"
-                " train the U-Net's first and last layers as well"
+                " train the U-Net's first and last layers and its time embedding as well"
             )
     except KeyError:
         kind = gui.get("LoRA_type")
@@ -128,27 +66,12 @@ def _network(gui: Mapping[str, Any], found: FromGui) -> None:
         found.left.append(NotUnderstood("LoRA_type", gui.get("LoRA_type"), "its settings hold no number"))
 
 
-def _passed_key(name: str, family: str | None) -> str:
-    """What the GUI calls it in config.toml; empty for what belongs to another family's page."""
-    for owner, prefixes in _PREFIXES.items():
-        for prefix in prefixes:
-            if name.startswith(prefix):
-                return name.removeprefix(prefix) if owner == family else ""
-    if any(name in keys and owner != family for owner, keys in _PAGES.items()):
-        return ""
-    return _RENAMED.get(name, name)
-
-
 def _one(name: str, value: Any, key: str, script: str, found: FromGui) -> None:
-    if name in _SILENT or name in _CHECKBOXES or name in kohya_ss_networks.SETTINGS or not key:
+    if name in words.SILENT or name in words.CHECKBOXES or name in kohya_ss_networks.SETTINGS or not key:
         return
-    if value in _UNSET and key != "network_alpha":
+    if value in words.UNSET and key != "network_alpha":
         return
     if key == "max_token_length" and str(value) == "75":
-        return
-    if key in SECRETS:
-        said = f"a secret stands in no recipe: export {SECRETS[key]}=... before you start"
-        found.left.append(NotUnderstood(name, "(not shown)", said))
         return
     option = kohya_config.option(key, script)
     if option is not None:
@@ -156,8 +79,8 @@ def _one(name: str, value: Any, key: str, script: str, found: FromGui) -> None:
             found.flat[key] = _typed(value, option)
         except (TypeError, ValueError):
             found.left.append(NotUnderstood(name, value, f"it must be {option.expectation()}"))
-    elif key in _ADVICE or not kohya_config.scripts_with(key):
-        said = _ADVICE.get(key, "no script of sd-scripts has such a key")
+    elif key in words.ADVICE or not kohya_config.scripts_with(key):
+        said = words.ADVICE.get(key, "no script of sd-scripts has such a key")
         found.left.append(NotUnderstood(name, value, said))
 
 
@@ -253,9 +176,9 @@ def _attention(gui: Mapping[str, Any], found: FromGui) -> None:
 def _arguments(gui: Mapping[str, Any], found: FromGui) -> None:
     for key in ("optimizer_args", "lr_scheduler_args"):
         given = gui.get(key)
-        words = given.replace('"', "").split() if isinstance(given, str) else list(given or ())
-        if words:
-            found.flat[key] = words
+        arguments = given.replace('"', "").split() if isinstance(given, str) else list(given or ())
+        if arguments:
+            found.flat[key] = arguments
 
 
 def _samples(gui: Mapping[str, Any], found: FromGui) -> None:
@@ -299,10 +222,10 @@ def _processes(gui: Mapping[str, Any], found: FromGui) -> None:
 def _additional(text: str, script: str, found: FromGui) -> None:
     """``--key value`` and ``--key=value`` as sd-scripts' command line would take them; they win."""
     try:
-        words = shlex.split(text)
+        parts = shlex.split(text)
     except ValueError:
-        words = text.split()
-    for key, values in _options(words):
+        parts = text.split()
+    for key, values in _options(parts):
         option = kohya_config.option(key, script)
         said = f"--{key} {' '.join(values)}".strip()
         if option is None:
@@ -317,9 +240,9 @@ def _additional(text: str, script: str, found: FromGui) -> None:
             found.left.append(NotUnderstood("additional_parameters", said, reason))
 
 
-def _options(words: Iterable[str]) -> list[tuple[str, list[str]]]:
+def _options(parts: Iterable[str]) -> list[tuple[str, list[str]]]:
     options: list[tuple[str, list[str]]] = []
-    for word in words:
+    for word in parts:
         if word.startswith("--"):
             key, joined, value = word[2:].partition("=")
             options.append((key, [value] if joined else []))

@@ -97,10 +97,9 @@ def network(gui: Mapping[str, Any]) -> dict[str, Any]:
     return {"network_module": module} | ({"network_args": arguments} if arguments else {})
 
 
-def is_written_otherwise(gui: Mapping[str, Any]) -> bool:
-    """Whether LyCORIS' LoCon becomes sd-scripts' own, which both engines train with no further package."""
-    found = network(gui)
-    return str(gui.get("LoRA_type")) in ("LoCon", "LyCORIS/LoCon") and found["network_module"] == LORA_MODULE
+def is_own_locon(gui: Mapping[str, Any], module: str) -> bool:
+    """Whether LyCORIS' LoCon became sd-scripts' own, which both engines train with no further package."""
+    return module == LORA_MODULE and gui.get("LoRA_type") in ("LoCon", "LyCORIS/LoCon")
 
 
 def _of_lycoris(gui: Mapping[str, Any], algorithm: str) -> Iterator[str]:

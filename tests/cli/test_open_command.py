@@ -47,6 +47,20 @@ def test_a_recipe_a_kohya_config_and_a_gui_preset_open_at_review(home: Path, tmp
     assert review(gui).state.recipe.network.rank == 12
 
 
+def test_a_note_says_that_enter_starts_only_what_can_start(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes: list[str] = []
+    monkeypatch.setattr("loratui.cli.open._review", lambda recipe, note: notes.append(note))
+    own, gui = tmp_path / "own.toml", tmp_path / "preset.json"
+    own.write_text(dumps(demo.recipe()))
+    gui.write_text(json.dumps({"network_dim": 12, "LoRA_type": "Standard"}))
+    opening(own)
+    opening(gui)
+    assert "Enter starts it as it stands." in notes[0]
+    assert "Enter" not in notes[1] and "marked x" in notes[1]
+
+
 def test_a_run_opens_its_panel_and_one_of_elsewhere_its_recipe(home: Path, tmp_path: Path) -> None:
     run = store.create(demo.recipe(), "builtin", 9)
     assert opening(run.folder) == {"run_id": run.id}
