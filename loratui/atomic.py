@@ -19,7 +19,7 @@ _CAUSES = {
     errno.EACCES: "permission",
     errno.EPERM: "permission",
 }
-"""Keys of presets/hints.toml."""
+"""Keys of presets/hints."""
 
 
 @contextmanager

@@ -142,7 +142,7 @@ _CHOICE_CAUSES = {
     "mixed_precision": "mp_unsupported",
     "optimizer_type": "opt_unknown",
 }
-"""Keys of presets/hints.toml for a word that is none of a setting's choices."""
+"""Keys of presets/hints for a word that is none of a setting's choices."""
 
 
 def check(flat: Mapping[str, Any], script: str = "train_network") -> list[Problem]:

@@ -20,7 +20,7 @@ class Problem:
     """What to do about it."""
 
     cause: str = field(default="", compare=False)
-    """The known issue it is, a key of presets/hints.toml, where a run's panel has more to say of it."""
+    """The known issue it is, a key of presets/hints, where a run's panel has more to say of it."""
 
     def __str__(self) -> str:
         where = f"{self.key}: " if self.key else ""

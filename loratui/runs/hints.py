@@ -1,4 +1,4 @@
-"""Known issues, recognised in what a trainer prints. The table is data: presets/hints.toml."""
+"""Known issues, recognised in what a trainer prints. The table is data: presets/hints."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shlex
 import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -96,8 +97,10 @@ class HintRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @cache
 def rules() -> tuple[HintRule, ...]:
     """The table, in order of precedence. Raises ``OSError`` and ``ValueError`` when it is damaged."""
-    text = (places.presets_folder() / "hints.toml").read_text(encoding="utf-8")
-    return tuple(map(_worded, msgspec.convert(tomllib.loads(text)["hint"], list[HintRule])))
+    folder = places.presets_folder() / "hints"
+    files = sorted(path for path in folder.iterdir() if path.suffix == ".toml")
+    rows = chain.from_iterable(tomllib.loads(file.read_text(encoding="utf-8"))["hint"] for file in files)
+    return tuple(map(_worded, msgspec.convert(list(rows), list[HintRule])))
 
 
 def _worded(row: HintRule) -> HintRule:

@@ -1,4 +1,4 @@
-"""The known issue, a key of presets/hints.toml, behind what ends a training. No torch."""
+"""The known issue, a key of presets/hints, behind what ends a training. No torch."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _WITHOUT = {
     "resolution": "resolution_missing",
     "train_data_dir": "no_data",
 }
-"""Causes, keys of presets/hints.toml, by the key that is missing."""
+"""Causes, keys of presets/hints, by the key that is missing."""
 
 
 def load_config(path: Path, fetch: Callable[[str], Path] | None = None) -> TrainConfig:

@@ -159,11 +159,33 @@ def test_the_table_is_sound() -> None:
     for row in hints.rules():
         assert row.cause.endswith(".") and row.fix and row.title
         assert all(re.compile(pattern) for pattern in row.patterns)
+        assert set(row.unless) <= set(keys)
         for key in row.change:
             assert key in sections or key.startswith("kohya."), key
         concrete = hints.recipe_changes(row, Recipe())
         changed = change(Recipe(), concrete)
         assert set(concrete) <= {key for key, _, _ in Recipe().diff(changed)}
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("oom_cuda_vae", "oom_cuda"),
+        ("shm_bus", "dl_worker_died"),
+        ("dl_worker_died", "oom_ram"),
+        ("disk_full", "output_dir_bad"),
+        ("mod_lion", "mod_generic"),
+        ("folder_repeats", "no_data"),
+        ("v2_flag", "wrong_arch"),
+        ("hf_gated", "hf_token"),
+        ("model_missing", "file_missing"),
+        ("file_missing", "refused"),
+        ("refused", "at_step"),
+    ],
+)
+def test_what_tells_more_stands_first_through_all_files_of_the_table(first: str, then: str) -> None:
+    keys = [row.key for row in hints.rules()]
+    assert keys.index(first) < keys.index(then)
 
 
 def test_a_change_is_worked_out_for_the_recipe_at_hand() -> None:

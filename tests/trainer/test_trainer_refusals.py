@@ -17,8 +17,10 @@ from loratui import events
 
 @cache
 def known_issues() -> frozenset[str]:
-    table = Path(__file__).parents[2] / "presets" / "hints.toml"
-    return frozenset(row["key"] for row in tomllib.loads(table.read_text(encoding="utf-8"))["hint"])
+    tables = (Path(__file__).parents[2] / "presets" / "hints").glob("*.toml")
+    return frozenset(
+        row["key"] for table in tables for row in tomllib.loads(table.read_text(encoding="utf-8"))["hint"]
+    )
 
 
 def sentence(told: Any, code: int) -> str:

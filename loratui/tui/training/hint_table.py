@@ -67,7 +67,7 @@ def page(view: RunView, width: int, decided: Mapping[str, Decision] | None = Non
     """All of it, in full sentences."""
     rows = _rows(view)
     if not rows:
-        return Content("The table of hints cannot be read; it lies in presets/hints.toml.")
+        return Content("The table of hints cannot be read; it lies in presets/hints.")
     parts: list[tuple[str, str]] = []
     if not view.hints:
         parts.append(("Nothing known was recognised in this run. The usual troubles:\n\n", ""))
