@@ -24,7 +24,8 @@ from typing import NamedTuple
 import psutil
 import whole_model
 
-from loratui import clip_tokens, kohya_config
+from loratui import kohya_config
+from loratui.formats import clip_tokens
 
 PHASES = ("libraries", "model", "caching", "network", "first step")
 """Each ends where the next begins; ``network`` holds the optimizer and all that comes before a step."""

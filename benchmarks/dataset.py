@@ -91,7 +91,7 @@ def has_fastest() -> bool:
 
 def checked(root: Path) -> float:
     """A check; CPU seconds until everything is said that the bytes alone say."""
-    from loratui.dataset.checks import Seen, Wishes, look_at, report
+    from loratui.dataset.checking.checks import Seen, Wishes, look_at, report
 
     wishes = Wishes("ohwx")
     gate: list[float] = []

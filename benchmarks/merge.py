@@ -26,10 +26,10 @@ import torch
 from safetensors.torch import save_file
 
 import loratui
-from loratui.layouts import text_layout, unet_layout, vae_layout
-from loratui.lora.checkpoint import UNET, VAE
-from loratui.lora.module_names import Module, kohya_name
-from loratui.lora.streams import Entry, raw_bytes, write
+from loratui.formats.layouts import text_layout, unet_layout, vae_layout
+from loratui.lora.files.checkpoint import UNET, VAE
+from loratui.lora.files.module_names import Module, kohya_name
+from loratui.lora.files.streams import Entry, raw_bytes, write
 
 _ASSETS = Path(loratui.__file__).parent / "trainer" / "assets" / "sd15"
 _CLIP = "cond_stage_model.transformer."
@@ -38,7 +38,7 @@ _NOTHING = "import torch, safetensors.torch"
 _PLAIN = "from safetensors.torch import load_file, save_file\nsave_file(load_file({base!r}), {out!r})"
 _SYNCED = _PLAIN + "\nimport os; os.fsync(os.open({out!r}, os.O_RDONLY))"
 _MERGE = (
-    "from pathlib import Path\nfrom loratui.lora.merge import merge\n"
+    "from pathlib import Path\nfrom loratui.lora.changing.merge import merge\n"
     "merge(Path({base!r}), [(Path({lora!r}), 0.8)], Path({out!r}))"
 )
 

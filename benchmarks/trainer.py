@@ -44,17 +44,17 @@ from narrow_kohya import NARROW
 from step_counts import kept_bytes, kernels_of
 
 from loratui import kohya_config
-from loratui.trainer import optimizers
 from loratui.trainer.assembly import network_on, stepper_for
-from loratui.trainer.base_precision import DTYPES
-from loratui.trainer.config import TrainConfig
-from loratui.trainer.config_file import load_config
-from loratui.trainer.loading import BaseModel, read_config
+from loratui.trainer.base.base_precision import DTYPES
+from loratui.trainer.base.loading import BaseModel, read_config
+from loratui.trainer.captions.text import Condition, predict
+from loratui.trainer.captions.tokenizer import ASSETS
 from loratui.trainer.nets.unet import UNet2DConditionModel
+from loratui.trainer.optimizing import optimizers
+from loratui.trainer.settings.config import TrainConfig
+from loratui.trainer.settings.config_file import load_config
 from loratui.trainer.stepping import Fed
-from loratui.trainer.text import Condition, predict
 from loratui.trainer.tiny_model import make
-from loratui.trainer.tokenizer import ASSETS
 
 GOAL = 1.10
 LAUNCH_GOAL = 4.0

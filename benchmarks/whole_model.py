@@ -12,8 +12,8 @@ import torch
 from narrow_kohya import NARROW
 from torch import Tensor
 
-from loratui.layouts import unet_layout, vae_layout
-from loratui.trainer.tokenizer import ASSETS
+from loratui.formats.layouts import unet_layout, vae_layout
+from loratui.trainer.captions.tokenizer import ASSETS
 
 
 def make(path: Path, *, tiny: bool, stored: str = "float16") -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loratui import clip_tokens
-from loratui.trainer.tokenizer import clip_tokenizer, mended
+from loratui.formats import clip_tokens
+from loratui.trainer.captions.tokenizer import clip_tokenizer, mended
 
 
 @pytest.mark.parametrize(

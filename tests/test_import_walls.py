@@ -26,19 +26,19 @@ def loaded(code: str) -> set[str]:
         ("import loratui.advice.steps, loratui.models.inspect", HEAVY | SCREENS | {"click"}),
         ("import loratui.cli.door", HEAVY | SCREENS),
         ("import loratui.cli.train, loratui.cli.runs, loratui.cli.demo, loratui.cli.facts", HEAVY | SCREENS),
-        ("import loratui.cli.lora", HEAVY | SCREENS),
-        ("import loratui.cli.lora_try, loratui.cli.lora_upload", HEAVY | SCREENS | {"huggingface_hub"}),
+        ("import loratui.cli.lora.group", HEAVY | SCREENS),
+        ("import loratui.cli.lora.trying, loratui.cli.lora.upload", HEAVY | SCREENS | {"huggingface_hub"}),
         ("import loratui.trainer.contact_sheet, loratui.trainer.proof", HEAVY | SCREENS | {"click"}),
         ("import loratui.trainer.__main__", HEAVY | SCREENS | {"click"}),
         ("import loratui.tui.app", HEAVY),
         ("import loratui.tui.result.screen", HEAVY),
         ("import loratui.tui.dataset.menu, loratui.tui.dataset.duplicates, loratui.tui.dataset.tags", HEAVY),
         (
-            "import loratui.cli.dataset_edit, loratui.cli.dataset_dedupe, loratui.cli.dataset_convert",
+            "import loratui.cli.dataset.edit, loratui.cli.dataset.dedupe, loratui.cli.dataset.convert",
             HEAVY | SCREENS,
         ),
         (
-            "from pathlib import Path; from loratui.runs.effect import nothing_in; nothing_in(Path('none'))",
+            "from loratui.runs.supervision import effect as e; e.nothing_in(e.Path('none'))",
             HEAVY | SCREENS | {"click"},
         ),
     ],
@@ -61,7 +61,7 @@ def test_help_imports_no_command() -> None:
 
 def test_the_first_page_of_the_wizard_brings_in_no_network_and_no_advice() -> None:
     code = (
-        "import loratui.tui.wizard.screen, loratui.tui.wizard.model\n"
+        "import loratui.tui.wizard.screen, loratui.tui.wizard.panes.model\n"
         "print([name for name in sys.modules if name in"
         " ('urllib.request', 'loratui.models.catalog', 'loratui.advice.advise', 'loratui.dataset.scan')])"
     )

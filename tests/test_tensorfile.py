@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loratui.formats.tensorfile import Header, Tensor, read_header
 from loratui.problems import UserError
-from loratui.tensorfile import Header, Tensor, read_header
 from tests.support.tensors import pack, write_shapes
 
 
@@ -180,7 +180,10 @@ def test_a_lying_length_takes_no_memory(tmp_path: Path) -> None:
     with file.open("wb") as opened:
         opened.write((2**60).to_bytes(8, "little") + b"{")
         opened.truncate(2**40)
-    code = f"from pathlib import Path; from loratui.tensorfile import *; read_header(Path({str(file)!r}))"
+    code = (
+        "from pathlib import Path; from loratui.formats.tensorfile import read_header;"
+        f" read_header(Path({str(file)!r}))"
+    )
     limit = 400 << 20
 
     def limited() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from loratui import builtin_support
+from loratui.builtin import support as builtin_support
 from loratui.recipe import Recipe
 from loratui.recipe.document import Training
 

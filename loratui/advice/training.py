@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from loratui import builtin_support
 from loratui.advice.facts import MachineFacts, ModelFacts
 from loratui.advice.precision import precision_for
 from loratui.advice.suggestion import Suggestion
+from loratui.builtin import support as builtin_support
 from loratui.families import FAMILIES
 from loratui.recipe import Recipe
 

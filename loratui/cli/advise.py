@@ -24,13 +24,13 @@ from loratui.advice.suggestion import Contradiction, Suggestion
 from loratui.cli.options import json_option
 from loratui.cli.output import data, print_json, say
 from loratui.engines import config
-from loratui.engines.checks import identified
+from loratui.engines.checking.checks import identified
 from loratui.engines.current_set import on_current_steps
 from loratui.models.inspect import inspect, require_base
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe, flatten
-from loratui.runs.machine import gpu_facts
-from loratui.runs.machine import price as remembered_price
+from loratui.runs.hardware.machine import gpu_facts
+from loratui.runs.hardware.machine import price as remembered_price
 from loratui.tomlfile import read_toml
 
 

@@ -11,17 +11,17 @@ from typing import get_args
 
 import click
 
-from loratui.cli.dataset_step import current_step
+from loratui.cli.dataset.step import current_step
 from loratui.cli.options import json_option
 from loratui.cli.output import data, print_json
 from loratui.dataset.bucket_picture import boxes
-from loratui.dataset.checklist import checklist, verdict
-from loratui.dataset.checks import Report, Wishes
-from loratui.dataset.checks import check as run_check
-from loratui.dataset.finding import Finding, number
-from loratui.dataset.folder_checks import printable
-from loratui.dataset.probing import Progress
-from loratui.engines.checkable import checkable
+from loratui.dataset.checking.checklist import checklist, verdict
+from loratui.dataset.checking.checks import Report, Wishes
+from loratui.dataset.checking.checks import check as run_check
+from loratui.dataset.checking.finding import Finding, number
+from loratui.dataset.checking.folder_checks import printable
+from loratui.dataset.pictures.probing import Progress
+from loratui.engines.checking.checkable import checkable
 from loratui.families import FAMILIES
 from loratui.places import expanded
 from loratui.recipe.document import FamilyName, Purpose

@@ -34,7 +34,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "queue": ("queue", "Runs that wait for a GPU: order, hold, change, go on after a failure."),
     "fix": ("fix", "What one key can do about a run's trouble: shown, then done."),
     "check": ("check", "Everything in a dataset that would spoil training on it."),
-    "dataset": ("dataset", "Mend a dataset: duplicates, formats, captions; with a preview and an undo."),
+    "dataset": (
+        "dataset.group",
+        "Mend a dataset: duplicates, formats, captions; preview and undo.",
+    ),
     "steps": ("facts", "The exact number of steps, before anything starts."),
     "advise": ("advise", "What to set and why; the memory, time and money it takes."),
     "diagnose": ("diagnose", "What went wrong, from the log of any sd-scripts or builtin run."),
@@ -47,7 +50,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "setup": ("setup", "Set up kohya-ss/sd-scripts, the engine that trains every family."),
     "doctor": ("doctor", "What this machine has and can; each thing that is wrong with what mends it."),
     "export": ("export", "Write a recipe for another program: SkyPilot, which rents the machine."),
-    "lora": ("lora", "Finished LoRA files: look at them, prove them, carry them on."),
+    "lora": ("lora.group", "Finished LoRA files: look at them, prove them, carry them on."),
     "open": ("open", "Open the screens (the same as plain loratui)."),
 }
 """Command to module below ``loratui.cli`` and one line of help, as ``LazyGroup`` takes it."""

@@ -12,7 +12,7 @@ from loratui.atomic import new_file
 from loratui.cli.options import json_option
 from loratui.cli.output import data, print_json, say
 from loratui.engines import config, skypilot
-from loratui.engines.checks import identified
+from loratui.engines.checking.checks import identified
 from loratui.problems import Problem, UserError, refusal
 from loratui.recipe import Recipe, change, resolve_paths
 

@@ -13,12 +13,12 @@ from loratui.cli.output import data, plain, print_json, say
 from loratui.events import ENDED
 from loratui.problems import UserError
 from loratui.runs import deleting, fixing, store
-from loratui.runs import report as reports
-from loratui.runs.afterwards import after_all_lost
-from loratui.runs.equal_steps import at_last_common_step, standing, what_it_means
 from loratui.runs.follow import RunFollower
-from loratui.runs.machine_news import pending
-from loratui.runs.orphans import orphans
+from loratui.runs.rental.machine_news import pending
+from loratui.runs.reporting import report as reports
+from loratui.runs.reporting.equal_steps import at_last_common_step, standing, what_it_means
+from loratui.runs.supervision.afterwards import after_all_lost
+from loratui.runs.supervision.orphans import orphans
 from loratui.runs.view import RunView
 
 

@@ -10,7 +10,7 @@ import click
 from loratui.cli.new import write_new
 from loratui.cli.options import json_option
 from loratui.cli.output import data, print_json, say
-from loratui.engines import importing
+from loratui.engines.importing import recipes as importing
 from loratui.recipe import dumps, flatten
 
 

@@ -8,8 +8,9 @@ import click
 
 from loratui.cli.options import json_option, run_argument
 from loratui.cli.output import data, print_json, say
-from loratui.runs import machine_news, machine_stop, machine_wish, notify, rented, store
-from loratui.runs.machine_wish import When
+from loratui.runs import notify, store
+from loratui.runs.rental import machine_news, machine_stop, machine_wish, rented
+from loratui.runs.rental.machine_wish import When
 
 _WORDS = {
     "never": "This machine stays on after {run}.",

@@ -18,7 +18,7 @@ from loratui.recipe import Purpose, flatten
 from loratui.recipe.commented import commented
 
 if TYPE_CHECKING:
-    from loratui.tui.wizard.state import WizardState
+    from loratui.tui.wizard.answers.state import WizardState
 
 
 def answer_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,7 +51,7 @@ def new(
 ) -> None:
     """A recipe for the pictures in DIR, everything derived as the wizard does it, each value with its reason.
     Nothing is trained."""
-    from loratui.tui.wizard.headless import answered
+    from loratui.tui.wizard.answers.headless import answered
 
     state = answered(folder, model=model, purpose=purpose, trigger=trigger, preset=preset, effort=effort)
     if as_json:

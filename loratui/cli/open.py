@@ -58,7 +58,8 @@ def opening(path: Path | None) -> dict[str, Any]:
 
 def _recipe_of(path: Path) -> tuple[Recipe, int]:
     """A file's recipe, and how many of its settings were not understood."""
-    from loratui.engines import config, importing
+    from loratui.engines import config
+    from loratui.engines.importing import recipes as importing
     from loratui.recipe import is_recipe
     from loratui.tomlfile import read_toml
 

@@ -14,8 +14,8 @@ from loratui.cli.train import with_settings
 from loratui.engines import config
 from loratui.engines.registry import engine
 from loratui.problems import UserError
-from loratui.runs import queue as runs_queue
 from loratui.runs import store
+from loratui.runs.queueing import queue as runs_queue
 
 _COMMANDS = {
     "add": ("queue", "Put a recipe or Kohya config.toml at the end."),

@@ -6,7 +6,7 @@ import click
 
 from loratui.cli.options import json_option
 from loratui.cli.output import data, plain, print_json, say
-from loratui.runs import at_restart, restart
+from loratui.runs.rental import at_restart, restart
 
 _MOST_KNOWN = 3
 

@@ -14,10 +14,11 @@ from loratui.cli.train import finish, start, with_settings
 from loratui.engines import config
 from loratui.engines.registry import engine
 from loratui.events import ENDED
-from loratui.runs import launch, machine_news, store
-from loratui.runs.afterwards import after_all_lost
+from loratui.runs import launch, store
 from loratui.runs.follow import LogTail, RunFollower
-from loratui.runs.orphans import end_orphans
+from loratui.runs.rental import machine_news
+from loratui.runs.supervision.afterwards import after_all_lost
+from loratui.runs.supervision.orphans import end_orphans
 
 _POLL_SECONDS = 0.25
 
@@ -50,7 +51,7 @@ def runs(in_one_line: bool, as_json: bool) -> None:
 def _line() -> str:
     """What trains, each in the words of ``status``, and how many wait; else the newest run."""
     from loratui.cli.history import line
-    from loratui.runs import queue_file
+    from loratui.runs.queueing import queue_file
 
     every = store.all_runs()
     trains = [run for run in every if store.state(run)[0] not in (*ENDED, "queued")]

@@ -67,7 +67,7 @@ def kohya(
     """Set up kohya-ss/sd-scripts at a tested commit, with a virtual environment of its own, below
     LORATUI_HOME. Interrupted, it goes on; run again, it does nothing that is done already.
     """
-    from loratui.engines.kohya_setup import setup as work
+    from loratui.engines.kohya.setup import setup as work
 
     asked = [name for name, given in (("--update", update), ("--rollback", rollback), ("--commit", commit),
                                       ("--adopt", adopt)) if given]  # fmt: skip
@@ -99,7 +99,7 @@ def kohya(
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:
-    from loratui.engines.kohya_setup.steps import OPTIMIZERS
+    from loratui.engines.kohya.setup.steps import OPTIMIZERS
     from loratui.problems import nearest
 
     if text is None or text == "all":

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from loratui.cli.dataset_step import current_step
+from loratui.cli.dataset.step import current_step
 from loratui.cli.follow import follow, result
 from loratui.cli.new import answer_options
 from loratui.cli.options import detach_option, engine_option, json_option
 from loratui.cli.output import data, print_json, say
-from loratui.engines import config, kohya_launch
+from loratui.engines import config
+from loratui.engines.kohya import launch as kohya_launch
 from loratui.engines.registry import engine
 from loratui.problems import UserError
 from loratui.recipe import Recipe, change, check
@@ -105,7 +106,7 @@ def train(
     if (file / "recipe.toml").is_file() and (file / "status.json").is_file():
         file /= "recipe.toml"  # the folder of a run: its recipe once more
     if file.is_dir():
-        from loratui.tui.wizard.headless import answered
+        from loratui.tui.wizard.answers.headless import answered
 
         loaded = answered(file, **answers).recipe
     else:

@@ -1,0 +1,1 @@
+"""Pictures and captions on disk, as the trainer will see them."""

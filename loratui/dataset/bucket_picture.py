@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from loratui.dataset.bucket_use import BucketUse
-from loratui.dataset.finding import number
+from loratui.dataset.checking.finding import number
 
 _CELL = 11
 """Columns that one box takes, with its words."""

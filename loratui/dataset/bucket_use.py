@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from loratui.dataset import thresholds
 from loratui.dataset.buckets import Bucketing, Placement, Size, place
-from loratui.dataset.picture_checks import Probes, size, usable
+from loratui.dataset.checking import thresholds
+from loratui.dataset.checking.picture_checks import Probes, size, usable
 from loratui.families import FAMILIES
 from loratui.recipe.document import FamilyName
 

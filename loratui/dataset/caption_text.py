@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
-from loratui.dataset.thresholds import SENTENCE_WORDS
+from loratui.dataset.checking.thresholds import SENTENCE_WORDS
 
 Style = Literal["tags", "sentence", ""]
 

@@ -7,9 +7,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from loratui import builtin_optimizers, builtin_support, kohya_config
+from loratui import kohya_config
+from loratui.builtin import optimizers as builtin_optimizers
+from loratui.builtin import support as builtin_support
 from loratui.engines import config
-from loratui.engines.checks import (
+from loratui.engines.checking.checks import (
     contradiction_problems,
     dataset_config_problems,
     file_problems,
@@ -17,7 +19,7 @@ from loratui.engines.checks import (
 )
 from loratui.engines.engine import Command, EngineStatus, Launch
 from loratui.engines.network_keys import OF_LYCORIS
-from loratui.hub_id import is_hub_id
+from loratui.formats.hub_id import is_hub_id
 from loratui.problems import Problem, nearest
 from loratui.recipe import EngineName, Recipe
 from loratui.recipe.document import Optimizer

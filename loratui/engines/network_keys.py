@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from loratui.builtin_support import LORA_MODULE, LYCORIS_MODULE
+from loratui.builtin.support import LORA_MODULE, LYCORIS_MODULE
 from loratui.families import FAMILIES
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe

@@ -12,8 +12,8 @@ def reader(name: EngineName, run_folder: Path | None = None) -> LogReader:
     """A fresh reader for what that engine's trainer prints. In ``run_folder`` it may find what was written
     down of earlier attempts."""
     if name == "kohya":
-        from loratui.engines.kohya_log import KohyaReader
-        from loratui.engines.kohya_resume import read_ledger
+        from loratui.engines.kohya.log import KohyaReader
+        from loratui.engines.kohya.resume import read_ledger
 
         return KohyaReader(read_ledger(run_folder).steps_done or None)
     from loratui.engines.builtin_log import BuiltinReader
@@ -24,7 +24,7 @@ def reader(name: EngineName, run_folder: Path | None = None) -> LogReader:
 def watcher(name: EngineName, run_folder: Path) -> Watcher | None:
     """What else to look at in an attempt that is about to start; None when its log tells all."""
     if name == "kohya":
-        from loratui.engines.kohya_watch import KohyaWatcher
+        from loratui.engines.kohya.watch import KohyaWatcher
 
         return KohyaWatcher(run_folder)
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from loratui.engines.builtin import BuiltinEngine
 from loratui.engines.engine import Engine
-from loratui.engines.kohya import KohyaEngine
+from loratui.engines.kohya.engine import KohyaEngine
 from loratui.recipe import EngineName
 
 

@@ -1,0 +1,1 @@
+"""Finished LoRA files."""

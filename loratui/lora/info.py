@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from loratui.lora.hashes import Hashes, hash_file
-from loratui.lora.layers import block, block_order, canonical
-from loratui.lora.metadata import Training, training_of
-from loratui.lora.modules import Module, Naming, find_modules, naming_of, type_of
-from loratui.lora.privacy import Leak, leaks_of
-from loratui.lora.scale import Scale, scales
-from loratui.lora_family import family_of_lora
+from loratui.formats.lora_family import family_of_lora
+from loratui.formats.tensorfile import Header, read_header
+from loratui.lora.files.hashes import Hashes, hash_file
+from loratui.lora.files.layers import block, block_order, canonical
+from loratui.lora.files.metadata import Training, training_of
+from loratui.lora.files.modules import Module, Naming, find_modules, naming_of, type_of
+from loratui.lora.files.scale import Scale, scales
+from loratui.lora.publishing.privacy import Leak, leaks_of
 from loratui.problems import Problem, UserError
-from loratui.tensorfile import Header, read_header
 
 _DTYPES = {"F16": "fp16", "BF16": "bf16", "F32": "fp32", "F64": "fp64"}
 _Number = TypeVar("_Number", int, float)

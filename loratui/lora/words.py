@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from loratui.families import FAMILIES
-from loratui.lora.check import BURNT, NOTHING, Report
-from loratui.lora.hashes import Hashes
+from loratui.lora.checking.check import BURNT, NOTHING, Report
+from loratui.lora.checking.measure import Strength
+from loratui.lora.files.hashes import Hashes
+from loratui.lora.files.metadata import Training
 from loratui.lora.info import LoraInfo
-from loratui.lora.measure import Strength
-from loratui.lora.metadata import Training
 
 _TYPES = {"lora": "LoRA", "locon": "LoCon", "loha": "LoHa", "lokr": "LoKr", "dora": "DoRA", "ia3": "IA3"}
 _NAMINGS = {

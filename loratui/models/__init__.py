@@ -1,0 +1,1 @@
+"""Base models: told apart by their headers, named by a catalogue, fetched."""

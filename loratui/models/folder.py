@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from loratui.formats.tensorfile import read_header
 from loratui.models.keys import Finding
 from loratui.models.prediction import FLOW_FAMILIES, Guess
 from loratui.problems import refusal
-from loratui.tensorfile import read_header
 
 _PIPELINES = (
     # The longer name first: StableDiffusion is the beginning of many.

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from loratui.hub_files import INDEX, wanted
-from loratui.hub_id import cached_model, is_offline
+from loratui.formats.hub_files import INDEX, wanted
+from loratui.formats.hub_id import cached_model, is_offline
+from loratui.formats.tensorfile import header_of
 from loratui.models import remote
 from loratui.models.inspect import ModelFile, inspect, of_header, require, require_base
 from loratui.models.remote import CarefulRedirects, Wanted
 from loratui.problems import UserError, refusal
-from loratui.tensorfile import header_of
 
 _TIMEOUT = 10.0
 """Seconds: a person waits for the answer."""

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loratui.families import FAMILIES
-from loratui.lora_family import family_of_metadata
+from loratui.formats.lora_family import family_of_metadata
+from loratui.formats.tensorfile import Header, read_header
 from loratui.models.folder import check_weights, classify_folder, prediction_of_folder
 from loratui.models.keys import Finding, Kind, classify
 from loratui.models.prediction import Guess, Prediction, of_file
 from loratui.problems import UserError, refusal
-from loratui.tensorfile import Header, read_header
 
 PICKLED_SUFFIXES = frozenset({".ckpt", ".pt", ".pth", ".bin"})
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from loratui.lora_family import family_of_shapes
-from loratui.lora_names import is_lora_key
-from loratui.tensorfile import Tensor
+from loratui.formats.lora_family import family_of_shapes
+from loratui.formats.lora_names import is_lora_key
+from loratui.formats.tensorfile import Tensor
 
 Kind = Literal["base", "lora", "vae", "text_encoder", "unknown"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from loratui.tensorfile import Header, Tensor
+from loratui.formats.tensorfile import Header, Tensor
 
 Prediction = Literal["epsilon", "v", "flow"]
 

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import msgspec
 import tomli_w
 
-from loratui.hub_id import is_hub_id
+from loratui.formats.hub_id import is_hub_id
 from loratui.places import expanded
 from loratui.problems import Problem, UserError, nearest
 from loratui.recipe.document import SECTIONS, Recipe, Section, flatten

@@ -9,9 +9,10 @@ from pathlib import Path
 from loratui import places
 from loratui.events import ENDED
 from loratui.problems import Problem, UserError
-from loratui.runs import queue_file, store
+from loratui.runs import store
 from loratui.runs.follow import RunFollower
 from loratui.runs.layout import Run
+from loratui.runs.queueing import queue_file
 
 
 @dataclass(frozen=True, slots=True)

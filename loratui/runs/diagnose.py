@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any, Literal
 
 from loratui.engines.builtin_log import BuiltinReader
-from loratui.engines.kohya_log import KohyaReader
+from loratui.engines.kohya.log import KohyaReader
 from loratui.events import Ended, Event, Hint, Message, Planned, Step
 from loratui.recipe import EngineName
 from loratui.runs import hint_rules, hints

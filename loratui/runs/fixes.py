@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from loratui import builtin_optimizers, builtin_support, kohya_config
+from loratui import kohya_config
 from loratui.advice.optimizer import kind_of
 from loratui.advice.relief import relief, smaller_batch
+from loratui.builtin import optimizers as builtin_optimizers
+from loratui.builtin import support as builtin_support
 from loratui.engines import config
 from loratui.events import Hint
 from loratui.problems import UserError

@@ -22,12 +22,12 @@ from loratui.runs.fixes import DEAD_WEIGHTS, Fix, Situation, propose
 from loratui.runs.follow import RunFollower
 from loratui.runs.hints import rule
 from loratui.runs.packages import Installation
-from loratui.runs.queue import unique_name
+from loratui.runs.queueing.queue import unique_name
 from loratui.runs.store import Run
 from loratui.runs.view import RunView
 
 if TYPE_CHECKING:
-    from loratui.runs.gpu import GpuReading
+    from loratui.runs.hardware.gpu import GpuReading
 
 _ORDER = {"fatal": 0, "quality": 1, "warning": 2, "info": 3}
 _END_WITHIN = 30.0
@@ -91,7 +91,7 @@ def read_recipe(run: Run) -> Recipe:
 
 def _situation(view: RunView, reading: GpuReading | None) -> Situation:
     if reading is None:
-        from loratui.runs import gpu
+        from loratui.runs.hardware import gpu
 
         reading = gpu.sample()
     first = reading.gpus[0] if reading.gpus else None

@@ -19,8 +19,9 @@ from loratui.engines.engine import Engine, Launch
 from loratui.models.named import located
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe
-from loratui.runs import gpu_locks, lock, store
+from loratui.runs import lock, store
 from loratui.runs.files import file_size, open_for_append, read_range, replace_file
+from loratui.runs.hardware import gpu_locks
 from loratui.runs.launch_file import write_command
 from loratui.runs.layout import (
     Run,
@@ -34,8 +35,8 @@ from loratui.runs.layout import (
     write_status,
 )
 from loratui.runs.liveness import is_alive
-from loratui.runs.orphans import end_orphans
 from loratui.runs.saved_states import newest_saved
+from loratui.runs.supervision.orphans import end_orphans
 
 READY_WITHIN = 10.0
 """Seconds to wait for a supervisor's word that it has taken over."""

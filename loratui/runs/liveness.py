@@ -7,8 +7,8 @@ import time
 from loratui.events import ENDED, RunState
 from loratui.runs import lock
 from loratui.runs.layout import Run, Status, read_status
-from loratui.runs.orphans import orphans
 from loratui.runs.process import is_running
+from loratui.runs.supervision.orphans import orphans
 
 STALE = 30.0
 """Seconds without a heartbeat after which a run on a volume without flock may be taken for lost."""

@@ -22,7 +22,7 @@ from loratui import places
 from loratui.problems import Problem, UserError
 from loratui.runs import store, web
 from loratui.runs.apart import start_apart
-from loratui.runs.machine_wish import MachineSettings
+from loratui.runs.rental.machine_wish import MachineSettings
 from loratui.runs.store import Run, RunSummary
 
 COMMAND_WITHIN = 60.0

@@ -24,17 +24,18 @@ from loratui.engines import readers
 from loratui.engines.engine import Command, LogReader, Watcher
 from loratui.events import Hint
 from loratui.problems import UserError
-from loratui.runs import gpu_locks, hint_rules, lock
-from loratui.runs.conclusion import Inspection, conclude, inspect_file
+from loratui.runs import hint_rules, lock
 from loratui.runs.files import file_size, open_for_append
+from loratui.runs.hardware import gpu_locks
+from loratui.runs.hardware.meter import FEWEST_STEPS, Meter
 from loratui.runs.launch_file import read_command
 from loratui.runs.layout import Run, Status, read_run_file, read_status, take_requests
-from loratui.runs.meter import FEWEST_STEPS, Meter
 from loratui.runs.process import identify
-from loratui.runs.progress import Progress
-from loratui.runs.stopping import Signals, Stop
-from loratui.runs.trainer_process import ORPHAN_GRACE, TrainerProcess
-from loratui.runs.watching import Watch
+from loratui.runs.supervision.conclusion import Inspection, conclude, inspect_file
+from loratui.runs.supervision.progress import Progress
+from loratui.runs.supervision.stopping import Signals, Stop
+from loratui.runs.supervision.trainer_process import ORPHAN_GRACE, TrainerProcess
+from loratui.runs.supervision.watching import Watch
 
 PACE = 0.25
 """Seconds between two looks at the log and at requests."""
@@ -108,7 +109,7 @@ def _has_afterwards(run: Run) -> bool:
 def _afterwards(run: Run) -> None:
     try:
         if _has_afterwards(run):
-            from loratui.runs import afterwards
+            from loratui.runs.supervision import afterwards
 
             afterwards.begin(run)
     except Exception:
@@ -131,7 +132,9 @@ def _run(attempt: Attempt, progress: Progress, signals: Signals) -> None:
     progress.status = msgspec.structs.replace(progress.status, exit_code=code)
     conclude(progress, attempt.command, attempt.inspect, stop, watch.killed_for_memory)
     if progress.status.state in ("finished", "stopped") and progress.status.step >= FEWEST_STEPS:
-        from loratui.runs import measuring  # it knows the advice, which a running supervisor need not
+        from loratui.runs.hardware import (
+            measuring,  # it knows the advice, which a running supervisor need not
+        )
 
         measuring.keep(attempt.run, meter)
 
@@ -140,7 +143,7 @@ def _start(attempt: Attempt, progress: Progress) -> TrainerProcess | None:
     try:
         output = open_for_append(attempt.run.output)
         try:
-            word = (sys.executable, "-m", "loratui.runs.afterwards", str(attempt.run.folder))
+            word = (sys.executable, "-m", "loratui.runs.supervision.afterwards", str(attempt.run.folder))
             trainer = TrainerProcess(attempt.command, output, attempt.locks, attempt.orphan_grace, word)
         finally:
             os.close(output)

@@ -16,16 +16,16 @@ from pathlib import Path
 
 from loratui.events import Ended
 from loratui.problems import UserError
-from loratui.trainer import causes
-from loratui.trainer.ahead import read_ahead
-from loratui.trainer.asked import Asked
-from loratui.trainer.config import ConfigRefusedError
-from loratui.trainer.config_file import load_config
-from loratui.trainer.option_rules import option_problems
-from loratui.trainer.options import Options
-from loratui.trainer.out_of_memory import next_lever
+from loratui.trainer.base.readahead import read_ahead
+from loratui.trainer.control import Asked
 from loratui.trainer.process import end_now, own_stdout, sentence, uncollected
-from loratui.trainer.report import Reporter, line_writer, to_stderr
+from loratui.trainer.reporting import causes
+from loratui.trainer.reporting.out_of_memory import next_lever
+from loratui.trainer.reporting.report import Reporter, line_writer, to_stderr
+from loratui.trainer.settings.config import ConfigRefusedError
+from loratui.trainer.settings.config_file import load_config
+from loratui.trainer.settings.option_rules import option_problems
+from loratui.trainer.settings.options import Options
 from loratui.trainer.stopping import StopRequest
 
 
@@ -103,7 +103,7 @@ def guarded(config_file: Path, report: Reporter, stop: StopRequest, options: Opt
 
 
 def _from_hub(report: Reporter, name: str) -> Path:
-    from loratui.trainer.hub_model import fetch
+    from loratui.trainer.base.hub_model import fetch
 
     report.phase("model", f"asking the hub for {name}")
     return fetch(name, lambda here, total, file: report.progress("model", here, total, f"{name}: {file}"))

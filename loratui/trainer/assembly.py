@@ -9,26 +9,27 @@ from typing import Any
 
 import torch
 
-from loratui.builtin_support import LYCORIS_MODULE
+from loratui.builtin.support import LYCORIS_MODULE
 from loratui.problems import Problem
-from loratui.trainer import lora_file, optimizers
-from loratui.trainer.base_precision import DTYPES
-from loratui.trainer.blocks import block_number
-from loratui.trainer.config import ConfigRefusedError, TrainConfig
-from loratui.trainer.flat import Flat
-from loratui.trainer.half_copies import HalfCopies
-from loratui.trainer.held import held_parts
-from loratui.trainer.loading import BaseModel
-from loratui.trainer.lora_layer import Dropout, LoraLayer
-from loratui.trainer.lycoris import lycoris_on
-from loratui.trainer.network import Layer, Network, Sizes, attach
-from loratui.trainer.optimizers import Chosen
-from loratui.trainer.rates import rates_for
-from loratui.trainer.scaling import allow_half_gradients
-from loratui.trainer.shared_inputs import join
+from loratui.trainer.base.base_precision import DTYPES
+from loratui.trainer.base.loading import BaseModel
+from loratui.trainer.distributed import Together
+from loratui.trainer.lora import lora_file
+from loratui.trainer.lora.blocks import block_number
+from loratui.trainer.lora.half_copies import HalfCopies
+from loratui.trainer.lora.held import held_parts
+from loratui.trainer.lora.lora_layer import Dropout, LoraLayer
+from loratui.trainer.lora.lycoris import lycoris_on
+from loratui.trainer.lora.network import Layer, Network, Sizes, attach
+from loratui.trainer.lora.shared_inputs import join
+from loratui.trainer.lora.targets import Targets, text_targets, unet_targets
+from loratui.trainer.optimizing import optimizers
+from loratui.trainer.optimizing.flat_parameters import Flat
+from loratui.trainer.optimizing.optimizers import Chosen
+from loratui.trainer.optimizing.rates import rates_for
+from loratui.trainer.optimizing.scaling import allow_half_gradients
+from loratui.trainer.settings.config import ConfigRefusedError, TrainConfig
 from loratui.trainer.stepping import Diffusion, Stepper
-from loratui.trainer.targets import Targets, text_targets, unet_targets
-from loratui.trainer.together import Together
 
 
 def trained_rates(config: TrainConfig) -> dict[str, float]:

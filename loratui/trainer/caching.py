@@ -9,18 +9,18 @@ from random import Random
 import torch
 
 from loratui.dataset.captions import apply
+from loratui.formats.sample_prompts import Prompt
 from loratui.problems import UserError, refusal
-from loratui.sample_prompts import Prompt
-from loratui.trainer.conditions import Conditions
-from loratui.trainer.config import TrainConfig
-from loratui.trainer.data import Item
-from loratui.trainer.held import held_parts
-from loratui.trainer.latent_files import LatentFiles
-from loratui.trainer.latents import LatentCache, encode_pictures
-from loratui.trainer.loading import BaseModel
-from loratui.trainer.report import Reporter
-from loratui.trainer.text_files import TextFiles, far_apart
-from loratui.trainer.together import Together
+from loratui.trainer.base.loading import BaseModel
+from loratui.trainer.captions.conditions import Conditions
+from loratui.trainer.captions.text_files import TextFiles, far_apart
+from loratui.trainer.distributed import Together
+from loratui.trainer.lora.held import held_parts
+from loratui.trainer.pictures.data import Item
+from loratui.trainer.pictures.latent_files import LatentFiles
+from loratui.trainer.pictures.latents import LatentCache, encode_pictures
+from loratui.trainer.reporting.report import Reporter
+from loratui.trainer.settings.config import TrainConfig
 
 
 def encode_dataset_pictures(

@@ -12,17 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loratui import events, lora_request
-from loratui.lora_request import LoraFile, Picture, SheetAnswer, SheetRequest
+from loratui import events
+from loratui.builtin import lora_request
+from loratui.builtin.lora_request import LoraFile, Picture, SheetAnswer, SheetRequest
 from loratui.problems import refusal
 from loratui.sheet.drawing import draw_sheet, name_width
 from loratui.sheet.layout import Cell, Sheet, lay_out, one_line
-from loratui.trainer.report import Reporter
+from loratui.trainer.reporting.report import Reporter
 from loratui.trainer.serving import serve
 from loratui.trainer.stopping import StopRequest
 
 if TYPE_CHECKING:
-    from loratui.trainer.studio import Studio
+    from loratui.trainer.samples.studio import Studio
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,7 +51,7 @@ def draw(request: SheetRequest, report: Reporter, stop: StopRequest) -> int:
     except ValueError as error:
         raise refusal(request.sheet, f"{error}.", "Choose fewer LoRAs, prompts or seeds.") from None
     report.phase("libraries", "loading PyTorch")
-    from loratui.trainer.studio import Studio  # seconds of imports: after the first words
+    from loratui.trainer.samples.studio import Studio  # seconds of imports: after the first words
 
     report.phase("model", Path(request.base).name)
     studio = Studio(request)

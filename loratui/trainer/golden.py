@@ -25,21 +25,22 @@ from pathlib import Path
 import torch
 
 from loratui.problems import UserError, refusal
-from loratui.trainer import lora_file, optimizers
 from loratui.trainer.assembly import network_on, stepper_for, trained_rates
-from loratui.trainer.base_precision import DTYPES, pack_unet
-from loratui.trainer.base_weights import merge_base_weights
-from loratui.trainer.config import TrainConfig
-from loratui.trainer.data import Item, size_conditions
-from loratui.trainer.latents import in_latent_size
-from loratui.trainer.loading import BaseModel, load
+from loratui.trainer.base.base_precision import DTYPES, pack_unet
+from loratui.trainer.base.base_weights import merge_base_weights
+from loratui.trainer.base.loading import BaseModel, load
+from loratui.trainer.captions.text import encode_tokens
 from loratui.trainer.loop import preserved
-from loratui.trainer.options import Options, packs_unet
-from loratui.trainer.recorded_order import captions_follow, items_by_name, order_follows, tokens_of
-from loratui.trainer.recording import Recording, change_error, find, read, relative_error
+from loratui.trainer.lora import lora_file
+from loratui.trainer.optimizing import optimizers
+from loratui.trainer.pictures.data import Item, size_conditions
+from loratui.trainer.pictures.latents import in_latent_size
+from loratui.trainer.replay.recorded_order import captions_follow, items_by_name, order_follows, tokens_of
+from loratui.trainer.replay.recording import Recording, change_error, find, read, relative_error
 from loratui.trainer.schedule import plan
+from loratui.trainer.settings.config import TrainConfig
+from loratui.trainer.settings.options import Options, packs_unet
 from loratui.trainer.stepping import Fed, NotFiniteError, Stepped
-from loratui.trainer.text import encode_tokens
 
 LIMITS = {"loss": 1e-5, "grad_norm": 1e-5, "lr": 1e-5, "weights": 5e-4}
 _CPU = torch.device("cpu")

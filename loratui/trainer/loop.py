@@ -14,27 +14,30 @@ import torch
 
 from loratui import events
 from loratui.problems import UserError
-from loratui.trainer import checkpoints, data, lora_file, metadata, noise, state
-from loratui.trainer.asked import Asked
-from loratui.trainer.base_files import BaseFiles
-from loratui.trainer.batches import Batch, Buckets, Shown, epoch_batches
-from loratui.trainer.conditions import Conditions
-from loratui.trainer.config import TrainConfig
-from loratui.trainer.data import Item, size_conditions
-from loratui.trainer.drawing import Drawer
-from loratui.trainer.keeping import Keeping
-from loratui.trainer.latents import LatentCache
+from loratui.trainer import noise
+from loratui.trainer.base.base_files import BaseFiles
+from loratui.trainer.captions.conditions import Conditions
+from loratui.trainer.control import Asked
+from loratui.trainer.distributed import Together
+from loratui.trainer.lora import lora_file, metadata
 from loratui.trainer.moving import moved
-from loratui.trainer.optimizers import averaged
-from loratui.trainer.options import Options
+from loratui.trainer.optimizing.optimizers import averaged
+from loratui.trainer.pictures import data
+from loratui.trainer.pictures.batches import Batch, Buckets, Shown, epoch_batches
+from loratui.trainer.pictures.data import Item, size_conditions
+from loratui.trainer.pictures.latents import LatentCache
 from loratui.trainer.randomness import seed_all
-from loratui.trainer.report import Reporter
+from loratui.trainer.reporting.report import Reporter
+from loratui.trainer.reporting.telling import Begun, Telling
+from loratui.trainer.samples.drawing import Drawer
+from loratui.trainer.saving import checkpoints, state
+from loratui.trainer.saving.keeping import Keeping
+from loratui.trainer.saving.state import Progress
 from loratui.trainer.schedule import Plan
-from loratui.trainer.state import Progress
+from loratui.trainer.settings.config import TrainConfig
+from loratui.trainer.settings.options import Options
 from loratui.trainer.stepping import Fed, NotFiniteError, Stepper
 from loratui.trainer.stopping import StopRequest
-from loratui.trainer.telling import Begun, Telling
-from loratui.trainer.together import Together
 from loratui.trainer.validating import validation_loss
 
 Outcome = Literal["finished", "stopped", "failed"]

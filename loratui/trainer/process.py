@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from loratui.events import Ended, Event
-from loratui.trainer.out_of_memory import is_out_of_memory, shortage
+from loratui.trainer.reporting.out_of_memory import is_out_of_memory, shortage
 
 
 def sentence(error: Exception, less_memory: str) -> str:

@@ -12,16 +12,17 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loratui import events, lora_request
-from loratui.lora_request import ProofAnswer, ProofRequest
-from loratui.trainer.report import Reporter
+from loratui import events
+from loratui.builtin import lora_request
+from loratui.builtin.lora_request import ProofAnswer, ProofRequest
+from loratui.trainer.reporting.report import Reporter
 from loratui.trainer.serving import serve
 from loratui.trainer.stopping import StopRequest
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from loratui.trainer.loading import BaseModel
+    from loratui.trainer.base.loading import BaseModel
 
 TOLERANCE = 1e-4
 """Between two float32 forwards of the same U-Net that add in another order."""
@@ -43,8 +44,8 @@ def prove(request: ProofRequest, report: Reporter, stop: StopRequest) -> int:
     report.phase("libraries", "loading PyTorch and diffusers")
     import torch
 
-    from loratui.trainer.adapter import Adapter
-    from loratui.trainer.loading import load
+    from loratui.trainer.base.loading import load
+    from loratui.trainer.lora.adapter import Adapter
 
     torch.backends.cudnn.allow_tf32 = False  # equality is in float32
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -68,7 +69,7 @@ def prove(request: ProofRequest, report: Reporter, stop: StopRequest) -> int:
 def _ask_diffusers(
     request: ProofRequest, model: BaseModel, device: Any, without: Tensor, ours: Tensor
 ) -> ProofAnswer:
-    from loratui.trainer.diffusers_parts import called_like_ours
+    from loratui.trainer.base.diffusers_parts import called_like_ours
 
     file = Path(request.lora.path)
     change = _largest(ours - without)
@@ -97,7 +98,7 @@ def _answer(model: BaseModel, device: Any) -> Tensor:
     """The U-Net's answer [1,4,16,16] on the CPU, to inputs that are always the same."""
     import torch
 
-    from loratui.trainer.text import encode, predict
+    from loratui.trainer.captions.text import encode, predict
 
     generator = torch.Generator("cpu").manual_seed(0)
     latents = torch.randn((1, 4, _LATENT, _LATENT), generator=generator).to(device)
@@ -115,7 +116,7 @@ def _pipeline(request: ProofRequest, model: BaseModel) -> Any:
     import torch
     from diffusers import DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
 
-    from loratui.trainer.diffusers_parts import parts_for_pipeline
+    from loratui.trainer.base.diffusers_parts import parts_for_pipeline
 
     sdxl = request.family == "sdxl"
     kind = StableDiffusionXLPipeline if sdxl else StableDiffusionPipeline

@@ -13,11 +13,11 @@ from typing import TypeVar
 
 import msgspec
 
-from loratui import lora_request
+from loratui.builtin import lora_request
 from loratui.events import Ended
 from loratui.problems import UserError
 from loratui.trainer.process import end_now, own_stdout, sentence
-from loratui.trainer.report import Reporter, line_writer
+from loratui.trainer.reporting.report import Reporter, line_writer
 from loratui.trainer.stopping import StopRequest
 
 Request = TypeVar("Request", bound=msgspec.Struct)

@@ -16,33 +16,36 @@ import torch
 
 from loratui import events
 from loratui.atomic import ensure_writable
+from loratui.formats.sample_prompts import Prompt, read_prompts
 from loratui.models.inspect import inspect
 from loratui.problems import Problem, UserError, refusal
-from loratui.sample_prompts import Prompt, read_prompts
-from loratui.trainer import checkpoints, data, lora_file, metadata, optimizers, state
 from loratui.trainer.assembly import network_on, stepper_for
-from loratui.trainer.base_files import BaseFiles
-from loratui.trainer.base_precision import DTYPES, pack_text_encoders, pack_unet
-from loratui.trainer.base_weights import merge_base_weights
-from loratui.trainer.batches import Buckets, batches_per_epoch
+from loratui.trainer.base.base_files import BaseFiles
+from loratui.trainer.base.base_precision import DTYPES, pack_text_encoders, pack_unet
+from loratui.trainer.base.base_weights import merge_base_weights
+from loratui.trainer.base.loading import BaseModel, load
+from loratui.trainer.base.packing import weight_bytes
+from loratui.trainer.base.vae_file import load_vae
 from loratui.trainer.blocks_kept import keep_freed_blocks
 from loratui.trainer.caching import encode_captions, encode_dataset_pictures
-from loratui.trainer.config import ConfigRefusedError, TrainConfig
-from loratui.trainer.data import Item
-from loratui.trainer.drawing import Drawer
-from loratui.trainer.loading import BaseModel, load
+from loratui.trainer.distributed import Together
 from loratui.trainer.loop import Training
+from loratui.trainer.lora import lora_file, metadata
 from loratui.trainer.objective import AverageLoss
-from loratui.trainer.options import Options, packs_unet
-from loratui.trainer.packing import weight_bytes
+from loratui.trainer.optimizing import optimizers
+from loratui.trainer.pictures import data
+from loratui.trainer.pictures.batches import Buckets, batches_per_epoch
+from loratui.trainer.pictures.data import Item
 from loratui.trainer.randomness import seed_all
-from loratui.trainer.report import Reporter
+from loratui.trainer.reporting.report import Reporter
+from loratui.trainer.reporting.telling import Telling
+from loratui.trainer.samples.drawing import Drawer
+from loratui.trainer.saving import checkpoints, state
+from loratui.trainer.saving.state import Progress
 from loratui.trainer.schedule import Plan, plan
-from loratui.trainer.state import Progress
+from loratui.trainer.settings.config import ConfigRefusedError, TrainConfig
+from loratui.trainer.settings.options import Options, packs_unet
 from loratui.trainer.stopping import StopRequest
-from loratui.trainer.telling import Telling
-from loratui.trainer.together import Together
-from loratui.trainer.vae_file import load_vae
 from loratui.trainer.validating import validation_batches
 
 _PATIENCE = 60

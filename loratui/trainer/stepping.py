@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from loratui.trainer import noise, objective
-from loratui.trainer.config import TrainConfig
-from loratui.trainer.flat import Flat, norm_of
-from loratui.trainer.half_copies import HalfCopies
-from loratui.trainer.network import Network
-from loratui.trainer.optimizers import rate_in_use, rates_found
-from loratui.trainer.rates import Rates
-from loratui.trainer.text import Condition, predict
-from loratui.trainer.together import Together
+from loratui.trainer.captions.text import Condition, predict
+from loratui.trainer.distributed import Together
+from loratui.trainer.lora.half_copies import HalfCopies
+from loratui.trainer.lora.network import Network
+from loratui.trainer.optimizing.flat_parameters import Flat, norm_of
+from loratui.trainer.optimizing.optimizers import rate_in_use, rates_found
+from loratui.trainer.optimizing.rates import Rates
+from loratui.trainer.settings.config import TrainConfig
 
 
 class NotFiniteError(Exception):

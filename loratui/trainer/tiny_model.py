@@ -18,15 +18,15 @@ from typing import Any
 import torch
 
 from loratui.atomic import new_folder
-from loratui.diffusers_folder import model_index
 from loratui.families import FAMILIES
+from loratui.formats.diffusers_folder import model_index
 from loratui.problems import UserError
-from loratui.trainer.loading import ENCODERS
+from loratui.trainer.base.loading import ENCODERS
+from loratui.trainer.captions.tokenizer import END, LENGTH, START, byte_alphabet
 from loratui.trainer.nets.clip import CLIPTextModel
 from loratui.trainer.nets.net import Net
 from loratui.trainer.nets.unet import UNet2DConditionModel
 from loratui.trainer.nets.vae import AutoencoderKL
-from loratui.trainer.tokenizer import END, LENGTH, START, byte_alphabet
 
 _UNET: dict[str, dict[str, Any]] = {
     "sd15": {

@@ -9,12 +9,13 @@ from random import Random
 import numpy as np
 import torch
 
-from loratui.trainer import data, noise
-from loratui.trainer.batches import Batch, batch_starts
-from loratui.trainer.config import TrainConfig
-from loratui.trainer.data import Item
+from loratui.trainer import noise
+from loratui.trainer.pictures import data
+from loratui.trainer.pictures.batches import Batch, batch_starts
+from loratui.trainer.pictures.data import Item
 from loratui.trainer.randomness import set_apart
-from loratui.trainer.report import Reporter
+from loratui.trainer.reporting.report import Reporter
+from loratui.trainer.settings.config import TrainConfig
 from loratui.trainer.stepping import Fed, Stepper
 
 _PLACES = 4

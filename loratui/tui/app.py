@@ -23,10 +23,10 @@ from textual.theme import Theme
 
 from loratui import places
 from loratui.recipe import Recipe
-from loratui.tui import rooms
-from loratui.tui.ahead import Ahead
+from loratui.tui import breakpoints
 from loratui.tui.glyphs import glyphs
 from loratui.tui.painting import Painter, differing
+from loratui.tui.typeahead import Ahead
 from loratui.tui.widgets.scroll import choose_bars
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class LoratuiApp(App[None]):
     TITLE = "loratui"
     CSS_PATH = Path(__file__).with_name("app.tcss")
     ENABLE_COMMAND_PALETTE = False
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (rooms.WIDE, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (rooms.TALL, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (breakpoints.WIDE, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (breakpoints.TALL, "-tall")]
     BINDINGS = [
         Binding("ctrl+c", "leave", "leave", id="app.leave", priority=True, show=False, tooltip="Leave"),
         Binding("ctrl+q", "leave", "leave", id="app.quit", priority=True, show=False),
@@ -143,7 +143,7 @@ class LoratuiApp(App[None]):
     def _tell_of_lost(self) -> None:
         """Word of runs that were lost while nobody looked, to whom notify.toml names."""
         if (places.home() / "notify.toml").is_file():
-            from loratui.runs.afterwards import after_all_lost
+            from loratui.runs.supervision.afterwards import after_all_lost
 
             after_all_lost(time.time())
 
@@ -152,7 +152,7 @@ class LoratuiApp(App[None]):
         if not isinstance(event, events.Key) or event.is_forwarded:
             await super().on_event(event)
             return
-        from loratui.runs import machine_news
+        from loratui.runs.rental import machine_news
 
         if machine_news.keep() is not None:
             self.notify("This machine stays on.", timeout=10)

@@ -16,7 +16,7 @@ from loratui.advice.measured import Measurement, remember, setting_of
 from loratui.cli.advise import advise
 from loratui.engines import config
 from loratui.engines.registry import engine
-from loratui.runs import gpu
+from loratui.runs.hardware import gpu
 from tests.conftest import Loratui
 from tests.support.pictures import make_dataset, squares
 from tests.support.tensors import write_shapes

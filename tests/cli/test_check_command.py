@@ -190,7 +190,7 @@ def test_neither_pillow_nor_torch_is_imported_with_the_command() -> None:
 
 def test_no_numpy_and_no_torch_even_when_it_works(folder: Path) -> None:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom loratui.dataset.checks import check\n"
+        "import sys\nfrom pathlib import Path\nfrom loratui.dataset.checking.checks import check\n"
         f"check(Path({str(folder.parent)!r}))\n"
         "print([n for n in ('torch', 'numpy', 'textual', 'rich') if n in sys.modules])"
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from loratui.engines import kohya_status
+from loratui.engines.kohya import status as kohya_status
 from tests.conftest import Loratui
 
 

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from loratui.dataset import archives
-from loratui.dataset.checks import check
+from loratui.dataset.checking.checks import check
 from loratui.problems import UserError
 
 

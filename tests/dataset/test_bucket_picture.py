@@ -9,8 +9,8 @@ import pytest
 from loratui.dataset.bucket_picture import bars, boxes
 from loratui.dataset.bucket_use import BucketUse, bucket_uses, bucketing, crop
 from loratui.dataset.buckets import Bucketing
-from loratui.dataset.headers import Header
-from loratui.dataset.probe_cache import Probe
+from loratui.dataset.pictures.headers import Header
+from loratui.dataset.pictures.probe_cache import Probe
 
 
 def probes(*sizes: tuple[int, int]) -> dict[Path, Probe]:

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from loratui.dataset.checklist import checklist
-from loratui.dataset.checks import Report, Seen, Wishes, check, look_at, report
-from loratui.dataset.finding import CODES, Finding
-from loratui.dataset.probing import Cancelled, Progress
+from loratui.dataset.checking.checklist import checklist
+from loratui.dataset.checking.checks import Report, Seen, Wishes, check, look_at, report
+from loratui.dataset.checking.finding import CODES, Finding
+from loratui.dataset.pictures.probing import Cancelled, Progress
 from loratui.problems import UserError
 
 COUNT = 12
@@ -449,7 +449,7 @@ def test_a_second_run_decodes_nothing_and_says_the_same(
     def no_more(path: Path, *_: object, **__: object) -> None:
         raise AssertionError(f"{path} is decoded again")
 
-    monkeypatch.setattr("loratui.dataset.probing.look", no_more)
+    monkeypatch.setattr("loratui.dataset.pictures.probing.look", no_more)
     assert run(root) == first
     # The same bytes at another time and under another name are known by their content.
     (root / "10_hero" / "p00.png").touch()
@@ -481,7 +481,7 @@ def test_the_gate_speaks_before_a_pixel_is_decoded(
     def cancelled() -> bool:
         return any(seen.stage == "pixels" for seen in news)
 
-    monkeypatch.setattr("loratui.dataset.probing.look", lambda *_, **__: pytest.fail("decoded"))
+    monkeypatch.setattr("loratui.dataset.pictures.probing.look", lambda *_, **__: pytest.fail("decoded"))
     with pytest.raises(Cancelled):
         look_at(
             root, cache=tmp_path / "c", on_progress=steps.append, on_seen=news.append, cancelled=cancelled

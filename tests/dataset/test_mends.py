@@ -10,9 +10,9 @@ from PIL import Image
 
 from loratui.cli.door import cli
 from loratui.dataset import history
-from loratui.dataset.checks import Wishes, check
-from loratui.dataset.finding import CODES, Finding
-from loratui.dataset.mends import command
+from loratui.dataset.checking.checks import Wishes, check
+from loratui.dataset.checking.finding import CODES, Finding
+from loratui.dataset.checking.mends import command
 from tests.conftest import Call
 
 NONE = {"few_images", "folder_empty", "upscaled"}

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from loratui.advice.steps import count_config
-from loratui.dataset.checks import check
+from loratui.dataset.checking.checks import check
 from loratui.dataset.metadata_file import captions
 from loratui.dataset.scan import Source, scan_sources
 from loratui.problems import UserError

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loratui.dataset import near_wide
-from loratui.dataset.near import BITS, groups, near_pairs
+from loratui.dataset.pictures import near_wide
+from loratui.dataset.pictures.near import BITS, groups, near_pairs
 
 HASHES = st.integers(0, 2**BITS - 1)
 

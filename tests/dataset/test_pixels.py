@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from loratui.dataset.hashing import numbers, numbers_by_numpy
-from loratui.dataset.headers import exif_orientation, read_header
-from loratui.dataset.pixels import look
+from loratui.dataset.pictures.hashing import numbers, numbers_by_numpy
+from loratui.dataset.pictures.headers import exif_orientation, read_header
+from loratui.dataset.pictures.pixels import look
 
 FORMATS: list[tuple[str, dict[str, object]]] = [
     ("JPEG", {}),

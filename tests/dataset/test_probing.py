@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loratui.dataset import probing
-from loratui.dataset.headers import Checksum, read_header
+from loratui.dataset.pictures import probing
+from loratui.dataset.pictures.headers import Checksum, read_header
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from loratui.dataset import history
 from loratui.dataset.captions import read_caption
-from loratui.dataset.checks import check
+from loratui.dataset.checking.checks import check
 from loratui.dataset.mending.entries import read_entries
 from loratui.dataset.mending.tagging import Choice, plan_tags, tag_all, wanted, words
 from loratui.dataset.mending.variants import plan_variants

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from loratui.lora.verify import problems
+from loratui.lora.checking.verify import problems
 from loratui.runs import store
 from tests.conftest import Loratui
 from tests.support.processes import wait_for

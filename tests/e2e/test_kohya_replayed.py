@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 from PIL import Image
 
-from loratui.engines.kohya import KohyaEngine
+from loratui.engines.kohya.engine import KohyaEngine
 from loratui.events import ENDED, Checkpoint, Event, Message, Planned, StateSaved, Step
 from loratui.problems import UserError
 from loratui.recipe import Base, Dataset, Output, Recipe, Steps, Training, change

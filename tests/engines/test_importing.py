@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from loratui.engines import importing
+from loratui.engines.importing import recipes as importing
 from loratui.problems import UserError
 
 EDG: dict[str, Any] = {

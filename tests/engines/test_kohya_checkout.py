@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from loratui import kohya_checkout
-from loratui.engines import kohya_status
+from loratui.engines.kohya import status as kohya_status
 
 
 @pytest.fixture(autouse=True)

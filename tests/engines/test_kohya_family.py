@@ -8,8 +8,9 @@ from typing import Any, get_args
 import pytest
 
 from loratui import kohya_config
-from loratui.engines import config, kohya_family
-from loratui.engines.kohya import KohyaEngine
+from loratui.engines import config
+from loratui.engines.kohya import family as kohya_family
+from loratui.engines.kohya.engine import KohyaEngine
 from loratui.recipe import Base, Dataset, FamilyName, Recipe, Steps, change, resolve_paths
 
 RUN = Path("/runs/one")

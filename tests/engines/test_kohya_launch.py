@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from loratui.engines import kohya_launch
 from loratui.engines.engine import Command
-from loratui.engines.kohya import KohyaEngine
+from loratui.engines.kohya import launch as kohya_launch
+from loratui.engines.kohya.engine import KohyaEngine
 from loratui.recipe import Base, Dataset, Launch, Recipe, Steps, check
 
 ALONE = Launch(engine="kohya")
@@ -121,7 +121,7 @@ def test_what_a_recipe_may_say(launch: Launch, keys: list[str]) -> None:
 
 
 def test_damaged_pictures_end_sd_scripts_whatever_the_recipe_allows() -> None:
-    from loratui.engines.kohya import KohyaEngine
+    from loratui.engines.kohya.engine import KohyaEngine
     from loratui.recipe import Dataset, Recipe, Training
 
     for allowed in (False, True):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loratui.engines.kohya_log import KohyaReader
+from loratui.engines.kohya.log import KohyaReader
 from loratui.events import (
     Checkpoint,
     Ended,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loratui.engines.kohya_resume import Course, Ledger, course, initial_step, read_ledger
+from loratui.engines.kohya.resume import Course, Ledger, course, initial_step, read_ledger
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from loratui import kohya_checkout
-from loratui.engines import kohya_status
-from loratui.engines.kohya_setup import setup
-from loratui.engines.kohya_setup.commands import Runner
+from loratui.engines.kohya import status as kohya_status
+from loratui.engines.kohya.setup import setup
+from loratui.engines.kohya.setup.commands import Runner
 from loratui.problems import UserError
 from tests.support import sd_scripts
 from tests.support.sd_scripts import Origin, git
@@ -186,7 +186,7 @@ def test_a_repository_that_is_not_there_is_said_with_the_way_on(world: World) ->
 
 
 def test_one_setup_at_a_time(world: World) -> None:
-    from loratui.engines.kohya_setup import record
+    from loratui.engines.kohya.setup import record
 
     with record.alone():
         assert "another one is at work" in world.run("--python", str(world.python), code=1).stderr

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from loratui.engines import config, importing
-from loratui.engines.imported import Imported
+from loratui.engines import config
+from loratui.engines.importing import recipes as importing
+from loratui.engines.importing.imported import Imported
 
 BARE: dict[str, Any] = {
     "LoRA_type": "Standard",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from loratui.engines.builtin_log import BuiltinReader
 from loratui.engines.engine import LogReader
-from loratui.engines.kohya_log import KohyaReader
+from loratui.engines.kohya.log import KohyaReader
 from loratui.events import (
     PREFIX,
     Checkpoint,

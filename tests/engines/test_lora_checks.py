@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loratui.engines.lora_checks import weights_problems
+from loratui.engines.checking.lora_checks import weights_problems
 from loratui.recipe import Base, Network, Recipe
 from loratui.recipe.document import FamilyName
 from tests.support.tensors import write_shapes

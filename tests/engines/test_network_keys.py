@@ -10,7 +10,7 @@ import pytest
 from loratui import kohya_config
 from loratui.engines import config
 from loratui.engines.builtin import BuiltinEngine
-from loratui.engines.checks import passed_on_problems
+from loratui.engines.checking.checks import passed_on_problems
 from loratui.problems import UserError
 from loratui.recipe import Base, Network, Recipe, change, dumps, loads
 

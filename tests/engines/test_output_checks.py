@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loratui.engines.output_checks import output_problems
+from loratui.engines.checking.output_checks import output_problems
 from loratui.recipe import Base, Output, Recipe
 
 

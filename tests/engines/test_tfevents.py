@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loratui.engines.kohya_watch import StepFold, real_rates
-from loratui.engines.tfevents import EventFile, Scalar
+from loratui.engines.kohya.tfevents import EventFile, Scalar
+from loratui.engines.kohya.watch import StepFold, real_rates
 from loratui.events import Event, Measured
 
 REAL = Path(__file__).parent / "transcripts" / "prodigy_accumulation.tfevents"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loratui.engines.vae_checks import vae_problems
+from loratui.engines.checking.vae_checks import vae_problems
 from loratui.recipe import Base, Launch, Recipe
 from loratui.recipe.document import EngineName
 from tests.support.tensors import write_shapes

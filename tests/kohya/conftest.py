@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from loratui import clip_tokens, kohya_checkout
+from loratui import kohya_checkout
+from loratui.formats import clip_tokens
 from loratui.kohya_checkout import Checkout
 
 _MAKE_MODEL = """

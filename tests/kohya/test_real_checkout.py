@@ -13,7 +13,7 @@ from PIL import Image
 
 from loratui import kohya_config
 from loratui.engines import config
-from loratui.engines.kohya import KohyaEngine
+from loratui.engines.kohya.engine import KohyaEngine
 from loratui.events import ENDED, Event, Measured, Planned, Sample, StateSaved, Step
 from loratui.kohya_checkout import Checkout
 from loratui.recipe import (

@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from loratui.lora.convert import to_folder, to_single_file
-from loratui.lora.merge import merge
-from loratui.lora.rename import rename
+from loratui.lora.changing.convert import to_folder, to_single_file
+from loratui.lora.changing.merge import merge
+from loratui.lora.changing.rename import rename
 from tests.support.random_loras import make_lora, targets
 
 FAMILIES = ("sd15", "sdxl")
@@ -118,7 +118,7 @@ def test_the_pictures_are_the_same(tiny_models: Path, tmp_path: Path) -> None:
 def test_the_shipped_tokenizer_reads_as_clip_does(tmp_path: Path) -> None:
     from transformers import CLIPTokenizer
 
-    from loratui.lora.folder_files import _write_tokenizer
+    from loratui.lora.files.folder_files import _write_tokenizer
 
     _write_tokenizer(tmp_path / "tokenizer", "!")
     tokenizer = CLIPTokenizer.from_pretrained(tmp_path / "tokenizer")

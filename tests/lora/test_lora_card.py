@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loratui.lora.card import Card, is_hub_id, write_card
+from loratui.lora.publishing.card import Card, is_hub_id, write_card
 
 CARD = Card(
     repo="me/hero",

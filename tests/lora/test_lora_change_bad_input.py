@@ -13,12 +13,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from loratui.lora.combine import combine
-from loratui.lora.extract import extract
-from loratui.lora.merge import merge
-from loratui.lora.precision import change_precision
-from loratui.lora.rename import rename
-from loratui.lora.resize import resize
+from loratui.lora.changing.combine import combine
+from loratui.lora.changing.extract import extract
+from loratui.lora.changing.merge import merge
+from loratui.lora.changing.precision import change_precision
+from loratui.lora.changing.rename import rename
+from loratui.lora.changing.resize import resize
 from loratui.problems import UserError
 from tests.support.random_loras import LINEAR, PLACES, make_lora, small_checkpoint, targets
 

@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from loratui.cli import lora_change
+from loratui.cli.lora import change as lora_change
 from tests.conftest import Loratui
 from tests.support.random_loras import make_lora, small_checkpoint
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loratui.lora.base import read_base
-from loratui.lora.check import BURNT, NOTHING, Report, verify
+from loratui.lora.checking.check import BURNT, NOTHING, Report, verify
+from loratui.lora.files.base import read_base
 from tests.support.loras import SD15, SD15_BASE, SDXL, SDXL_BASE, base, kohya, write_arrays
 
 Q = "lora_unet_mid_block_attentions_0_proj_in"
@@ -238,7 +238,7 @@ def test_without_numpy_the_rest_is_still_checked(tmp_path: Path) -> None:
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name.partition('.')[0] in ('numpy', 'torch'): raise ModuleNotFoundError(name)\n"
         "sys.meta_path.insert(0, No())\n"
-        "from loratui.lora.check import verify\n"
+        "from loratui.lora.checking.check import verify\n"
         f"report = verify(Path({str(file)!r}))\n"
         "print(report.ok, len(report.problems), report.strength, *report.skipped)"
     )
@@ -249,7 +249,7 @@ def test_without_numpy_the_rest_is_still_checked(tmp_path: Path) -> None:
 def test_torch_is_never_needed(tmp_path: Path) -> None:
     file = write_arrays(tmp_path / "l.safetensors", kohya(SD15))
     code = (
-        "import sys; from pathlib import Path; from loratui.lora.check import verify;"
+        "import sys; from pathlib import Path; from loratui.lora.checking.check import verify;"
         f"assert verify(Path({str(file)!r})).strength; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

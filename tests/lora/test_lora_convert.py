@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from loratui.lora.convert import to_folder, to_single_file
-from loratui.lora.precision import change_precision
+from loratui.lora.changing.convert import to_folder, to_single_file
+from loratui.lora.changing.precision import change_precision
 from loratui.models.inspect import inspect
 from loratui.problems import UserError
 from tests.support.random_loras import small_checkpoint

@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from loratui.lora.convert import to_single_file
-from loratui.lora.extract import extract
-from loratui.lora.merge import merge
+from loratui.lora.changing.convert import to_single_file
+from loratui.lora.changing.extract import extract
+from loratui.lora.changing.merge import merge
 from loratui.problems import UserError
 from tests.support.random_loras import deltas, make_lora, small_checkpoint, targets
 

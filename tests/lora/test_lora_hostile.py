@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loratui.lora.base import read_base
-from loratui.lora.check import verify
+from loratui.formats.tensorfile import BITS, Tensor, read_header
+from loratui.lora.checking.check import verify
+from loratui.lora.files.base import read_base
+from loratui.lora.files.numbers import read
 from loratui.lora.info import read_info
-from loratui.lora.numbers import read
 from loratui.problems import UserError
-from loratui.tensorfile import BITS, Tensor, read_header
 
 NAMES = st.sampled_from(
     [

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loratui.formats.tensorfile import read_header
+from loratui.lora.changing.strip import strip
+from loratui.lora.files.metadata import training_of
 from loratui.lora.info import read_info
-from loratui.lora.metadata import training_of
-from loratui.lora.privacy import leaks_of, stripped
-from loratui.lora.strip import strip
+from loratui.lora.publishing.privacy import leaks_of, stripped
 from loratui.problems import UserError
-from loratui.tensorfile import read_header
 from tests.support.loras import SD15, kohya, write_arrays
 
 METADATA = {
@@ -172,7 +172,7 @@ def test_a_copy_never_takes_the_place_of_a_file(file: Path, tmp_path: Path) -> N
 def test_a_full_disk_leaves_nothing_behind(file: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "copy.safetensors"
     code = (
-        "import resource; from pathlib import Path; from loratui.lora.strip import strip;"
+        "import resource; from pathlib import Path; from loratui.lora.changing.strip import strip;"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000));"
         f"strip(Path({str(file)!r}), Path({str(out)!r}))"
     )

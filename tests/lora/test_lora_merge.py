@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from loratui.lora.merge import merge
+from loratui.formats.tensorfile import read_header
+from loratui.lora.changing.merge import merge
 from loratui.problems import UserError
-from loratui.tensorfile import read_header
 from tests.support.random_loras import LINEAR, MODULES, PLACES, deltas, make_lora, small_checkpoint, targets
 
 strengths = st.floats(-2, 2, allow_nan=False, width=32)
@@ -106,7 +106,7 @@ def test_together_is_one_after_the_other(one: float, two: float, seed: int) -> N
 
 
 def test_a_text_encoder_with_q_k_and_v_in_one_tensor(tiny_models: Path, tmp_path: Path) -> None:
-    from loratui.lora.convert import to_single_file
+    from loratui.lora.changing.convert import to_single_file
 
     single = tmp_path / "xl.safetensors"
     to_single_file(tiny_models / "sdxl", single)

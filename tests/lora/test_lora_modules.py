@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loratui.lora.layers import block, canonical
-from loratui.lora.modules import find_modules, naming_of, type_of
-from loratui.lora_family import family_of_lora, family_of_metadata, family_of_shapes
-from loratui.lora_names import is_lora_key
-from loratui.tensorfile import Header, Tensor, read_header
+from loratui.formats.lora_family import family_of_lora, family_of_metadata, family_of_shapes
+from loratui.formats.lora_names import is_lora_key
+from loratui.formats.tensorfile import Header, Tensor, read_header
+from loratui.lora.files.layers import block, canonical
+from loratui.lora.files.modules import find_modules, naming_of, type_of
 from tests.support.tensors import Shape, write_shapes
 
 K = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 import loratui
-from loratui.layouts import unet_layout, vae_layout
-from loratui.lora.folder_files import _SD2
-from loratui.lora.module_names import Module, diffusers_name, kohya_name, read_key
-from loratui.lora.weights import LoraFile
+from loratui.formats.layouts import unet_layout, vae_layout
+from loratui.lora.files.folder_files import _SD2
+from loratui.lora.files.module_names import Module, diffusers_name, kohya_name, read_key
+from loratui.lora.files.weights import LoraFile
 from tests.support.random_loras import make_lora
 
 ASSETS = Path(loratui.__file__).parent / "trainer" / "assets"

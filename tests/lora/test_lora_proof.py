@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from loratui import lora_request
-from loratui.cli.lora_process import _failed
-from loratui.lora.base import read_base
-from loratui.lora.placing import place
-from loratui.lora_request import ProofAnswer, ProofRequest
+from loratui.builtin import lora_request
+from loratui.builtin.lora_request import ProofAnswer, ProofRequest
+from loratui.cli.lora.process import _failed
+from loratui.lora.files.base import read_base
+from loratui.lora.files.placing import place
 from loratui.problems import UserError
 from loratui.trainer.proof import prove
-from loratui.trainer.report import Reporter
+from loratui.trainer.reporting.report import Reporter
 from loratui.trainer.stopping import StopRequest
 from tests.support.random_loras import make_lora, targets
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from loratui.lora.base import read_base
-from loratui.lora.check import verify
+from loratui.lora.checking.check import verify
+from loratui.lora.files.base import read_base
 from loratui.lora.info import read_info
 
 
@@ -16,9 +16,9 @@ def test_our_own_file_fits_its_model(tmp_path: Path, demo_material: Path) -> Non
     from diffusers import UNet2DConditionModel
     from transformers import CLIPTextModel
 
-    from loratui.trainer.lora_file import save
-    from loratui.trainer.network import Sizes, attach
-    from loratui.trainer.targets import text_targets, unet_targets
+    from loratui.trainer.lora.lora_file import save
+    from loratui.trainer.lora.network import Sizes, attach
+    from loratui.trainer.lora.targets import text_targets, unet_targets
 
     model = demo_material / "model"
     unet = UNet2DConditionModel.from_pretrained(model, subfolder="unet")

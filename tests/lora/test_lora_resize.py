@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from loratui.lora.combine import combine
-from loratui.lora.resize import resize
+from loratui.lora.changing.combine import combine
+from loratui.lora.changing.resize import resize
 from tests.support.random_loras import MODULES, deltas, make_lora
 
 seeds = st.integers(0, 1000)

@@ -17,14 +17,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from loratui import events, lora_request
+from loratui import events
+from loratui.builtin import lora_request
+from loratui.builtin.lora_request import SheetAnswer, SheetRequest
 from loratui.events import Event
-from loratui.lora.base import read_base
-from loratui.lora.merge import merge
-from loratui.lora.placing import place
-from loratui.lora_request import SheetAnswer, SheetRequest
+from loratui.lora.changing.merge import merge
+from loratui.lora.files.base import read_base
+from loratui.lora.files.placing import place
 from loratui.trainer.contact_sheet import draw
-from loratui.trainer.report import Reporter
+from loratui.trainer.reporting.report import Reporter
 from loratui.trainer.stopping import StopRequest
 from tests.support.random_loras import make_lora, targets
 from tests.support.tensors import write_shapes
@@ -136,7 +137,7 @@ def test_each_lora_leaves_nothing_behind_for_the_next(
 def test_names_of_diffusers_and_tucker_kernels_work_too(
     loras: dict[str, Path], ask: Ask, tmp_path: Path
 ) -> None:
-    from loratui.lora.rename import rename
+    from loratui.lora.changing.rename import rename
 
     rename(loras["sd15"], tmp_path / "renamed.safetensors")
     tensors = {}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from loratui.tensorfile import read_header
+from loratui.formats.tensorfile import read_header
 from tests.support.hub import Hub, serving
 from tests.support.loras import SD15, kohya, write_arrays
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loratui.lora.strength import delta_norm, product_norm
+from loratui.lora.checking.strength import delta_norm, product_norm
 
 Sizes = st.integers(1, 12)
 Seeds = st.integers(0, 2**32 - 1)

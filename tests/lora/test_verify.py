@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loratui.lora.verify import not_finite, problems
-from loratui.tensorfile import read_header
+from loratui.formats.tensorfile import read_header
+from loratui.lora.checking.verify import not_finite, problems
 from tests.support.tensors import write_bytes, write_shapes
 
 NAME = "lora_unet_mid_block_attentions_0_proj_in.lora_down.weight"
@@ -123,7 +123,6 @@ def test_a_file_that_does_not_open(tmp_path: Path) -> None:
 
 
 def test_nothing_heavy_is_imported() -> None:
-    code = (
-        "import sys, loratui.lora.verify;sys.exit(bool({'torch', 'numpy', 'safetensors'} & set(sys.modules)))"
-    )
+    heavy = "{'torch', 'numpy', 'safetensors'}"
+    code = f"import sys, loratui.lora.checking.verify; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

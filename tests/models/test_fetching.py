@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from loratui import places
-from loratui.engines.checks import file_problems
+from loratui.engines.checking.checks import file_problems
 from loratui.models import catalog, fetching
 from loratui.models.download import Fetching
 from loratui.models.fetching import Progress

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from loratui.engines.checks import file_problems
+from loratui.engines.checking.checks import file_problems
 from loratui.models import hub
 from loratui.problems import UserError
 from loratui.recipe import Base, Launch, Recipe

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from loratui.recipe import Recipe, change
-from loratui.runs import layout, notify, queue_file, store
+from loratui.runs import layout, notify, store
 from loratui.runs.process import ProcessIdentity
-from loratui.runs.queue_worker import Worker
+from loratui.runs.queueing import queue_file
+from loratui.runs.queueing.queue_worker import Worker
 from loratui.runs.store import Run, Status
 
 Call = Callable[..., tuple[int, object, str]]

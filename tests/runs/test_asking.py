@@ -9,7 +9,7 @@ import pytest
 from loratui.problems import UserError
 from loratui.runs import launch
 from loratui.runs.layout import Run, ask_trainer, take_requests
-from loratui.trainer.asked import Asked
+from loratui.trainer.control import Asked
 
 
 def test_the_trainer_finds_what_it_is_asked_for_once(tmp_path: Path) -> None:

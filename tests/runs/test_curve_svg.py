@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loratui.runs.curve_svg import svg
 from loratui.runs.losses import LossHistory
+from loratui.runs.reporting.curve_svg import svg
 
 NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs", "Co", "Cn"]), max_size=20)
 VALUES = st.lists(st.floats(-1e9, 1e9), min_size=2, max_size=40)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from loratui.runs.equal_steps import Standing, at_last_common_step, standing, what_it_means
 from loratui.runs.losses import EpochMean, LossHistory
+from loratui.runs.reporting.equal_steps import Standing, at_last_common_step, standing, what_it_means
 from loratui.runs.view import RunView
 
 

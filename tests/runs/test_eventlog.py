@@ -11,10 +11,10 @@ from loratui.engines.builtin_log import BuiltinReader
 from loratui.events import Step
 from loratui.recipe import Recipe
 from loratui.runs import store
-from loratui.runs.eventlog import EventLog
 from loratui.runs.files import open_for_append
 from loratui.runs.follow import RecordReader
-from loratui.runs.progress import Progress
+from loratui.runs.supervision.eventlog import EventLog
+from loratui.runs.supervision.progress import Progress
 
 
 def steps(path: Path) -> list[int]:
@@ -50,7 +50,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
 def test_a_write_cut_short_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "events.jsonl"
     log, real = EventLog(path), os.write
-    monkeypatch.setattr("loratui.runs.eventlog.os.write", lambda fd, data: real(fd, data[:70]))
+    monkeypatch.setattr("loratui.runs.supervision.eventlog.os.write", lambda fd, data: real(fd, data[:70]))
     for number in range(5):
         log.add(Step(number, 0.25))
     assert log.flush() is not None
@@ -61,7 +61,7 @@ def test_a_write_cut_short_is_completed(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_what_is_kept_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loratui.runs.eventlog.KEPT_LINES", 10)
+    monkeypatch.setattr("loratui.runs.supervision.eventlog.KEPT_LINES", 10)
     path = tmp_path / "events.jsonl"
     log = EventLog(path)
     for number in range(100):

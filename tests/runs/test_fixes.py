@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from loratui import builtin_optimizers
+from loratui.builtin import optimizers as builtin_optimizers
 from loratui.events import Hint
 from loratui.recipe import Recipe, change, check
 from loratui.runs.fixes import Fix, Situation, capacity_in, propose

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from loratui.runs import gpu
+from loratui.runs.hardware import gpu
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from loratui.runs.host import sample
+from loratui.runs.hardware.host import sample
 
 GIB = 1 << 30
 

@@ -13,17 +13,10 @@ from pathlib import Path
 import pytest
 
 from loratui.recipe import Recipe, change
-from loratui.runs import (
-    gpu,
-    layout,
-    machine_news,
-    machine_stop,
-    machine_wish,
-    notify,
-    queue_file,
-    rented,
-    store,
-)
+from loratui.runs import layout, notify, store
+from loratui.runs.hardware import gpu
+from loratui.runs.queueing import queue_file
+from loratui.runs.rental import machine_news, machine_stop, machine_wish, rented
 from loratui.runs.store import Run, Status
 from tests.support.hub import serving
 

@@ -13,9 +13,9 @@ from loratui.advice.memory import estimate
 from loratui.advice.pace import pace
 from loratui.events import AnyEvent, Checkpoint, Planned, Record, Step
 from loratui.recipe import Recipe
-from loratui.runs.gpu import Gpu, GpuReading
-from loratui.runs.measuring import measured, seconds_per_step
-from loratui.runs.meter import FEWEST_STEPS, Meter
+from loratui.runs.hardware.gpu import Gpu, GpuReading
+from loratui.runs.hardware.measuring import measured, seconds_per_step
+from loratui.runs.hardware.meter import FEWEST_STEPS, Meter
 from loratui.runs.store import Run, Status
 
 GIB = 2**30

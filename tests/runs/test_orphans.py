@@ -14,9 +14,9 @@ from click.testing import CliRunner
 from loratui.cli.history import status as status_line
 from loratui.cli.runs import stop
 from loratui.runs import launch, store
-from loratui.runs.orphans import end_orphans, orphans
 from loratui.runs.process import group_members, has_ended
 from loratui.runs.store import Run
+from loratui.runs.supervision.orphans import end_orphans, orphans
 
 LAUNCHER = """
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", os.getcwd()])

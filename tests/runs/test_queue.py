@@ -15,9 +15,11 @@ from loratui.engines.engine import Engine
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe, change
 from loratui.recipe import loads as load_recipe
-from loratui.runs import gpu_locks, launch, lock, queue, store
+from loratui.runs import launch, lock, store
+from loratui.runs.hardware import gpu_locks
 from loratui.runs.process import group_members
-from loratui.runs.queue_worker import Worker
+from loratui.runs.queueing import queue
+from loratui.runs.queueing.queue_worker import Worker
 from loratui.runs.store import Run, Status
 
 MakeEngine = Callable[..., Engine]
@@ -193,7 +195,10 @@ def test_a_run_that_can_no_longer_start_fails_with_its_reason(
     """The worker as the process it is; the model it needs was moved while the run waited."""
     run = queue.add(recipe, script_engine(""))
     done = subprocess.run(
-        [sys.executable, "-m", "loratui.runs.queue_worker"], timeout=30, capture_output=True, text=True
+        [sys.executable, "-m", "loratui.runs.queueing.queue_worker"],
+        timeout=30,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     assert run.id in done.stdout
@@ -207,7 +212,7 @@ def test_only_one_process_works_it_off(home: Path, recipe: Recipe, script_engine
     held = lock.hold(queue.worker_lock())
     assert queue.is_worked_off()
     run = queue.add(recipe, script_engine(""))
-    command = [sys.executable, "-m", "loratui.runs.queue_worker"]
+    command = [sys.executable, "-m", "loratui.runs.queueing.queue_worker"]
     assert subprocess.run(command, timeout=30, check=True, capture_output=True).stdout == b""
     assert store.summary(run).state == "queued"
     os.close(held)

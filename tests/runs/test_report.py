@@ -19,7 +19,9 @@ from loratui.cli import history, runs
 from loratui.events import AnyEvent, Checkpoint, Hint, Planned, Record, Sample, StateChanged, Step, encode
 from loratui.problems import UserError
 from loratui.recipe import Recipe, change
-from loratui.runs import deleting, layout, lock, queue_file, report, store
+from loratui.runs import deleting, layout, lock, store
+from loratui.runs.queueing import queue_file
+from loratui.runs.reporting import report
 from loratui.runs.store import Run, Status
 
 GREEN = (20, 200, 90)

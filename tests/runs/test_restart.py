@@ -12,8 +12,10 @@ import msgspec
 import pytest
 
 from loratui.recipe import Recipe
-from loratui.runs import at_restart, launch, layout, notify, queue_file, restart, store
+from loratui.runs import launch, layout, notify, store
 from loratui.runs.process import ProcessIdentity
+from loratui.runs.queueing import queue_file
+from loratui.runs.rental import at_restart, restart
 from loratui.runs.store import Run, Status
 
 Call = Callable[..., tuple[int, object, str]]
@@ -71,7 +73,7 @@ def test_the_queue_goes_on(home: Path, recipe: Recipe, call: Call, monkeypatch: 
     waiting = store.create(recipe, "builtin", state="queued")
     queue_file.change(lambda now: queue_file.Queue((waiting.id,)))
     woken: list[int] = []
-    monkeypatch.setattr("loratui.runs.queue.wake", lambda: woken.append(1))
+    monkeypatch.setattr("loratui.runs.queueing.queue.wake", lambda: woken.append(1))
     assert call("after-restart", "--json")[1] == {"lost": [], "resumed": [], "waiting": 1, "known": []}
     assert woken
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from loratui.events import Sample
-from loratui.runs.sample_grid import grid, write_sheet
+from loratui.runs.reporting.sample_grid import grid, write_sheet
 
 
 def test_rows_are_steps_columns_are_prompts_and_the_newest_file_counts() -> None:

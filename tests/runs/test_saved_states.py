@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from loratui.events import Event, Planned, StateSaved
-from loratui.runs.eventlog import EventLog
 from loratui.runs.layout import Run
 from loratui.runs.saved_states import newest_saved
+from loratui.runs.supervision.eventlog import EventLog
 
 
 @pytest.fixture

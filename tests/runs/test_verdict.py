@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loratui.runs.verdict import Facts, decide, ending_signal
+from loratui.runs.supervision.verdict import Facts, decide, ending_signal
 
 GOOD = Facts(exit_code=0, step=10, total_steps=10, final_file="/x.safetensors")
 

@@ -14,11 +14,12 @@ import pytest
 from loratui.engines.engine import Engine
 from loratui.events import Checkpoint, Hint, Phase, Step, decode_records
 from loratui.recipe import Recipe
-from loratui.runs import cgroup, launch, store
-from loratui.runs.gpu import Gpu, GpuReading
-from loratui.runs.pulse import Pulse
+from loratui.runs import launch, store
+from loratui.runs.hardware import cgroup
+from loratui.runs.hardware.gpu import Gpu, GpuReading
 from loratui.runs.store import Run, Status
-from loratui.runs.watching import Watch
+from loratui.runs.supervision.pulse import Pulse
+from loratui.runs.supervision.watching import Watch
 
 MakeEngine = Callable[..., Engine]
 CARD = Gpu(0, "RTX", 1 << 30, 24 << 30, 99, 70, 300.0, 350.0)

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from loratui.trainer.loading import ENCODERS
+from loratui.trainer.base.loading import ENCODERS
+from loratui.trainer.captions.tokenizer import ASSETS
 from loratui.trainer.nets.unet import UNet2DConditionModel
 from loratui.trainer.nets.vae import AutoencoderKL
-from loratui.trainer.tokenizer import ASSETS
 
 RESNET = {
     "norm1": "in_layers.0",

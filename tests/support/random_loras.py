@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from loratui.lora.checkpoint import read_checkpoint
-from loratui.lora.module_names import Module, kohya_name
+from loratui.lora.files.checkpoint import read_checkpoint
+from loratui.lora.files.module_names import Module, kohya_name
 
 UNET = "model.diffusion_model."
 _TEXT = "cond_stage_model.transformer.text_model."

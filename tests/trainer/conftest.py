@@ -13,8 +13,8 @@ import pytest
 from loratui import kohya_config
 from loratui.events import Event
 from loratui.trainer.__main__ import guarded
-from loratui.trainer.options import Options
-from loratui.trainer.report import Reporter
+from loratui.trainer.reporting.report import Reporter
+from loratui.trainer.settings.options import Options
 from loratui.trainer.stopping import StopRequest
 
 Some = TypeVar("Some", bound=Event)

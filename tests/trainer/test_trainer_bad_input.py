@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from loratui import events
-from loratui.trainer.config_file import load_config
-from loratui.trainer.options import Options
-from loratui.trainer.out_of_memory import is_out_of_memory, next_lever, shortage
+from loratui.trainer.reporting.out_of_memory import is_out_of_memory, next_lever, shortage
+from loratui.trainer.settings.config_file import load_config
+from loratui.trainer.settings.options import Options
 
 GPU = (
     "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 23.64 GiB of which"

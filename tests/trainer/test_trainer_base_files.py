@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from loratui import events
-from loratui.trainer.base_files import BaseFiles
+from loratui.trainer.base.base_files import BaseFiles
 from tests.trainer.conftest import Train
 
 

@@ -15,9 +15,9 @@ from torch import nn
 from torch.nn import functional
 
 from loratui import events
-from loratui.trainer.options import Options
-from loratui.trainer.packing import FLOAT8, pack_4bit, pack_float8, weight_bytes
-from loratui.trainer.scaling import allow_half_gradients
+from loratui.trainer.base.packing import FLOAT8, pack_4bit, pack_float8, weight_bytes
+from loratui.trainer.optimizing.scaling import allow_half_gradients
+from loratui.trainer.settings.options import Options
 from tests.trainer.conftest import Train
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -165,7 +165,7 @@ def test_what_is_refused_before_the_model_is_loaded(train: Train, monkeypatch: p
             network_args=["algo=loha", "dora_wd=True"],
         )
     )
-    monkeypatch.setattr("loratui.trainer.option_rules.find_spec", lambda name: None)
+    monkeypatch.setattr("loratui.trainer.settings.option_rules.find_spec", lambda name: None)
     assert "pip install bitsandbytes" in said(train(options=four))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from loratui import events
-from loratui.trainer.blocks import Blocks, block_number, blocks_in
+from loratui.trainer.lora.blocks import Blocks, block_number, blocks_in
 from tests.trainer.conftest import Train
 
 

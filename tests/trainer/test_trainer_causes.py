@@ -11,8 +11,8 @@ import pytest
 
 from loratui.atomic import new_file
 from loratui.problems import Problem, UserError, refusal
-from loratui.trainer import causes
-from loratui.trainer.config_file import load_config
+from loratui.trainer.reporting import causes
+from loratui.trainer.settings.config_file import load_config
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from PIL import Image
 
 from loratui import events, kohya_config
 from loratui.advice.steps import count_config
-from loratui.trainer.augment import Color, recolored
 from loratui.trainer.objective import loss_of_samples
-from loratui.trainer.pixels import resize
+from loratui.trainer.pictures.augment import Color, recolored
+from loratui.trainer.pictures.pixels import resize
 
 
 def losses(told: Any) -> list[float]:
@@ -125,7 +125,7 @@ def wide(tmp_path: Path) -> Path:
 
 def test_random_crop_shows_another_part_each_time(wide: Path, train: Any) -> None:
     seen: list[tuple[int, ...]] = []
-    from loratui.trainer.latents import LatentCache
+    from loratui.trainer.pictures.latents import LatentCache
 
     shown = LatentCache.shown
 
@@ -219,7 +219,7 @@ def test_validation_pictures_are_not_trained_on_and_change_nothing(train: Any, p
 
 
 def test_tags_are_warmed_up(train: Any) -> None:
-    from loratui.trainer.conditions import Conditions
+    from loratui.trainer.captions.conditions import Conditions
 
     seen: list[list[str]] = []
     get = Conditions.get

@@ -17,18 +17,18 @@ from loratui.dataset.buckets import Placement
 from loratui.dataset.captions import CaptionRules
 from loratui.dataset.scan import Picture, Source
 from loratui.dataset.sources import Subset
+from loratui.formats.sample_prompts import Prompt, parse_prompt, read_prompts
 from loratui.problems import UserError
-from loratui.sample_prompts import Prompt, parse_prompt, read_prompts
 from loratui.trainer import noise
-from loratui.trainer.batches import Batch, Bucket, batches_per_epoch, epoch_batches
-from loratui.trainer.data import Item, shown, size_conditions
-from loratui.trainer.names import text_encoder_name, unet_name
+from loratui.trainer.base.single_file import open_clip_weights
+from loratui.trainer.captions.tokenizer import clip_tokenizer
+from loratui.trainer.lora.names import text_encoder_name, unet_name
 from loratui.trainer.objective import AverageLoss, loss_of_batch, loss_of_samples, target_of
-from loratui.trainer.pixels import area_average, fit, resize
-from loratui.trainer.sampling import ddim_timesteps, denoise
+from loratui.trainer.pictures.batches import Batch, Bucket, batches_per_epoch, epoch_batches
+from loratui.trainer.pictures.data import Item, shown, size_conditions
+from loratui.trainer.pictures.pixels import area_average, fit, resize
+from loratui.trainer.samples.sampling import ddim_timesteps, denoise
 from loratui.trainer.schedule import plan
-from loratui.trainer.single_file import open_clip_weights
-from loratui.trainer.tokenizer import clip_tokenizer
 
 SMALL = Placement((8, 8), (8, 8))
 PLAIN = Subset(Source(Path(), 1, ""), CaptionRules())

@@ -19,13 +19,14 @@ from accelerate import Accelerator
 from safetensors.torch import save_file
 
 from loratui import kohya_config
-from loratui.trainer import golden, optimizers
+from loratui.trainer import golden
 from loratui.trainer.assembly import network_on, stepper_for
-from loratui.trainer.config_file import load_config
-from loratui.trainer.data import load_items, size_conditions
-from loratui.trainer.loading import load
+from loratui.trainer.base.loading import load
+from loratui.trainer.captions.text import encode_tokens, tokenize
+from loratui.trainer.optimizing import optimizers
+from loratui.trainer.pictures.data import load_items, size_conditions
+from loratui.trainer.settings.config_file import load_config
 from loratui.trainer.stepping import Fed
-from loratui.trainer.text import encode_tokens, tokenize
 
 CPU = torch.device("cpu")
 SEED = 1234

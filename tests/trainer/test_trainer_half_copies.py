@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from loratui.trainer.half_copies import HalfCopies
-from loratui.trainer.lora_layer import Dropout, LoraLayer
-from loratui.trainer.low_rank import joined
+from loratui.trainer.lora.half_copies import HalfCopies
+from loratui.trainer.lora.lora_layer import Dropout, LoraLayer
+from loratui.trainer.lora.low_rank import joined
 
 
 class Net(nn.Module):

@@ -15,11 +15,11 @@ import pytest
 
 from loratui.engines.builtin import BuiltinEngine
 from loratui.events import PREFIX
-from loratui.hub_files import wanted
-from loratui.hub_id import is_hub_id
+from loratui.formats.hub_files import wanted
+from loratui.formats.hub_id import is_hub_id
+from loratui.formats.tensorfile import read_header
 from loratui.problems import UserError
 from loratui.recipe import Base, Launch, Recipe, resolve_paths
-from loratui.tensorfile import read_header
 from tests.support.hub_models import HubOfModels, serving_models
 from tests.trainer.conftest import WriteConfig
 

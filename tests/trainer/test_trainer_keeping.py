@@ -9,12 +9,12 @@ import pytest
 
 from loratui import events
 from loratui.problems import refusal
-from loratui.trainer.asked import Asked
-from loratui.trainer.config_file import load_config
-from loratui.trainer.keeping import Keeping
-from loratui.trainer.options import Options
-from loratui.trainer.report import Reporter
+from loratui.trainer.control import Asked
+from loratui.trainer.reporting.report import Reporter
+from loratui.trainer.saving.keeping import Keeping
 from loratui.trainer.schedule import Plan
+from loratui.trainer.settings.config_file import load_config
+from loratui.trainer.settings.options import Options
 
 
 class Kept:

@@ -10,14 +10,14 @@ import torch
 from safetensors.torch import load_file
 
 from loratui.problems import UserError
-from loratui.trainer.base_model import detect_family
-from loratui.trainer.loading import load, read_config
+from loratui.trainer.base.base_model import detect_family
+from loratui.trainer.base.loading import load, read_config
+from loratui.trainer.base.vae_file import load_vae
+from loratui.trainer.captions.text import encode, encode_to_draw
+from loratui.trainer.captions.tokenizer import ASSETS, LENGTH, read_tokenizer
+from loratui.trainer.lora.targets import text_targets, unet_targets
 from loratui.trainer.nets.clip import CLIPTextModel
 from loratui.trainer.nets.unet import UNet2DConditionModel
-from loratui.trainer.targets import text_targets, unet_targets
-from loratui.trainer.text import encode, encode_to_draw
-from loratui.trainer.tokenizer import ASSETS, LENGTH, read_tokenizer
-from loratui.trainer.vae_file import load_vae
 from tests.support.checkpoints import Made
 
 

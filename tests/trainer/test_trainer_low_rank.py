@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from loratui.trainer import low_rank
-from loratui.trainer.lora_layer import Dropout, LoraLayer
-from loratui.trainer.low_rank import Part
-from loratui.trainer.shared_inputs import project
+from loratui.trainer.lora import low_rank
+from loratui.trainer.lora.lora_layer import Dropout, LoraLayer
+from loratui.trainer.lora.low_rank import Part
+from loratui.trainer.lora.shared_inputs import project
 
 
 def part(rank: int, scale: float, *, bias: bool = True, kernel: bool = False, outer: int = 5) -> Part:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from loratui.trainer.loading import load, read_config
+from loratui.trainer.base.loading import load, read_config
+from loratui.trainer.captions.tokenizer import ASSETS
 from loratui.trainer.nets.clip import CLIPTextModel
 from loratui.trainer.nets.net import Block
 from loratui.trainer.nets.unet import UNet2DConditionModel
 from loratui.trainer.nets.vae import AutoencoderKL
-from loratui.trainer.tokenizer import ASSETS
 
 
 @pytest.mark.parametrize("family", ["sd15", "sd2", "sdxl"])

@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from loratui import events
-from loratui.trainer import lora_file
 from loratui.trainer.assembly import network_on
-from loratui.trainer.config_file import load_config
-from loratui.trainer.loading import load
-from loratui.trainer.network_rules import can_bypass
+from loratui.trainer.base.loading import load
+from loratui.trainer.lora import lora_file
+from loratui.trainer.settings.config_file import load_config
+from loratui.trainer.settings.network_rules import can_bypass
 
 CPU = torch.device("cpu")
 LYCORIS = {"network_module": "lycoris.kohya"}

@@ -13,13 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from loratui.trainer import caption_weights, checkpoints, noise, objective
-from loratui.trainer.lora_layer import Dropout, LoraLayer
-from loratui.trainer.names import unet_name
-from loratui.trainer.network import Sizes, attach
+from loratui.trainer import noise, objective
+from loratui.trainer.captions import caption_weights
+from loratui.trainer.captions.tokenizer import clip_tokenizer
+from loratui.trainer.lora.lora_layer import Dropout, LoraLayer
+from loratui.trainer.lora.names import unet_name
+from loratui.trainer.lora.network import Sizes, attach
+from loratui.trainer.lora.targets import unet_targets
+from loratui.trainer.saving import checkpoints
 from loratui.trainer.schedule import Plan
-from loratui.trainer.targets import unet_targets
-from loratui.trainer.tokenizer import clip_tokenizer
 
 
 def test_zero_terminal_snr_keeps_the_first_step_and_empties_the_last() -> None:

@@ -11,12 +11,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from loratui import builtin_optimizers, events
-from loratui.trainer import optimizers
-from loratui.trainer.config import ConfigRefusedError, TrainConfig
-from loratui.trainer.config_file import load_config
-from loratui.trainer.flat import Flat
-from loratui.trainer.rates import rates_for
+from loratui import events
+from loratui.builtin import optimizers as builtin_optimizers
+from loratui.trainer.optimizing import optimizers
+from loratui.trainer.optimizing.flat_parameters import Flat
+from loratui.trainer.optimizing.rates import rates_for
+from loratui.trainer.settings.config import ConfigRefusedError, TrainConfig
+from loratui.trainer.settings.config_file import load_config
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import torch
 from diffusers import optimization as of_diffusers
 from transformers import optimization as of_transformers
 
-from loratui.trainer.rate_shapes import RateShape, steps_of
-from loratui.trainer.rates import rates_for
+from loratui.trainer.optimizing.rate_shapes import RateShape, steps_of
+from loratui.trainer.optimizing.rates import rates_for
 
 TOTAL, WARMUP, RATE = 20, 5, 2e-3
 

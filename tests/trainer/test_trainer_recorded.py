@@ -14,10 +14,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from loratui.trainer import golden
-from loratui.trainer.loading import BaseModel
-from loratui.trainer.recorded_order import captions_follow, items_by_name, order_follows
-from loratui.trainer.recording import Recording, read
-from loratui.trainer.tokenizer import clip_tokenizer
+from loratui.trainer.base.loading import BaseModel
+from loratui.trainer.captions.tokenizer import clip_tokenizer
+from loratui.trainer.replay.recorded_order import captions_follow, items_by_name, order_follows
+from loratui.trainer.replay.recording import Recording, read
 from tests.support.checkpoints import Made, hashed
 
 GOLDEN = Path(__file__).parent / "golden"

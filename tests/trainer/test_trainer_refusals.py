@@ -119,7 +119,7 @@ def test_defaults_of_keys_that_are_not_supported_are_no_reason_to_refuse(train: 
 
 def test_the_config_file_itself(train: Any, tmp_path: Path) -> None:
     from loratui.trainer.__main__ import guarded
-    from loratui.trainer.report import Reporter
+    from loratui.trainer.reporting.report import Reporter
     from loratui.trainer.stopping import StopRequest
 
     for content in (None, b"= 4", b"\xff\xfe"):

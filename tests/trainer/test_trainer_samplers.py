@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from loratui.sample_prompts import parse_prompt
+from loratui.formats.sample_prompts import parse_prompt
 from loratui.trainer.noise import alphas_cumprod, zero_terminal_snr
-from loratui.trainer.samplers import sampler_for, solve
+from loratui.trainer.samples.samplers import sampler_for, solve
 
 
 def drawn(sampler: str, *, v: bool, schedule: torch.Tensor | None = None) -> torch.Tensor | None:

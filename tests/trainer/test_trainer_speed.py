@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from loratui.trainer.speed import WINDOW, Speed
+from loratui.trainer.reporting.speed import WINDOW, Speed
 
 
 def test_the_first_step_counts_only_while_it_is_alone() -> None:

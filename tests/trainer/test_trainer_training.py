@@ -13,14 +13,14 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from loratui import events
-from loratui.trainer import lora_file
-from loratui.trainer.diffusers_parts import called_like_ours
-from loratui.trainer.loading import BaseModel, load
-from loratui.trainer.network import Network, Sizes, attach
-from loratui.trainer.report import Reporter
+from loratui.trainer.base.diffusers_parts import called_like_ours
+from loratui.trainer.base.loading import BaseModel, load
+from loratui.trainer.captions.text import Condition, encode, predict
+from loratui.trainer.lora import lora_file
+from loratui.trainer.lora.network import Network, Sizes, attach
+from loratui.trainer.lora.targets import text_targets, unet_targets
+from loratui.trainer.reporting.report import Reporter
 from loratui.trainer.stopping import StopRequest
-from loratui.trainer.targets import text_targets, unet_targets
-from loratui.trainer.text import Condition, encode, predict
 
 KOHYA_KEY = re.compile(
     r"lora_(unet_(down|up|mid)_block\w+|unet_(in|out)put_blocks_\w+|unet_middle_block_[012]_\w+"

@@ -12,8 +12,8 @@ from loratui import demo
 from loratui.events import Checkpoint, Sample, StateChanged
 from loratui.recipe import change
 from loratui.runs import deleting, store
-from loratui.runs.comparison import PairWatch
 from loratui.runs.losses import LossHistory
+from loratui.runs.reporting.comparison import PairWatch
 from loratui.tui.app import LoratuiApp
 from loratui.tui.compare.screen import CompareScreen
 from loratui.tui.widgets import pair_grid

@@ -30,9 +30,10 @@ from loratui.events import (
     Step,
 )
 from loratui.recipe import change
-from loratui.runs import notes, report, store
+from loratui.runs import notes, store
 from loratui.runs.cleaning import Lines
-from loratui.runs.queue_file import Queue
+from loratui.runs.queueing.queue_file import Queue
+from loratui.runs.reporting import report
 from loratui.runs.view import RunFold, RunView
 from loratui.tui.app import LoratuiApp
 from loratui.tui.runs import rows

@@ -16,7 +16,7 @@ from loratui.dataset import history
 from loratui.dataset.mending import sentences
 from loratui.dataset.mending.entries import read_entries
 from loratui.dataset.mending.tagging import content_key
-from loratui.dataset.probe_cache import cache_folder
+from loratui.dataset.pictures.probe_cache import cache_folder
 from loratui.tui.dataset.labels import SentenceScreen, TagScreen, VariantsScreen
 from tests.support.still import settle
 from tests.support.taggers import make_tagger

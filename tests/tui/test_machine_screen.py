@@ -9,7 +9,8 @@ import pytest
 from textual.pilot import Pilot
 
 from loratui.events import Checkpoint, StateChanged
-from loratui.runs import lock, machine_news, machine_wish, rented
+from loratui.runs import lock
+from loratui.runs.rental import machine_news, machine_wish, rented
 from loratui.tui.app import LoratuiApp
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from loratui.runs import layout
-from loratui.runs.gpu import Gpu, GpuReading
-from loratui.runs.host import Host
+from loratui.runs.hardware.gpu import Gpu, GpuReading
+from loratui.runs.hardware.host import Host
 from loratui.tui.text import fitting
 from loratui.tui.training import gpu_words, host_words
 from loratui.tui.training.watch import MachineWatch
-from loratui.tui.wizard.outlook import Outlook, disk_line
+from loratui.tui.wizard.answers.outlook import Outlook, disk_line
 
 GIB = 1 << 30
 
@@ -109,7 +109,7 @@ def test_the_panel_shows_the_gpus_of_its_run(
 ) -> None:
     """Not those that the person who looks would get: the queue gives runs their own."""
     run = make_run()
-    monkeypatch.setattr("loratui.runs.gpu.sample", lambda: GpuReading(tuple(map(gpu, range(4))), ""))
+    monkeypatch.setattr("loratui.runs.hardware.gpu.sample", lambda: GpuReading(tuple(map(gpu, range(4))), ""))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     watch = MachineWatch(run)
     assert [one.index for one in watch.read()[0].gpus] == [0]  # nobody has it yet

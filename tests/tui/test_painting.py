@@ -20,7 +20,7 @@ from textual.pilot import Pilot
 from textual.strip import Strip
 
 from loratui.events import StateChanged
-from loratui.runs import gpu
+from loratui.runs.hardware import gpu
 from loratui.tui import painting
 from loratui.tui.app import LoratuiApp
 from loratui.tui.glyphs import glyphs

@@ -18,7 +18,7 @@ from textual.pilot import Pilot
 
 from loratui import demo
 from loratui.events import Checkpoint, Hint, Sample, StateChanged
-from loratui.runs import gpu, host, machine
+from loratui.runs.hardware import gpu, host, machine
 from loratui.tui.app import LoratuiApp
 from loratui.tui.wizard.screen import WizardScreen
 from loratui.tui.wizard.steps import REVIEW

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from loratui.places import expanded
 from loratui.problems import UserError
-from loratui.tui.wizard.pasted import bare_path
-from loratui.tui.wizard.values import Kind, shown, typed_value
+from loratui.tui.wizard.answers.values import Kind, shown, typed_value
+from loratui.tui.wizard.panes.pasted import bare_path
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,13 @@ from textual.pilot import Pilot
 from loratui import demo
 from loratui.engines.builtin import BuiltinEngine
 from loratui.recipe import Recipe, loads
-from loratui.runs import gpu_locks, queue, queue_file, store
+from loratui.runs import store
+from loratui.runs.hardware import gpu_locks
 from loratui.runs.layout import EDITED
+from loratui.runs.queueing import queue, queue_file
 from loratui.tui.app import LoratuiApp, start_run
-from loratui.tui.wizard import draft
-from loratui.tui.wizard.pane import StepPane
+from loratui.tui.wizard.drafts import draft
+from loratui.tui.wizard.panes.pane import StepPane
 from loratui.tui.wizard.screen import Start, WizardScreen
 from loratui.tui.wizard.steps import REVIEW
 from tests.support.still import settle

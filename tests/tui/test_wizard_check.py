@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from loratui.dataset import history, probing
+from loratui.dataset import history
+from loratui.dataset.pictures import probing
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe, change
 from loratui.tui.app import LoratuiApp, start_run
 from loratui.tui.help import TextScreen
 from loratui.tui.widgets.field import Field
-from loratui.tui.wizard import arranging, draft
-from loratui.tui.wizard.facts import read_dataset
+from loratui.tui.wizard.answers.facts import read_dataset
+from loratui.tui.wizard.drafts import draft
+from loratui.tui.wizard.panes import arranging
 from loratui.tui.wizard.screen import WizardScreen
 from loratui.tui.wizard.steps import REVIEW
 from tests.support.fields import overwrite
@@ -141,7 +143,7 @@ def test_an_error_found_after_going_on_is_said_before_the_start(
         gate.wait(20)
         return real(*arguments, **named)
 
-    monkeypatch.setattr("loratui.dataset.checks.probe", slow)
+    monkeypatch.setattr("loratui.dataset.checking.checks.probe", slow)
     begun: list[Recipe] = []
 
     def start(recipe: Recipe, _: int | None) -> Any:
@@ -201,7 +203,7 @@ def test_enter_twice_on_a_plain_folder_makes_the_links_once(
         gate.wait(20)
         return real(folder, words)
 
-    monkeypatch.setattr("loratui.tui.wizard.dataset.arrange_links", slow)
+    monkeypatch.setattr("loratui.tui.wizard.panes.dataset.arrange_links", slow)
     plain = tmp_path / "plain"
     (Path(demo_recipe.dataset.folder) / "10_ohwx").rename(plain)
     recipe = change(demo_recipe, {"dataset.folder": str(plain)})

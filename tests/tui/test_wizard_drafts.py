@@ -11,13 +11,13 @@ from textual.pilot import Pilot
 from loratui import places
 from loratui.engines.builtin import BuiltinEngine
 from loratui.recipe import Recipe, change, dumps, loads
-from loratui.runs import queue
+from loratui.runs.queueing import queue
 from loratui.tui.app import LoratuiApp, start_run
-from loratui.tui.wizard import draft
-from loratui.tui.wizard.elsewhere import ElsewhereScreen
-from loratui.tui.wizard.pane import StepPane
+from loratui.tui.wizard.answers.state import WizardState
+from loratui.tui.wizard.drafts import draft
+from loratui.tui.wizard.drafts.elsewhere import ElsewhereScreen
+from loratui.tui.wizard.panes.pane import StepPane
 from loratui.tui.wizard.screen import WizardScreen
-from loratui.tui.wizard.state import WizardState
 from loratui.tui.wizard.steps import REVIEW
 from tests.support.still import settle, until
 

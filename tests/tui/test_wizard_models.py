@@ -19,7 +19,8 @@ from loratui.recipe import Recipe
 from loratui.tui.app import LoratuiApp
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.rows import RowList
-from loratui.tui.wizard import model_facts, offers
+from loratui.tui.wizard.answers import model_facts
+from loratui.tui.wizard.panes import offers
 from loratui.tui.wizard.screen import WizardScreen
 from tests.support.fields import overwrite
 from tests.support.hub_models import serving_models

@@ -18,10 +18,10 @@ from loratui.engines import config
 from loratui.engines.registry import engine
 from loratui.models.inspect import ModelFile
 from loratui.recipe import Dataset, Purpose, Recipe, Steps, dumps, loads
-from loratui.runs.machine import Machine
-from loratui.tui.wizard import facts, model_facts
-from loratui.tui.wizard.mending import mend
-from loratui.tui.wizard.state import WizardState
+from loratui.runs.hardware.machine import Machine
+from loratui.tui.wizard.answers import facts, model_facts
+from loratui.tui.wizard.answers.mending import mend
+from loratui.tui.wizard.answers.state import WizardState
 
 SUITABLE = ["", *(name for name, preset in presets().items() if preset.suits("sd15", ""))]
 GPUS = [None, ("RTX 3060", 11.5, (8, 6)), ("Tesla T4", 14.6, (7, 5)), ("H100", 79.0, (9, 0))]

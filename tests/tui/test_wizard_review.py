@@ -14,14 +14,14 @@ from loratui.recipe import Dataset, Recipe, Steps, change, flatten, loads
 from loratui.tui.app import LoratuiApp, start_run
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.rows import RowList
-from loratui.tui.wizard import draft
-from loratui.tui.wizard.meanings import MEANINGS
-from loratui.tui.wizard.review import ReviewPane
+from loratui.tui.wizard.answers.settings import all_settings
+from loratui.tui.wizard.answers.state import WizardState
+from loratui.tui.wizard.drafts import draft
+from loratui.tui.wizard.panes.meanings import MEANINGS
+from loratui.tui.wizard.panes.review import ReviewPane
+from loratui.tui.wizard.panes.taking import take
 from loratui.tui.wizard.screen import WizardScreen
-from loratui.tui.wizard.settings import all_settings
-from loratui.tui.wizard.state import WizardState
 from loratui.tui.wizard.steps import REVIEW
-from loratui.tui.wizard.taking import take
 from tests.support.fields import overwrite
 from tests.support.still import settle
 

@@ -19,7 +19,7 @@ from loratui.runs import store
 from loratui.tui.app import LoratuiApp, start_run
 from loratui.tui.training.screen import TrainingScreen
 from loratui.tui.widgets.field import Field
-from loratui.tui.wizard import draft
+from loratui.tui.wizard.drafts import draft
 from loratui.tui.wizard.screen import WizardScreen
 from tests.support.fields import overwrite
 from tests.support.still import settle, until
@@ -261,7 +261,7 @@ def test_enter_in_one_packet_with_a_choice_acts_on_the_choice(demo_recipe: Recip
 def test_enter_before_a_model_is_proposed_waits_for_it(
     home: Path, demo_recipe: Recipe, drive: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from loratui.tui.wizard import offers
+    from loratui.tui.wizard.panes import offers
 
     gate, real = threading.Event(), offers.offers
 
@@ -286,7 +286,7 @@ def test_enter_before_a_model_is_proposed_waits_for_it(
 def test_what_is_typed_before_models_are_found_is_left_alone(
     home: Path, demo_recipe: Recipe, drive: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from loratui.tui.wizard import offers
+    from loratui.tui.wizard.panes import offers
 
     gate, real = threading.Event(), offers.offers
 
@@ -309,7 +309,7 @@ def test_what_is_typed_before_models_are_found_is_left_alone(
 def test_enter_pressed_too_early_goes_on_by_itself(
     demo_recipe: Recipe, drive: Any, screen_text: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from loratui.tui.wizard import facts
+    from loratui.tui.wizard.answers import facts
 
     gate, real = threading.Event(), facts.read_dataset
 

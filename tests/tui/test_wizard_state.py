@@ -12,10 +12,10 @@ from loratui.engines.config import to_kohya
 from loratui.models.inspect import ModelFile
 from loratui.problems import Problem
 from loratui.recipe import Recipe, Steps, change
-from loratui.runs.machine import Machine
-from loratui.tui.wizard.facts import read_checks, read_dataset
-from loratui.tui.wizard.model_facts import read_model
-from loratui.tui.wizard.state import WizardState
+from loratui.runs.hardware.machine import Machine
+from loratui.tui.wizard.answers.facts import read_checks, read_dataset
+from loratui.tui.wizard.answers.model_facts import read_model
+from loratui.tui.wizard.answers.state import WizardState
 from loratui.tui.wizard.steps import REVIEW
 from tests.support.pictures import make_dataset, squares
 

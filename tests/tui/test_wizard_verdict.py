@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from loratui.models.inspect import ModelFile
 from loratui.problems import Problem
 from loratui.recipe import Recipe, Steps, change
-from loratui.tui.wizard.arranging import Unarranged
-from loratui.tui.wizard.facts import DatasetFacts, read_dataset
-from loratui.tui.wizard.state import WizardState
+from loratui.tui.wizard.answers.facts import DatasetFacts, read_dataset
+from loratui.tui.wizard.answers.state import WizardState
+from loratui.tui.wizard.answers.verdict import Act, Sight, enter, jump
+from loratui.tui.wizard.panes.arranging import Unarranged
 from loratui.tui.wizard.steps import REVIEW
-from loratui.tui.wizard.verdict import Act, Sight, enter, jump
 from tests.support.pictures import make_dataset, squares
 
 MODEL = ModelFile(Path("/m"), "base", "sd15", "epsilon", False, True, ("told",))

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from loratui.dataset.history.plan import Kept, Made, Source, Written
-from loratui.dataset.probing import Cancelled, workers
+from loratui.dataset.pictures.probing import Cancelled, workers
 from loratui.dataset.scan import LIKELY_PICTURES
 from loratui.dataset.tree import VIDEO_SUFFIXES
 

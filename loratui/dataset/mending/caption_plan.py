@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from loratui.dataset.finding import number
+from loratui.dataset.checking.finding import number
 from loratui.dataset.history import Plan, Source, Written
 from loratui.dataset.mending import tag_edits
 from loratui.dataset.mending.decoding import decode, one_line

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from loratui.dataset.finding import number
+from loratui.dataset.checking.finding import number
+from loratui.dataset.checking.picture_checks import usable
 from loratui.dataset.history import Base, Kept, Made, Plan, Source
 from loratui.dataset.mending.flatten import JPEG_QUALITY, Format, openers, opens, save_flat
 from loratui.dataset.mending.looking import look_at
-from loratui.dataset.picture_checks import usable
-from loratui.dataset.probe_cache import Probe
-from loratui.dataset.probing import Progress
+from loratui.dataset.pictures.probe_cache import Probe
+from loratui.dataset.pictures.probing import Progress
 from loratui.dataset.tree import CAPTION_SUFFIXES, VIDEO_SUFFIXES, read_tree
 
 Reason = Literal["ending", "format", "rotation", "alpha", "cmyk", "16bit", "frames", "broken"]

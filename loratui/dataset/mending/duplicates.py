@@ -6,13 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from loratui.dataset import thresholds
-from loratui.dataset.finding import number
+from loratui.dataset.checking import thresholds
+from loratui.dataset.checking.finding import number
+from loratui.dataset.checking.picture_checks import size
 from loratui.dataset.history import Kept, Plan, Source
 from loratui.dataset.mending.entries import Entries
-from loratui.dataset.near import groups, near_pairs
-from loratui.dataset.picture_checks import size
-from loratui.dataset.probe_cache import Probe
+from loratui.dataset.pictures.near import groups, near_pairs
+from loratui.dataset.pictures.probe_cache import Probe
 
 PERCENTS = (100, 90, 80, 70)
 """Where a person walks down: same bytes; then equal bits of the hashes. At 90 % no two different

@@ -7,13 +7,13 @@ import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from loratui import clip_tokens
-from loratui.dataset.caption_checks import read_captions
 from loratui.dataset.caption_text import Caption
+from loratui.dataset.checking.caption_checks import read_captions
 from loratui.dataset.history import Base
 from loratui.dataset.layout import parse_repeats
 from loratui.dataset.mending.decoding import decode
 from loratui.dataset.tree import read_tree
+from loratui.formats import clip_tokens
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loratui.dataset.finding import number
+from loratui.dataset.checking.finding import number
 from loratui.dataset.history import Base, Plan, Source, Written
 from loratui.dataset.mending.caption_plan import Change
 from loratui.dataset.mending.entries import Entries, Entry

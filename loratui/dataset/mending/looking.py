@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from loratui.dataset.history import Base
-from loratui.dataset.probe_cache import Probe, ProbeCache, cache_folder
-from loratui.dataset.probing import Progress, probe
+from loratui.dataset.pictures.probe_cache import Probe, ProbeCache, cache_folder
+from loratui.dataset.pictures.probing import Progress, probe
 
 
 def look_at(

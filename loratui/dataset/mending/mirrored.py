@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from loratui.dataset.mending.duplicates import Group, Member, Picture, best_first, bits, find_groups
-from loratui.dataset.near import BITS, groups, near_pairs
+from loratui.dataset.pictures.near import BITS, groups, near_pairs
 
 _MIRRORED = "\0"
 """In front of a name for its mirror image; no path holds it."""

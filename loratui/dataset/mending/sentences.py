@@ -10,11 +10,11 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from loratui.dataset.finding import number
+from loratui.dataset.checking.finding import number
 from loratui.dataset.history import Plan, Source, Written
 from loratui.dataset.mending.entries import Entries, Entry
 from loratui.dataset.mending.tagging import content_key
-from loratui.dataset.probing import Cancelled
+from loratui.dataset.pictures.probing import Cancelled
 from loratui.problems import refusal
 
 DEFAULT_MODEL = "microsoft/kosmos-2-patch14-224"

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from loratui.dataset import caption_text, thresholds
+from loratui.dataset import caption_text
+from loratui.dataset.checking import thresholds
 from loratui.dataset.mending.entries import Entry
 
 

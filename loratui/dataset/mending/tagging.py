@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from loratui.dataset.finding import number
+from loratui.dataset.checking.finding import number
 from loratui.dataset.history import Plan, Source, Written
 from loratui.dataset.mending.entries import Entries, Entry
-from loratui.dataset.probing import Cancelled
+from loratui.dataset.pictures.probing import Cancelled
 from loratui.dataset.tagger import CHARACTER, GENERAL, RATING, Tag, Tagger
 
 if TYPE_CHECKING:

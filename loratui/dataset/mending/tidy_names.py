@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from loratui.dataset.arrange import REPEATS
-from loratui.dataset.finding import number
+from loratui.dataset.checking.finding import number
 from loratui.dataset.history import Base, Kept, Plan, Source
 from loratui.dataset.layout import is_picture_name, parse_repeats, suggested_name
 from loratui.dataset.scan import LIKELY_PICTURES

@@ -11,7 +11,7 @@ import random
 from collections.abc import Sequence
 
 from loratui.dataset import caption_text
-from loratui.dataset.finding import number
+from loratui.dataset.checking.finding import number
 from loratui.dataset.history import Kept, Plan, Source, Written
 from loratui.dataset.layout import VARIANTS
 from loratui.dataset.mending.entries import Entries, Entry

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from loratui.trainer.nets.few_rows import FEW, goes_in_blocks, product, product_back, weight_for
+from loratui.trainer.nets.skinny_matmul import FEW, goes_in_blocks, product, product_back, weight_for
 
 _aten = torch.ops.aten
 

@@ -7,7 +7,7 @@ from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.screen import Screen
 
-from loratui.runs.comparison import Comparison, PicturePair, pictures
+from loratui.runs.reporting.comparison import Comparison, PicturePair, pictures
 from loratui.tui import text
 from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line

@@ -10,7 +10,7 @@ from textual.binding import Binding
 from textual.screen import Screen
 
 from loratui.problems import UserError
-from loratui.runs.comparison import Comparison, PairWatch, pictures, write_page
+from loratui.runs.reporting.comparison import Comparison, PairWatch, pictures, write_page
 from loratui.tui import link, text
 from loratui.tui.compare import words
 from loratui.tui.widgets.keybar import KeyBar

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from loratui.runs.comparison import Comparison
-from loratui.runs.equal_steps import at_last_common_step, what_it_means
 from loratui.runs.fixing import word
 from loratui.runs.losses import steps_of
+from loratui.runs.reporting.comparison import Comparison
+from loratui.runs.reporting.equal_steps import at_last_common_step, what_it_means
 from loratui.runs.view import RunView
 from loratui.tui import text
 from loratui.tui.glyphs import glyphs

@@ -11,10 +11,10 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import TextArea
 
-from loratui import clip_tokens
+from loratui.dataset.checking.thresholds import TOKEN_LIMITS
 from loratui.dataset.mending.entries import Entry
 from loratui.dataset.mending.hand_edits import HandEdits
-from loratui.dataset.thresholds import TOKEN_LIMITS
+from loratui.formats import clip_tokens
 from loratui.tui.glyphs import glyphs
 from loratui.tui.text import clip_path
 from loratui.tui.widgets.keybar import KeyBar

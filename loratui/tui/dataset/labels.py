@@ -9,7 +9,7 @@ from loratui.dataset import history
 from loratui.dataset.history import Plan, Written
 from loratui.dataset.mending import sentences, tagging, variants
 from loratui.dataset.mending.entries import Entries, read_entries
-from loratui.dataset.probe_cache import cache_folder
+from loratui.dataset.pictures.probe_cache import cache_folder
 from loratui.dataset.tagger import Tagger, chosen_model, locate
 from loratui.tui.dataset.plan import PlanScreen, Proposed
 

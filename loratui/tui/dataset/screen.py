@@ -16,7 +16,7 @@ from textual.widget import Widget
 
 from loratui.dataset import history
 from loratui.dataset.history import Plan
-from loratui.dataset.probing import Cancelled, Progress
+from loratui.dataset.pictures.probing import Cancelled, Progress
 from loratui.problems import UserError
 from loratui.tui.dataset.words import error_words, step_words, system_error
 from loratui.tui.widgets.keybar import KeyBar

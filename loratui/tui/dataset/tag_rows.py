@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from loratui.dataset.checking.thresholds import TOKEN_LIMITS
 from loratui.dataset.mending.caption_plan import CaptionPlan, Change, before_and_after
 from loratui.dataset.mending.entries import Entry
 from loratui.dataset.mending.tag_table import TagCount
-from loratui.dataset.thresholds import TOKEN_LIMITS
 from loratui.tui.glyphs import glyphs
 from loratui.tui.text import clip, clip_path, number, plain
 from loratui.tui.widgets.rows import Row

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from loratui import builtin_support
+from loratui.builtin import support as builtin_support
 from loratui.tui.reached import SSH_PORT, Machine, quoted, scp_port
 
 

@@ -10,7 +10,7 @@ from loratui.problems import UserError
 from loratui.runs.view import RunView
 
 if TYPE_CHECKING:
-    from loratui.lora.check import Report
+    from loratui.lora.checking.check import Report
     from loratui.lora.info import LoraInfo
 
 
@@ -46,7 +46,7 @@ def saved_files(view: RunView, folder: Path) -> tuple[Saved, ...]:
 
 def look(path: Path) -> Looked:
     """Read a file and judge it; takes about a second for 100 MB. Imports numpy where there is one."""
-    from loratui.lora.check import verify
+    from loratui.lora.checking.check import verify
     from loratui.lora.info import read_info
 
     if not path.is_file():

@@ -23,7 +23,7 @@ def marked_words(marked: Sequence[str], summaries: Sequence[RunSummary], at: str
 
 def compare(app: App[None], marked: Sequence[str], refuse: Callable[[UserError], None]) -> None:
     """Open the comparison of two runs."""
-    from loratui.runs.comparison import PairWatch
+    from loratui.runs.reporting.comparison import PairWatch
     from loratui.tui.compare.screen import CompareScreen
 
     try:

@@ -103,7 +103,7 @@ class DeleteScreen(ModalScreen[Answer | None]):
 def _remove(run: Run, name: str, answer: Answer | None, said: Callable[[str], None]) -> None:
     if answer is None:
         return
-    from loratui.runs import queue
+    from loratui.runs.queueing import queue
 
     try:
         queue.remove(run)

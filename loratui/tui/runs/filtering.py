@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual.binding import Binding
 
-from loratui.runs.queue_file import Queue
+from loratui.runs.queueing.queue_file import Queue
 from loratui.runs.store import RunSummary
 from loratui.tui import text
 from loratui.tui.widgets.field import Entry

@@ -6,7 +6,7 @@ from collections.abc import Container, Sequence
 from datetime import datetime
 
 from loratui.events import ENDED
-from loratui.runs.queue_file import Queue
+from loratui.runs.queueing.queue_file import Queue
 from loratui.runs.store import RunSummary
 from loratui.tui import text
 from loratui.tui.training.words import sign

@@ -11,8 +11,10 @@ from textual.widgets import Input
 
 from loratui.events import ENDED
 from loratui.problems import UserError
-from loratui.runs import machine_news, queue_file, store
+from loratui.runs import store
 from loratui.runs.listing import Listing
+from loratui.runs.queueing import queue_file
+from loratui.runs.rental import machine_news
 from loratui.runs.store import RunSummary
 from loratui.tui import link, text
 from loratui.tui.runs import filtering, keys, rows
@@ -200,7 +202,7 @@ class RunsScreen(Screen[None]):
     def action_edit(self) -> None:
         chosen = self._chosen()
         if chosen is not None and self._run is not None:
-            from loratui.tui.again import edit_copy, edit_waiting
+            from loratui.tui.resuming import edit_copy, edit_waiting
 
             edit = edit_waiting if chosen.state == "queued" else edit_copy
             edit(self.app, self._run, self._refuse)
@@ -212,7 +214,7 @@ class RunsScreen(Screen[None]):
         if chosen.state not in ENDED:
             self.action_open()
             return
-        from loratui.tui.again import again
+        from loratui.tui.resuming import again
 
         again(self.app, self._run, chosen.state, self._refuse)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from loratui.runs import queue, store, turn
+from loratui.runs import store
 from loratui.runs.layout import EDITED
+from loratui.runs.queueing import queue, turn
 from loratui.runs.store import Run
 from loratui.tui.text import clip, duration, plain
 

@@ -10,7 +10,7 @@ from loratui.tui.glyphs import glyphs
 from loratui.tui.text import Part, clip, plain
 
 if TYPE_CHECKING:
-    from loratui.runs.gpu import Gpu, GpuReading
+    from loratui.runs.hardware.gpu import Gpu, GpuReading
 
 _GIB = 1 << 30
 _BAR = 16

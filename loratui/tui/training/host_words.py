@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loratui.runs.host import Host
+from loratui.runs.hardware.host import Host
 from loratui.tui.glyphs import glyphs
 from loratui.tui.text import Part, size
 

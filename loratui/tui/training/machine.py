@@ -7,8 +7,8 @@ from textual.binding import Binding
 from textual.screen import ModalScreen
 
 from loratui.problems import UserError
-from loratui.runs.machine_wish import MachineSettings, When
-from loratui.runs.rented import Rented
+from loratui.runs.rental.machine_wish import MachineSettings, When
+from loratui.runs.rental.rented import Rented
 from loratui.runs.store import Run
 from loratui.tui import text
 from loratui.tui.widgets.keybar import KeyBar
@@ -74,7 +74,8 @@ def explain(settings: MachineSettings, here: Rented | None) -> str:
 
 def ask(app: App[None], run: Run) -> None:
     """Ask, and note the answer with the run."""
-    from loratui.runs import machine_stop, machine_wish, notify, rented
+    from loratui.runs import notify
+    from loratui.runs.rental import machine_stop, machine_wish, rented
     from loratui.tui.training.asking import sorry
 
     def answered(when: When | None) -> None:

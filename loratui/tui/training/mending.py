@@ -16,7 +16,7 @@ from loratui.tui.training.fix import Choice, FixScreen, Offer
 if TYPE_CHECKING:
     from textual.app import App
 
-    from loratui.runs.gpu import GpuReading
+    from loratui.runs.hardware.gpu import GpuReading
 
 Refuse = Callable[[UserError], None]
 

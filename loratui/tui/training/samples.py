@@ -10,7 +10,7 @@ from textual.binding import Binding
 from textual.screen import Screen
 
 from loratui.problems import UserError
-from loratui.runs.sample_grid import SHEET, grid, write_sheet
+from loratui.runs.reporting.sample_grid import SHEET, grid, write_sheet
 from loratui.runs.store import Run
 from loratui.runs.view import RunView
 from loratui.tui import text

@@ -13,11 +13,11 @@ from textual.screen import Screen
 
 from loratui.events import ENDED
 from loratui.problems import UserError
-from loratui.runs import machine_news
+from loratui.runs.rental import machine_news
 from loratui.runs.store import Run, read_run_file
 from loratui.runs.view import RunView
-from loratui.tui import link, rooms, text
-from loratui.tui.calling import call_back
+from loratui.tui import breakpoints, link, text
+from loratui.tui.bell import call_back
 from loratui.tui.training import about, asking, curve_words, doors, ending, gpu_words, host_words, keys, words
 from loratui.tui.training.log_pane import LogPane
 from loratui.tui.training.watch import POLL, POLL_SLOW, MachineWatch, RunWatch
@@ -26,8 +26,8 @@ from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line
 
 if TYPE_CHECKING:
-    from loratui.runs.gpu import GpuReading
-    from loratui.runs.host import Host
+    from loratui.runs.hardware.gpu import GpuReading
+    from loratui.runs.hardware.host import Host
 
 MIN_WIDTH, MIN_HEIGHT = 60, 16
 HINT_ROWS = 5
@@ -132,7 +132,7 @@ class TrainingScreen(Screen[None]):
         self.query_one("#host", Line).show(host_words.rows(self._machine.host))
         self.query_one("#ready", Line).show("\n".join(words.ready_rows(view)))
         self._show_end(view)
-        if self.size.height >= rooms.TALL:  # the class for it comes after the first look
+        if self.size.height >= breakpoints.TALL:  # the class for it comes after the first look
             from loratui.runs.hint_states import decisions
             from loratui.tui.training.hint_table import table
 
@@ -253,7 +253,7 @@ class TrainingScreen(Screen[None]):
     def action_again(self) -> None:
         if not self._watch.has_ended:
             return
-        from loratui.tui.again import again
+        from loratui.tui.resuming import again
 
         again(self.app, self.run_shown, self.view.state, self._say)
 

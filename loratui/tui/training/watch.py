@@ -13,8 +13,8 @@ from loratui.runs.view import RunView
 from loratui.tui.training import words
 
 if TYPE_CHECKING:
-    from loratui.runs.gpu import Gpu, GpuReading
-    from loratui.runs.host import Host
+    from loratui.runs.hardware.gpu import Gpu, GpuReading
+    from loratui.runs.hardware.host import Host
 
 POLL = 0.5
 """Seconds between looks while the terminal has the focus."""
@@ -90,7 +90,7 @@ class MachineWatch:
 
     def read(self) -> tuple[GpuReading, Host]:
         """The machine now, for ``take``. Slow where NVML is: for a thread."""
-        from loratui.runs import gpu, host
+        from loratui.runs.hardware import gpu, host
 
         reading = gpu.sample()
         if reading.gpus:
@@ -104,7 +104,7 @@ class MachineWatch:
 
     def _ours(self, reading: GpuReading) -> tuple[Gpu, ...]:
         """The GPUs its supervisor gave it; before there is one, those that we see."""
-        from loratui.runs import gpu
+        from loratui.runs.hardware import gpu
 
         status = read_status(self._run)
         if status is None or status.gpus is None:

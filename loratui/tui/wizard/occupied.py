@@ -9,13 +9,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.screen import ModalScreen
 
-from loratui.runs.turn import names
+from loratui.runs.queueing.turn import names
 from loratui.tui.text import duration, number, plain
 from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line
 
 if TYPE_CHECKING:
-    from loratui.runs.turn import Training, Turn
+    from loratui.runs.queueing.turn import Training, Turn
 
 
 class OccupiedScreen(ModalScreen[Literal["queue", "start beside"] | None]):

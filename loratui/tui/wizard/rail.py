@@ -8,9 +8,9 @@ from loratui.advice.pace import duration
 from loratui.families import FAMILIES
 from loratui.tui.glyphs import glyphs
 from loratui.tui.text import clip, number, plain, size
-from loratui.tui.wizard.facts import DatasetFacts
-from loratui.tui.wizard.outlook import Outlook
-from loratui.tui.wizard.state import WizardState
+from loratui.tui.wizard.answers.facts import DatasetFacts
+from loratui.tui.wizard.answers.outlook import Outlook
+from loratui.tui.wizard.answers.state import WizardState
 from loratui.tui.wizard.steps import STEPS
 
 _WIDTH = 21

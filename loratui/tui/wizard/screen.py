@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loratui.recipe import Recipe
-from loratui.tui.wizard import verdict
-from loratui.tui.wizard.arriving import Arrival
-from loratui.tui.wizard.kept_screen import KeptScreen
+from loratui.tui.wizard.answers import verdict
+from loratui.tui.wizard.answers.verdict import Sight
+from loratui.tui.wizard.drafts.kept_screen import KeptScreen
+from loratui.tui.wizard.drafts.opening import Opening, opening
 from loratui.tui.wizard.keys import BINDINGS
-from loratui.tui.wizard.message import MessageLine
-from loratui.tui.wizard.opening import Opening, opening
-from loratui.tui.wizard.pane import StepPane
+from loratui.tui.wizard.panes.arriving import Arrival
+from loratui.tui.wizard.panes.message import MessageLine
+from loratui.tui.wizard.panes.pane import StepPane
 from loratui.tui.wizard.starting import Start, Starter
 from loratui.tui.wizard.steps import REVIEW
-from loratui.tui.wizard.verdict import Sight
 
 if TYPE_CHECKING:
     from loratui.runs.store import Run
@@ -195,7 +195,7 @@ class WizardScreen(KeptScreen):
     def action_config(self) -> None:
         if self._step != REVIEW:
             return
-        from loratui.tui.wizard.command import text_screen
+        from loratui.tui.wizard.answers.command import text_screen
 
         self.app.push_screen(text_screen(self._command(), self.state.recipe))
 
@@ -207,7 +207,7 @@ class WizardScreen(KeptScreen):
         self._say(f"Copied, where the terminal allows it: {command}")
 
     def _command(self) -> str:
-        from loratui.tui.wizard.command import command
+        from loratui.tui.wizard.answers.command import command
 
         self._keeper.now()
         self._keeper.is_named()

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe
 from loratui.tui.text import plain, sentence
-from loratui.tui.wizard import draft
+from loratui.tui.wizard.drafts import draft
 
 if TYPE_CHECKING:
     from textual.screen import Screen
 
+    from loratui.runs.queueing.turn import Training, Turn
     from loratui.runs.store import Run
-    from loratui.runs.turn import Training, Turn
 
 Start = Callable[[Recipe, int | None], "Run"]
 """Starts a recipe of so many planned steps, or raises ``UserError``."""
@@ -67,7 +67,7 @@ class Starter:
                     run = self._into_queue(recipe, total_steps)
                     tell(self._queued, run, recipe.output.name)
                 case _:
-                    from loratui.runs import turn
+                    from loratui.runs.queueing import turn
 
                     busy = turn.busy(recipe.launch.num_processes) if wish == "start" else ()
                     if busy:
@@ -82,7 +82,7 @@ class Starter:
 
     def _into_queue(self, recipe: Recipe, total_steps: int | None) -> Run:
         from loratui.engines.registry import engine
-        from loratui.runs import queue
+        from loratui.runs.queueing import queue
 
         chosen = engine(recipe.launch.engine)
         if self.waiting is None:

@@ -12,11 +12,11 @@ from textual.widgets import Input
 from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line
 from loratui.tui.wizard import rail
+from loratui.tui.wizard.answers.lookups import Lookups
+from loratui.tui.wizard.drafts.opening import Opening
 from loratui.tui.wizard.keys import obeyed, shown
-from loratui.tui.wizard.lookups import Lookups
-from loratui.tui.wizard.message import MessageLine
-from loratui.tui.wizard.opening import Opening
-from loratui.tui.wizard.pane import StepPane
+from loratui.tui.wizard.panes.message import MessageLine
+from loratui.tui.wizard.panes.pane import StepPane
 from loratui.tui.wizard.steps import REVIEW
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class StepsScreen(Screen[None]):
 
     def _new_pane(self, step: int) -> StepPane:
         module, _, name = _PANES[step - 1].partition(".")
-        kind = getattr(importlib.import_module(f"loratui.tui.wizard.{module}"), name)
+        kind = getattr(importlib.import_module(f"loratui.tui.wizard.panes.{module}"), name)
         pane = kind(self.state)
         assert isinstance(pane, StepPane)
         return pane
@@ -129,7 +129,7 @@ class StepsScreen(Screen[None]):
     def _show(self) -> None:
         if not self.query(f"#step-{self._step}"):
             return
-        from loratui.tui.wizard.outlook import outlook
+        from loratui.tui.wizard.answers.outlook import outlook
 
         self.pane.show_facts()
         self.pane.show_notes()

@@ -10,7 +10,7 @@ from PIL import Image
 
 from loratui.dataset import history
 from loratui.dataset.arrange import REPEATS
-from loratui.dataset.checks import check
+from loratui.dataset.checking.checks import check
 from loratui.dataset.mending.convert import plan_conversion
 from loratui.dataset.mending.tidy_names import plan_arrange
 from tests.conftest import Call

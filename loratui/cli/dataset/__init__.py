@@ -1,0 +1,1 @@
+"""``loratui dataset``: everything that mends a dataset."""

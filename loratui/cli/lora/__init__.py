@@ -1,0 +1,1 @@
+"""``loratui lora``: what one does with a finished LoRA file."""

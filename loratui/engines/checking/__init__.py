@@ -1,0 +1,1 @@
+"""What is wrong with a recipe's files, seen before anything starts."""

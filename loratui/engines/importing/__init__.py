@@ -1,0 +1,1 @@
+"""Recipes out of other programs' settings."""

@@ -1,0 +1,1 @@
+"""The engine that starts sd-scripts and reads what it prints."""

@@ -1,0 +1,1 @@
+"""Files of models, LoRAs, prompts and vocabularies as they lie on disk. No torch."""

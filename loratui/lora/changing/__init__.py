@@ -1,0 +1,1 @@
+"""New files out of LoRAs and checkpoints."""

@@ -1,0 +1,1 @@
+"""LoRA files and checkpoints as tensors with names: read piece by piece, and written."""

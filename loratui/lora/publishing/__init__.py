@@ -1,0 +1,1 @@
+"""A LoRA for others: its card, what it gives away, the hub."""

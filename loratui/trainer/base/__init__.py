@@ -1,0 +1,1 @@
+"""The frozen base model: found, read, kept in its precision."""

@@ -1,0 +1,1 @@
+"""From captions and prompts to what the U-Net is conditioned on."""

@@ -1,0 +1,1 @@
+"""Trainings recorded from sd-scripts, read to be replayed."""

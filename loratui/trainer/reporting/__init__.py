@@ -1,0 +1,1 @@
+"""What a training says: events, progress, and the sentence that ends it."""

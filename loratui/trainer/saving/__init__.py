@@ -1,0 +1,1 @@
+"""What a training leaves on disk along the way: checkpoints and states."""

@@ -1,0 +1,1 @@
+"""The unfinished recipe: kept, shared between terminals, opened anew."""

@@ -1,0 +1,1 @@
+"""The five steps, Review, and their parts."""
