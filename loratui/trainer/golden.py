@@ -89,8 +89,7 @@ def replay(recording: Recording) -> Replayed:
     remark = lora_file.load_into(network, recording.start_weights)
     if remark:
         raise refusal(recording.folder, f"its start weights do not fit: {remark}", "Copy it again.")
-    shaped = partial(lora_file.in_kohyas_shapes, family=config.family)
-    start = {name: tensor.clone() for name, tensor in shaped(network.tensors()).items()}
+    start = {name: tensor.clone() for name, tensor in network.tensors().items()}
     AcceleratorState._reset_state()  # each recording has a precision of its own
     accelerator = Accelerator(mixed_precision=config.mixed_precision, cpu=True)
     per_epoch = len(recording.facts["batches_before_shuffle"])
@@ -115,7 +114,7 @@ def replay(recording: Recording) -> Replayed:
 
     final = load_file(recording.folder / "final_lora.safetensors")
     with optimizers.averaged(stepper.optimizer):
-        weights = change_error(shaped(network.tensors()), final, start)
+        weights = change_error(network.tensors(), final, start)
     return Replayed(
         recording.folder.name,
         max(errors["loss"]),

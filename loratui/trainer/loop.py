@@ -263,8 +263,7 @@ class Training:
             return path
         entries = self.entries | metadata.of_file(self.config, stem, self.step, epoch)
         with averaged(self.stepper.optimizer):
-            tensors = lora_file.in_kohyas_shapes(self.stepper.network.tensors(), self.config.family)
-            lora_file.save(path, tensors, entries, self.config.save_precision)
+            lora_file.save(path, self.stepper.network.tensors(), entries, self.config.save_precision)
         self.report.emit(events.Checkpoint(str(path), self.step, epoch, final))
         return path
 

@@ -31,7 +31,10 @@ def test_a_single_file_gives_the_very_weights_it_was_made_from(family: str, tmp_
     for ours, loaded in pairs:
         theirs = loaded.state_dict()
         assert ours.state_dict().keys() == theirs.keys()
-        assert all(torch.equal(tensor, theirs[key]) for key, tensor in ours.state_dict().items())
+        for key, tensor in ours.state_dict().items():
+            # sd-scripts trains a single file of SD 2.x with kernels where it has matrices.
+            turned = family == "sd2" and key.endswith(("proj_in.weight", "proj_out.weight"))
+            assert torch.equal(tensor[:, :, None, None] if turned else tensor, theirs[key]), key
         assert not any(parameter.requires_grad for parameter in loaded.parameters())
     states = encode(model, ["a cat", "two"], 2).states
     assert states.shape == (2, LENGTH, 16 if family == "sdxl" else 8)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from loratui import events
 
@@ -171,13 +171,15 @@ def test_stable_diffusion_2(train: Any, tmp_path: Path) -> None:
     file = tmp_path / "out" / "tiny.safetensors"
     tensors = load_file(file)
     assert "lora_te_text_model_encoder_layers_0_self_attn_q_proj.alpha" in tensors
-    # Kohya's files of this family have kernels where diffusers has matrices.
-    down = tensors["lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight"]
-    assert down.shape == (4, 32, 1, 1)
+    # Of a folder. Of a single file they are kernels, and a LoRA fits both.
+    name = "lora_unet_down_blocks_0_attentions_0_proj_in.lora_down.weight"
+    assert tensors[name].shape == (4, 32)
+    tensors[name] = tensors[name][:, :, None, None].contiguous()
     with safe_open(file, "pt") as opened:
         about = opened.metadata()
     assert (about["ss_v2"], about["ss_base_model_version"]) == ("True", "sd_v2_v")
     assert about["modelspec.architecture"] == "stable-diffusion-v2-768-v/lora"
+    save_file(tensors, file)
     again = train("sd2", network_weights=str(file), network_train_unet_only=None, max_train_steps=1)
     assert not [message for message in again.of(events.Message) if message.level != "info"]
 

@@ -18,6 +18,7 @@ from loratui.trainer.base.single_file import (
     text_weights,
     unet_weights,
     vae_weights,
+    with_kernels,
 )
 from loratui.trainer.captions.tokenizer import ASSETS, Tokenizer, clip_tokenizer, read_tokenizer
 from loratui.trainer.nets.clip import CLIPTextModel, CLIPTextModelWithProjection
@@ -124,6 +125,9 @@ def _from_file(
     try:
         weights = load_file(path)
         unet = unet_weights(weights, "model.diffusion_model.")
+        unet_config = read_config(folder / "unet")
+        if family == "sd2":
+            unet, unet_config = with_kernels(unet), unet_config | {"use_linear_projection": False}
         vae = vae_weights(weights, "first_stage_model.")
         encoders = []
         tokenizers = [clip_tokenizer()]
@@ -140,7 +144,13 @@ def _from_file(
             encoders.append(clip_weights(weights, "cond_stage_model.transformer."))
         return BaseModel(
             family,
-            part_of(UNet2DConditionModel, unet, folder / "unet", None if "unet" in as_stored else dtype),
+            part_of(
+                UNet2DConditionModel,
+                unet,
+                folder / "unet",
+                None if "unet" in as_stored else dtype,
+                config=unet_config,
+            ),
             part_of(AutoencoderKL, vae, folder / "vae", torch.float32, decodes=decodes),
             [
                 part_of(
@@ -196,13 +206,14 @@ def part_of(
     weights: Mapping[str, Tensor],
     folder: Path,
     dtype: torch.dtype | None,
+    config: Config | None = None,
     **options: bool,
 ) -> Some:
-    """A network of the shape that ``folder``/config.json tells, and its class's ``options``, frozen, with
-    these weights; those that have the precision already, or are left as they are stored (None), stay where
-    they lie. Raises ``ValueError`` when some are missing."""
+    """A network of the shape that ``config`` or else ``folder``/config.json tells, and its class's
+    ``options``, frozen, with these weights; those that have the precision already, or are left as they are
+    stored (None), stay where they lie. Raises ``ValueError`` when some are missing."""
     try:
-        part = kind.without_weights(read_config(folder), **options)
+        part = kind.without_weights(config or read_config(folder), **options)
         wanted = part.state_dict().keys()
         own = {key: weights[key] for key in wanted if key in weights}
         return part.take({key: tensor.to(dtype) if dtype else tensor for key, tensor in own.items()})

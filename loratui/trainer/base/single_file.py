@@ -31,6 +31,20 @@ def unet_weights(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor
     return {key: tensor for key, tensor in named if key}
 
 
+def with_kernels(unet: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """SD 2.x's U-Net with 1x1 convolutions around its transformers, where the file has linear layers.
+
+    So sd-scripts trains a single file, other than a folder of diffusers' (library/model_util.py:246 and 398,
+    library/train_util.py:5551). Both compute the same; but a LoRA's weights are kernels then, in its file and
+    to optimizers that go by a weight's last two sides (Adafactor, CAME).
+    """
+    ends = ("proj_in.weight", "proj_out.weight")
+    return {
+        key: tensor[:, :, None, None] if key.endswith(ends) and tensor.dim() == 2 else tensor
+        for key, tensor in unet.items()
+    }
+
+
 def vae_weights(weights: Mapping[str, Tensor], prefix: str = "") -> dict[str, Tensor]:
     """The VAE behind a prefix, in Stability's names or in those of diffusers, old or new; its attention as
     linear layers."""

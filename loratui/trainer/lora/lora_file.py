@@ -41,18 +41,6 @@ def save(
         temporary.write_bytes(to_bytes(cast, {**metadata, **hashes}))
 
 
-def in_kohyas_shapes(tensors: Mapping[str, Tensor], family: str) -> dict[str, Tensor]:
-    """sd-scripts has 1x1 convolutions in Stable Diffusion 2.x where the model itself has linear layers
-    (library/train_util.py:5511, ``unet_use_linear_projection_in_v2=False``), and so kernels in its files."""
-
-    def shaped(name: str, tensor: Tensor) -> Tensor:
-        module = name.partition(".")[0]
-        is_kernel = family == "sd2" and module.endswith(("_proj_in", "_proj_out")) and tensor.dim() == 2
-        return tensor[:, :, None, None] if is_kernel else tensor
-
-    return {name: shaped(name, tensor) for name, tensor in tensors.items()}
-
-
 def sizes_in(path: Path) -> dict[str, tuple[int, float]]:
     """Rank and alpha of each module in a LoRA file; without an alpha it is the rank (sd-scripts
     networks/lora.py:803-818). Raises ``UserError`` when the file is broken or holds no LoRA."""
@@ -97,7 +85,7 @@ def load_into(network: Network, path: Path) -> str:
             if not trained <= set(keys.get(name, ())):
                 continue
             own = layer.tensors()
-            tensors = {kind: _like(own.get(kind), file.get_tensor(f"{name}.{kind}")) for kind in keys[name]}
+            tensors = {kind: like(own.get(kind), file.get_tensor(f"{name}.{kind}")) for kind in keys[name]}
             own_alpha = float(own.get("alpha", 0.0))
             alpha = float(tensors.pop("alpha", own_alpha))
             if alpha != own_alpha:
@@ -137,8 +125,8 @@ def _header(path: Path) -> Mapping[str, TensorEntry]:
     return read_header(path).tensors
 
 
-def _like(own: Tensor | None, given: Tensor) -> Tensor:
+def like(own: Tensor | None, given: Tensor) -> Tensor:
     """A 1x1 kernel as the matrix it is, and the other way round."""
-    if own is None or own.dim() < 2 or own.flatten(1).shape != given.flatten(1).shape:
+    if own is None or min(own.dim(), given.dim()) < 2 or own.flatten(1).shape != given.flatten(1).shape:
         return given
     return given.reshape(own.shape)

@@ -15,6 +15,7 @@ import torch
 
 from loratui.atomic import new_folder
 from loratui.problems import UserError, refusal
+from loratui.trainer.lora.lora_file import like
 from loratui.trainer.lora.network import Network
 
 _AS_THEN = "Use the settings it was made with."
@@ -86,6 +87,8 @@ def load(folder: Path, network: Network, optimizer: torch.optim.Optimizer) -> No
     except Exception:  # each library has its own idea of what a broken file raises
         raise _damaged(folder) from None
     own = network.stored()
+    shapes = {key: tensor.dim() for key, tensor in tensors.items()}
+    tensors = {key: like(own.get(key), tensor) for key, tensor in tensors.items()}
     if tensors.keys() != own.keys() or any(tensors[key].shape != own[key].shape for key in own):
         raise refusal(
             folder,
@@ -93,6 +96,8 @@ def load(folder: Path, network: Network, optimizer: torch.optim.Optimizer) -> No
             _AS_THEN,
             "state_mismatch",
         )
+    if any(shapes[key] != tensor.dim() for key, tensor in tensors.items()):
+        _turn(folder, optimizer, saved)
     try:
         # A fresh optimizer's settings are all known to its own kind; used ones may know more.
         pairs = zip(optimizer.param_groups, saved["param_groups"], strict=True)
@@ -114,6 +119,26 @@ def load(folder: Path, network: Network, optimizer: torch.optim.Optimizer) -> No
     random.setstate((version, tuple(numbers), gauss))
     name, keys, position, has_gauss, cached = states["numpy"]
     np.random.set_state((name, np.array(keys, np.uint32), position, has_gauss, cached))
+
+
+def _turn(folder: Path, optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """Bring what an optimizer knew of matrices into the shape of kernels, or the other way round: SD 2.x has
+    either (``single_file.with_kernels``). Raises ``UserError`` where it knew them by rows and columns."""
+    states = saved["state"]
+    if any(str(key).endswith(("_row", "_col")) for known in states.values() for key in known):
+        raise refusal(
+            folder,
+            "in this state proj_in and proj_out are of another shape than in the model (SD 2.x: matrices of a"
+            f" diffusers folder, kernels of a single file), and {type(optimizer).__name__} depends on it.",
+            "Start from its LoRA file with network_weights.",
+            "state_mismatch",
+        )
+    weights = (weight for group in optimizer.param_groups for weight in group["params"])
+    numbers = (number for group in saved["param_groups"] for number in group["params"])
+    for weight, number in zip(weights, numbers, strict=False):
+        for key, value in states.get(number, {}).items():
+            if isinstance(value, torch.Tensor):
+                states[number][key] = like(weight, value)
 
 
 @contextmanager
