@@ -153,6 +153,8 @@ class Ended(Event, frozen=True, tag="ended"):
     outcome: Literal["finished", "stopped", "failed"]
     step: int
     final_file: str = ""
+    by_signal: int = 0
+    """The signal that asked for a stop; 0 where there was none."""
 
 
 class StateChanged(Event, frozen=True, tag="run"):

@@ -66,7 +66,7 @@ class _Narrator:
         self._hints = len(view.hints)
         if ended:
             say(f"{view.state}{f': {view.reason}' if view.reason else ''}")
-            if any(hint.severity == "fatal" for hint in view.hints):
+            if view.fatal_hints:
                 say(f"What can be done about it: loratui fix {self._run.id}")
 
 

@@ -65,7 +65,7 @@ def line(name: str, view: RunView) -> str:
         parts.append(f"loss {view.loss:.3g}")
     if view.seconds_left is not None and view.state not in ENDED:
         parts.append(f"{duration(view.seconds_left)} left")
-    fatal = next((hint.key for hint in view.hints if hint.severity == "fatal"), "")
+    fatal = next((hint.key for hint in view.fatal_hints), "")
     return " ".join([*parts, fatal]).rstrip()
 
 

@@ -134,17 +134,18 @@ _BY_SIGNAL: Mapping[str, str] = {
     "sig_segv": "SEGV ABRT BUS ILL FPE SYS TRAP",
     "sig_term": "TERM HUP QUIT USR1 USR2 ALRM VTALRM PROF PIPE",
     "resource_limit": "XCPU XFSZ",
+    "user_stop": "INT",
 }
 
 
 def ended_by(number: int) -> Hint | None:
     """A hint for the signal that ended a trainer which left no word about it: one without a launcher. None
-    for those that somebody means (SIGINT), or whose cause is not known from the signal alone."""
+    for those whose cause is not known from the signal alone."""
     try:
         name = signal.Signals(number).name
     except ValueError:
         return None
     for key, names in _BY_SIGNAL.items():
         if name.removeprefix("SIG") in names.split():
-            return Hint(key, "fatal", f"the trainer was ended by {name}")
+            return Hint(key, "info" if key == "user_stop" else "fatal", f"the trainer was ended by {name}")
     return None

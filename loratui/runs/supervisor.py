@@ -173,7 +173,7 @@ def _watch(
         if asked and stop.ask(at_once="kill" in requests):
             progress.stop_asked = True
             progress.set_state("stopping", _STOPPING[attempt.saves_on_stop])
-            trainer.signal_group(signal.SIGTERM)
+            trainer.ask_to_end()
         if stop.is_due():
             stop.ran_out = True
             trainer.signal_group(signal.SIGKILL)

@@ -65,6 +65,8 @@ class RunView:
     hints: tuple[Hint, ...] = ()
     hinted_at: dict[str, float] = field(default_factory=dict)
     """When each hint was last met, by key; wall clock, seconds since 1970."""
+    began_at: float = 0.0
+    """When the latest attempt did; wall clock, seconds since 1970."""
     messages: tuple[Message, ...] = ()
     """The last few."""
     messages_seen: int = 0
@@ -75,6 +77,12 @@ class RunView:
     epoch_means: tuple[EpochMean, ...] = ()
     curves: dict[str, LossHistory] = field(default_factory=dict)
     """What else came with the steps, by name: each rate and the gradient norm. Shared as ``losses`` is."""
+
+    @property
+    def fatal_hints(self) -> list[Hint]:
+        """Those met since the latest attempt began: what ended an earlier one ended no other."""
+        fatal = (hint for hint in self.hints if hint.severity == "fatal")
+        return [hint for hint in fatal if self.hinted_at.get(hint.key, self.began_at) >= self.began_at]
 
 
 class RunFold:
@@ -166,6 +174,8 @@ class RunFold:
                     self._values["final_file"] = ended.final_file
             case StateChanged() as changed:
                 self._values |= {"state": changed.state, "reason": changed.reason}
+                if changed.state == "starting":
+                    self._values["began_at"] = record.t
 
     def _take_step(self, step: Step, t_mono: float) -> None:
         loss = step.loss if step.loss is not None else step.average_loss

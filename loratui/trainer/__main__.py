@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     # accelerate and torchrun number their processes; the first speaks for all.
     emit = line_writer(own_stdout()) if int(os.environ.get("RANK", "0")) == 0 else to_stderr
-    stop = StopRequest(at_once=lambda: end_now(emit))
+    stop = StopRequest(at_once=lambda number: end_now(emit, number))
     stop.listen()
     told = Options(
         options.state_minutes,

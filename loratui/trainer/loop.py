@@ -99,7 +99,7 @@ class Training:
         if config.sample_at_first and self.step == 0:
             self._draw(0)
         self.report.phase("training")
-        for epoch in range(start, plan.epochs):
+        for epoch in range(start, plan.epochs if self.step < plan.total_steps else start):
             self.telling.settle()
             self.report.emit(events.Epoch(epoch + 1, plan.epochs))
             batches = self._batches(epoch)

@@ -31,10 +31,10 @@ def own_stdout() -> int:
     return events
 
 
-def end_now(emit: Callable[[Event], None]) -> NoReturn:
+def end_now(emit: Callable[[Event], None], number: int) -> NoReturn:
     """Leave from inside a signal handler, whatever library is at work: nothing is half written yet."""
     with suppress(OSError):
-        emit(Ended("stopped", 0))
+        emit(Ended("stopped", 0, by_signal=number))
     os._exit(0)
 
 

@@ -40,7 +40,7 @@ def serve(
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     emit = line_writer(own_stdout())
     report = Reporter(emit)
-    stop = StopRequest(at_once=lambda: end_now(emit))
+    stop = StopRequest(at_once=lambda number: end_now(emit, number))
     stop.listen()
     try:
         report.phase("starting")

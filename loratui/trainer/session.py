@@ -62,12 +62,12 @@ def train(config: TrainConfig, report: Reporter, stop: StopRequest, options: Opt
     """
     training = prepare(config, report, stop, options)
     if stop.requested:
-        report.emit(events.Ended("stopped", training.step))
+        report.emit(events.Ended("stopped", training.step, by_signal=stop.by_signal))
         return 0
     stop.defer()
     outcome = training.run()
     final = str(checkpoints.lora_path(config, config.name)) if outcome == "finished" else ""
-    report.emit(events.Ended(outcome, training.step, final))
+    report.emit(events.Ended(outcome, training.step, final, stop.by_signal if outcome == "stopped" else 0))
     return 1 if outcome == "failed" else 0
 
 
@@ -264,6 +264,14 @@ def _prompts(config: TrainConfig) -> list[Prompt]:
     return read_prompts(Path(config.sample_prompts).expanduser(), config.size)
 
 
+def _lacks_its_file(config: TrainConfig) -> bool:
+    """Whether ``resume`` names a state of this very training, which broke off between its last step and its
+    file: the file is all that is left to do."""
+    folder = Path(config.output_dir).expanduser().absolute()
+    is_own = Path(config.resume or "").expanduser().absolute().parent == folder
+    return is_own and not checkpoints.lora_path(config, config.name).exists()
+
+
 def _first_step(
     config: TrainConfig, progress: Progress | None, total: int, batches: int, report: Reporter
 ) -> int:
@@ -282,6 +290,8 @@ def _first_step(
         return given
     if progress is None or not config.skip_until_initial_step:
         return 0
+    if progress.current_step == total and _lacks_its_file(config):
+        return total
     if progress.current_step >= total:
         raise refusal(
             config.resume,

@@ -11,8 +11,10 @@ from types import FrameType
 class StopRequest:
     """Whether somebody asked the trainer to end."""
 
-    def __init__(self, at_once: Callable[[], None] | None = None) -> None:
+    def __init__(self, at_once: Callable[[int], None] | None = None) -> None:
         self.requested = False
+        self.by_signal = 0
+        """The one that asked first; 0 for none."""
         self._at_once = at_once
 
     def listen(self) -> None:
@@ -25,6 +27,6 @@ class StopRequest:
         self._at_once = None
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self.requested = True
+        self.requested, self.by_signal = True, self.by_signal or number
         if self._at_once is not None:
-            self._at_once()
+            self._at_once(number)

@@ -173,24 +173,60 @@ def test_a_trainer_ended_from_outside(
     assert [event.key for event in events(run) if isinstance(event, Hint)] == [key]
 
 
-def test_a_stop_from_outside_is_none_that_was_asked_for(begin: Begin, verdict: Verdict, until: Until) -> None:
-    run = begin("""
-    def leave(*_):
-        save_state(1)
-        say("ended", outcome="stopped", step=1)
-        sys.exit(0)
-    signal.signal(signal.SIGTERM, leave)
-    plan(1000)
-    step(1)
-    time.sleep(60)
-    """)
+LEAVING = """
+def leave(number, _):
+    save_state(1)
+    say("ended", outcome="stopped", step=1, by_signal=number)
+    sys.exit(0)
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, leave)
+plan(1000)
+step(1)
+time.sleep(60)
+"""
+
+
+def test_a_stop_from_outside_is_none_that_was_asked_for(
+    begin: Begin, verdict: Verdict, until: Until, script_engine: Callable[..., Engine]
+) -> None:
+    """The signal is named as it was, once; and what ended one attempt is not said of the next."""
+    run = begin(LEAVING)
     status = running(run, until)
     assert status.trainer is not None
     os.kill(status.trainer.pid, signal.SIGTERM)
     status = verdict(run)
     assert status.state == "failed"
-    assert "by something outside loratui at step 1 of 1000" in status.reason
-    assert "Resume goes on" in status.reason
+    assert status.reason == (
+        "The trainer was told to end (SIGTERM) by something outside loratui (the pod, a scheduler, somebody)"
+        " at step 1 of 1000. Resume goes on from the last saved state."
+    )
+    assert [hint.key for hint in RunFollower(run).poll().fatal_hints] == ["sig_term"]
+
+    launch.resume(run, script_engine(LEAVING))
+    status = running(run, until)
+    assert status.trainer is not None
+    os.kill(status.trainer.pid, signal.SIGINT)
+    status = verdict(run)
+    assert status.state == "failed"
+    assert status.reason.startswith(
+        "The trainer was interrupted (SIGINT) by something outside loratui at step"
+    )
+    assert "resume goes on" in status.reason
+    assert RunFollower(run).poll().fatal_hints == []
+
+
+def test_what_is_held_still_can_be_stopped(begin: Begin, verdict: Verdict, until: Until) -> None:
+    """SIGSTOP, as of a debugger or a shell: the trainer hears the stop all the same, and a guard that does
+    not move holds nobody up."""
+    run = begin(PATIENT)
+    status = running(run, until)
+    assert status.trainer is not None and status.supervisor is not None
+    children = Path(f"/proc/{status.supervisor.pid}/task/{status.supervisor.pid}/children").read_text()
+    for pid in map(int, children.split()):
+        os.kill(pid, signal.SIGSTOP)
+    launch.request_stop(run)
+    assert verdict(run).state == "stopped"
+    assert launch.newest_state(run) is not None
 
 
 def test_a_stop_saves_and_can_be_resumed(

@@ -268,6 +268,13 @@ def test_resuming_without_skipping_trains_the_full_count_again(train: Any, tmp_p
     nothing_left = train(max_train_steps=2, resume=str(state), skip_until_initial_step=True)
     assert nothing_left.code == 1
     assert "nothing is left to train" in nothing_left.of(events.Message)[-1].text
+    final = tmp_path / "out" / "tiny.safetensors"
+    whole = load_file(final)
+    final.unlink()  # it broke off between its last step and its file
+    last_part = train(max_train_steps=2, resume=str(state), skip_until_initial_step=True)
+    assert last_part.code == 0 and not last_part.of(events.Step)
+    assert last_part.of(events.Ended)[-1].outcome == "finished"
+    assert all(torch.equal(value, whole[key]) for key, value in load_file(final).items())
     other = train(max_train_steps=2, resume=str(state), network_dim=2, network_alpha=1)
     assert other.code == 1
     assert "another size" in other.of(events.Message)[-1].text

@@ -13,11 +13,11 @@ from loratui.engines.engine import Command
 from loratui.engines.kohya import launch as kohya_launch
 from loratui.events import Hint
 from loratui.problems import Problem, UserError
-from loratui.runs import hint_rules
+from loratui.runs import hint_rules, hints
 from loratui.runs.supervision.effect import nothing_in
 from loratui.runs.supervision.progress import Progress
 from loratui.runs.supervision.stopping import Stop
-from loratui.runs.supervision.verdict import Facts, decide, ending_signal
+from loratui.runs.supervision.verdict import SAYS_WHO, Facts, decide, ending_signal
 
 Inspection = Callable[[Path], list[Problem]]
 
@@ -30,7 +30,9 @@ def conclude(
     status = progress.status
     code = status.exit_code or 0
     if progress.says_stopped and not stop.asked and not code:
-        code = -signal.SIGTERM  # it saved and left in good order, but nobody here had asked for that
+        code = -(
+            progress.stopped_by or signal.SIGTERM
+        )  # it saved and left in good order, but nobody here had asked for that
     final = (command.cwd / status.final_file) if status.final_file else None
     killed = out_of_memory is not None and not stop.asked and code != 0
     if killed or (ending_signal(code) == signal.SIGKILL and not stop.asked):
@@ -49,7 +51,7 @@ def conclude(
         file_problem=file_problem,
         no_effect=nothing_in(final) if final and not file_problem else "",
         state_saved=progress.state_saved,
-        hint=progress.fatal_hint,
+        hint=_what_to_do(progress, ending_signal(code)),
         error=progress.last_error,
         written_elsewhere=kohya_launch.writes_elsewhere(command),
         out_of_memory=killed,
@@ -61,6 +63,13 @@ def conclude(
         _hint_on_numbers(progress)
     progress.status = msgspec.structs.replace(progress.status, final_file=facts.final_file)
     progress.set_state(state, reason)
+
+
+def _what_to_do(progress: Progress, number: int) -> str:
+    """Cause and fix of the trouble; the fix alone where the signal's own words name the cause."""
+    hint = hint_rules.ended_by(number)
+    row = hints.rule(hint.key) if hint and hint.key == progress.fatal_key else None
+    return row.fix if row and number in SAYS_WHO else progress.fatal_hint
 
 
 def _file_problem(path: Path | None, inspect: Inspection) -> str:

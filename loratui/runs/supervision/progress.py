@@ -61,10 +61,11 @@ class Progress:
         self.run = run
         self.status = status
         self.finite = True
-        self.state_saved = False
+        self.state_saved: bool
+        """In this attempt or an earlier one."""
         self.last_error = ""
         self.fatal_hint = ""
-        self._fatal_key = ""
+        self.fatal_key = ""
         self._is_general = False
         """The fatal hint says where something failed, and another would say more."""
         self.rates: dict[str, float] = {}
@@ -74,6 +75,8 @@ class Progress:
         """The log itself says that a stop signal ended the trainer."""
         self.says_stopped = False
         """The builtin trainer's last word is that it was stopped."""
+        self.stopped_by = 0
+        """By this signal, where it says so."""
         self._reader: LogReader | None = reader
         self._watcher = watcher
         about = read_run_file(run)
@@ -83,7 +86,7 @@ class Progress:
         self._written_at = 0.0
         self._dirty = True
         self._disk_error = ""
-        next_seq, self._hinted = _so_far(run)
+        next_seq, self._hinted, self.state_saved = _so_far(run)
         self._log = EventLog(run.events, next_seq)
         self._matcher = _matcher(self._hinted)
         reserve_status(run)
@@ -136,8 +139,9 @@ class Progress:
                 changed = {"step": event.first_step, "total_steps": event.total_steps}
             case Checkpoint(final=True):
                 changed = {"final_file": event.path}
-            case Ended(final_file=path) if path:
-                changed = {"final_file": path}
+            case Ended():
+                self.stopped_by = event.by_signal
+                changed = {"final_file": event.final_file} if event.final_file else {}
             case StateSaved():
                 self.state_saved = True
             case Message(level="error"):
@@ -162,11 +166,11 @@ class Progress:
             own = isinstance(self._reader, BuiltinReader) and self.last_error.startswith(hint.line[:-1])
             # The builtin trainer's own sentence names file, value and the way out
             self.fatal_hint = self.last_error if own else f"{row.cause} {row.fix}" if row else hint.line
-            self._is_general, self._fatal_key = is_general, hint.key
+            self._is_general, self.fatal_key = is_general, hint.key
 
     def _explains(self, hint: Hint) -> bool:
         """Whether this is the cause of what was taken for the cause so far."""
-        row = hints.rule(self._fatal_key)
+        row = hints.rule(self.fatal_key)
         return row is not None and hint.key in row.unless
 
     def read_output(self) -> bool:
@@ -261,15 +265,16 @@ def _other_count(counted: int | None, total: int) -> Message:
     )
 
 
-def _so_far(run: Run) -> tuple[int, set[str]]:
-    """The next sequence number, and the hints given in earlier attempts. A fatal one ended its attempt: it is
-    given again when it ends another."""
-    next_seq, hinted = 0, set()
+def _so_far(run: Run) -> tuple[int, set[str], bool]:
+    """The next sequence number, the hints given in earlier attempts, and whether these saved a state. A fatal
+    hint ended its attempt: it is given again when it ends another."""
+    next_seq, hinted, saved = 0, set(), False
     for record in RecordReader(run.events).poll():
         next_seq = record.seq + 1
         if isinstance(record.event, Hint) and record.event.severity != "fatal":
             hinted.add(record.event.key)
-    return next_seq, hinted
+        saved |= isinstance(record.event, StateSaved)
+    return next_seq, hinted, saved
 
 
 def _matcher(seen: set[str]) -> hints.HintMatcher | None:

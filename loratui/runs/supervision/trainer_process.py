@@ -74,14 +74,18 @@ class TrainerProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
+    def ask_to_end(self) -> None:
+        """SIGTERM to all of it, also where somebody holds it still (SIGSTOP)."""
+        self.signal_group(signal.SIGTERM)
+        self.signal_group(signal.SIGCONT)
+
     def finish(self) -> int:
         """Kill what is left of its group, reap it, dismiss the guard. Returns the exit code."""
         self.signal_group(signal.SIGKILL)
         code = self._process.wait()
-        with contextlib.suppress(BrokenPipeError):
-            os.write(self._leash, b"x")
-        os.close(self._leash)
+        os.kill(self._guard, signal.SIGKILL)  # also one that is held still; not reaped yet, so it is ours
         os.waitpid(self._guard, 0)
+        os.close(self._leash)
         return code
 
 
@@ -125,10 +129,10 @@ def _start_guard(
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         _close_all_but(frozenset({0, 1, 2, waiting, *locks}))
-        if os.read(waiting, 1) == b"":
-            _end_group(group, grace)
-            if last_words:
-                _leave(last_words)
+        os.read(waiting, 1)  # until the supervisor is gone
+        _end_group(group, grace)
+        if last_words:
+            _leave(last_words)
     finally:
         os._exit(0)
 
@@ -149,6 +153,8 @@ def _close_all_but(kept: frozenset[int]) -> None:
 
 def _end_group(group: int, grace: float) -> None:
     """Let the trainer act on its death signal, pass the signal on once it has gone itself, then kill."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGCONT)  # one that is held still hears nothing
     deadline = time.monotonic() + grace
     passed_on = False
     while group_members(group) and time.monotonic() < deadline:

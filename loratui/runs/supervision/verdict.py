@@ -13,8 +13,8 @@ _NO_EFFECT_FIX = "Check that the learning rates are above 0 and train again."
 
 _SIGNALS = {
     signal.SIGKILL: "was killed, most likely because the machine ran out of memory (system RAM)",
-    signal.SIGTERM: "was told to end (SIGTERM) by something outside loratui",
-    signal.SIGINT: "was interrupted (SIGINT)",
+    signal.SIGTERM: "was told to end (SIGTERM) by something outside loratui (the pod, a scheduler, somebody)",
+    signal.SIGINT: "was interrupted (SIGINT) by something outside loratui",
     signal.SIGHUP: "was cut off with its session (SIGHUP)",
     signal.SIGSEGV: "crashed in native code (SIGSEGV): a broken binary package, or faulty memory",
     signal.SIGABRT: "aborted in native code (SIGABRT): a broken binary package, or a driver fault",
@@ -24,6 +24,9 @@ _SIGNALS = {
     signal.SIGXCPU: "used up the CPU time that this shell or job allows (SIGXCPU)",
     signal.SIGXFSZ: "wrote a file larger than this shell or job allows (SIGXFSZ)",
 }
+
+SAYS_WHO = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+"""Signals whose words above name the cause: a hint's cause would only say it again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ def way_on(view: RunView, trigger: str, resumable: bool) -> str:
             f"Next: copy it into your image program's LoRA folder{word}."
             " v shows how good it is; r trains it again with changes."
         )
-    if resumable and any(hint.severity == "fatal" for hint in view.hints):
+    if resumable and view.fatal_hints:
         return "f mends what stopped it; r resumes from the last saved state as it was; l shows the log."
     if resumable:
         return "r resumes from the last saved state; l shows the log."
