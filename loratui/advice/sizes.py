@@ -24,8 +24,6 @@ class Sizes:
     model: float
     """Parameters of the U-Net or transformer."""
     text_encoders: float
-    trainable_text: float
-    """Those of the text encoders that a LoRA is trained on."""
     lora: Parts
     side: int
     """Pixels of the square for which the activations below hold."""
@@ -59,14 +57,14 @@ _ANIMA = _transformer(4096 + 512, 2048, 28)
 _HUNYUAN = _transformer(4096 + 1000, 3584, 60)
 
 SIZES: dict[str, Sizes] = {
-    "sd15": Sizes(0.8595e9, 0.1231e9, 0.1231e9, PARTS["sd15"], 512, 0.93e9, 0.156e9, 0.30e9, 2.85e9),
-    "sd2": Sizes(0.8659e9, 0.3540e9, 0.3540e9, PARTS["sd2"], 512, 0.93e9, 0.156e9, 0.30e9, 2.85e9),
-    "sdxl": Sizes(2.5675e9, 0.8178e9, 0.8178e9, PARTS["sdxl"], 1024, 6.75e9, 0.589e9, 0.50e9, 11.7e9),
-    "sd3": Sizes(2.5e9, 5.58e9, 0.8178e9, PARTS["sd3"], 1024, *_SD3),
-    "flux": Sizes(11.9e9, 4.88e9, 0.1231e9, PARTS["flux"], 1024, *_FLUX, swapped=0.311e9),
-    "lumina": Sizes(2.6e9, 2.61e9, 2.61e9, PARTS["lumina"], 1024, *_LUMINA),
-    "anima": Sizes(2.0e9, 0.6e9, 0.6e9, PARTS["anima"], 1024, *_ANIMA, swapped=0.07e9),
-    "hunyuan_image": Sizes(17e9, 8.5e9, 0.0, PARTS["hunyuan_image"], 2048, *_HUNYUAN, swapped=0.40e9),
+    "sd15": Sizes(0.8595e9, 0.1231e9, PARTS["sd15"], 512, 0.93e9, 0.156e9, 0.30e9, 2.85e9),
+    "sd2": Sizes(0.8659e9, 0.3540e9, PARTS["sd2"], 512, 0.93e9, 0.156e9, 0.30e9, 2.85e9),
+    "sdxl": Sizes(2.5675e9, 0.8178e9, PARTS["sdxl"], 1024, 6.75e9, 0.589e9, 0.50e9, 11.7e9),
+    "sd3": Sizes(2.5e9, 5.58e9, PARTS["sd3"], 1024, *_SD3),
+    "flux": Sizes(11.9e9, 4.88e9, PARTS["flux"], 1024, *_FLUX, swapped=0.311e9),
+    "lumina": Sizes(2.6e9, 2.61e9, PARTS["lumina"], 1024, *_LUMINA),
+    "anima": Sizes(2.0e9, 0.6e9, PARTS["anima"], 1024, *_ANIMA, swapped=0.07e9),
+    "hunyuan_image": Sizes(17e9, 8.5e9, PARTS["hunyuan_image"], 2048, *_HUNYUAN, swapped=0.40e9),
 }
 """sd3 stands for 3.5 medium. What a swapped block of HunyuanImage frees is read off its guide's table of
 cards (sd-scripts docs); SD 2, SD 3 and Anima are computed alone, with no published run beside them."""

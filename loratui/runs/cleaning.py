@@ -37,6 +37,11 @@ def clean(raw: bytes) -> str:
     return _CONTROLS.sub("", text)
 
 
+def clean_line(text: str) -> str:
+    """Text from outside on one line, with nothing in it that a terminal would obey."""
+    return clean(text.replace("\n", " ").encode("utf-8", errors="replace"))
+
+
 class Segments:
     """Cuts a stream at LF, CR LF and CR. However the bytes are fed, the segments are the same."""
 

@@ -7,15 +7,14 @@ from pathlib import Path
 from textwrap import wrap
 
 from loratui.problems import Problem
-from loratui.runs.cleaning import clean
+from loratui.runs.cleaning import clean_line
 from loratui.tui.glyphs import glyphs
 
 _LONG_WORD = 40
 
 
-def plain(text: str) -> str:
-    """Text from outside on one line, with nothing in it that a terminal would obey."""
-    return clean(text.replace("\n", " ").encode("utf-8", errors="replace"))
+plain = clean_line
+"""Text from outside on one line, with nothing in it that a terminal would obey."""
 
 
 def clip(text: str, width: int) -> str:

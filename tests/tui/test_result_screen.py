@@ -13,8 +13,8 @@ from textual.pilot import Pilot
 
 from loratui.events import Checkpoint, Hint, StateChanged
 from loratui.runs import store
+from loratui.runs.hardware.ssh import SshAddress
 from loratui.runs.view import RunView
-from loratui.tui import reached
 from loratui.tui.app import LoratuiApp
 from loratui.tui.result import carry
 from loratui.tui.result.files import saved_files
@@ -325,33 +325,8 @@ def test_y_copies_the_scp_line(finished: Any, drive: Any, monkeypatch: pytest.Mo
     assert copied[1].endswith(f"@8.8.8.8:{run.folder / FINAL.path} .")
 
 
-@pytest.mark.parametrize(
-    ("connection", "line"),
-    [
-        ("192.0.2.7 50022 10.0.0.5 22", "scp me@gpu:/a/b.safetensors ."),
-        ("192.0.2.7 50022 10.0.0.5 2222", "scp -P 2222 me@gpu:/a/b.safetensors ."),
-        ("::1 50022 2a00:1450:4001::1 22", "scp 'me@[2a00:1450:4001::1]:/a/b.safetensors' ."),
-        ("nonsense", ""),
-        ("a b c d", ""),
-        ("", ""),
-    ],
-)
-def test_the_scp_line(connection: str, line: str) -> None:
-    at = reached.machine({"SSH_CONNECTION": connection}, "me", "gpu")
-    assert carry.scp(Path("/a/b.safetensors"), at) == line
-
-
-def test_a_rental_s_own_address_and_port_go_before_what_sshd_sees() -> None:
-    inside = {"SSH_CONNECTION": "192.0.2.7 50022 172.18.0.2 22"}
-    runpod = inside | {"RUNPOD_PUBLIC_IP": "203.0.113.9", "RUNPOD_TCP_PORT_22": "40113"}
-    vast = inside | {"PUBLIC_IPADDR": "203.0.113.9", "VAST_TCP_PORT_22": "40113"}
-    for environment in (runpod, vast):
-        at = reached.machine(environment, "root", "abc123")
-        assert carry.scp(Path("/a/b.safetensors"), at) == "scp -P 40113 root@203.0.113.9:/a/b.safetensors ."
-
-
 def test_other_ways_out_fit_the_machine() -> None:
-    path, at = Path("/a/b.safetensors"), reached.Machine("me", "gpu", "2222")
+    path, at = Path("/a/b.safetensors"), SshAddress("me", "gpu", "2222")
     (rsync,) = [line for _, line in carry.other_ways(path, at, {})]
     assert rsync == "rsync -P -e 'ssh -p 2222' me@gpu:/a/b.safetensors ."
     lines = [line for _, line in carry.other_ways(path, None, {"RUNPOD_POD_ID": "x"})]
@@ -359,11 +334,7 @@ def test_other_ways_out_fit_the_machine() -> None:
     assert not list(carry.other_ways(path, None, {}))
 
 
-def test_names_with_blanks_are_quoted() -> None:
-    at = reached.Machine("me", "gpu", "22")
-    assert reached.bring(Path("/my work"), at) == "scp -r PICTURES 'me@gpu:/my work/'"
-    assert reached.bring(Path("/"), None) == ""
-    assert carry.scp(Path("/a b/it's.safetensors"), at) == """scp 'me@gpu:/a b/it'"'"'s.safetensors' ."""
+def test_a_name_like_an_option_is_no_option() -> None:
     assert "./-x.safetensors" in carry.strip(Path("/a/-x.safetensors"))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from loratui.atomic import new_file
 from loratui.problems import refusal
 from loratui.runs import fixing, hint_states
-from loratui.runs.cleaning import clean
+from loratui.runs.cleaning import clean_line
 from loratui.runs.fixes import Change
 from loratui.runs.follow import RunFollower
 from loratui.runs.hints import rule_for
@@ -113,7 +113,7 @@ def _curve(view: RunView, key: str) -> list[tuple[str, LossHistory]]:
 
 
 def _losses(named: Sequence[tuple[str, LossHistory]]) -> str:
-    shown = [(clean(name.encode("utf-8", "replace")), history) for name, history in named]
+    shown = [(clean_line(name), history) for name, history in named]
     return svg("loss", shown, smoothed=True) or "<p>No loss was printed.</p>"
 
 
@@ -182,7 +182,7 @@ def _samples(run: Run, view: RunView) -> str:
 
 
 def _text(value: str) -> str:
-    return html.escape(clean(value.replace("\n", " ").encode("utf-8", "replace")))
+    return html.escape(clean_line(value))
 
 
 def _lines(value: str) -> str:

@@ -13,10 +13,11 @@ from textual.screen import Screen
 from textual.worker import get_current_worker
 
 from loratui.places import expanded
+from loratui.runs.hardware.ssh import scp_out, this_machine
 from loratui.runs.store import Run, read_run_file
 from loratui.runs.view import RunView
-from loratui.tui import reached, text
-from loratui.tui.result import carry, words
+from loratui.tui import text
+from loratui.tui.result import words
 from loratui.tui.result.files import Looked, Saved, look, saved_files
 from loratui.tui.training import about
 from loratui.tui.widgets.keybar import KeyBar
@@ -56,7 +57,7 @@ class ResultScreen(Screen[None]):
             run.id,
             recipe.dataset.trigger if recipe else "",
             base_model(recipe.base.model) if recipe else "",
-            reached.this_machine(),
+            this_machine(),
             os.environ,
         )
 
@@ -130,7 +131,7 @@ class ResultScreen(Screen[None]):
 
     def action_copy(self) -> None:
         path = self._chosen().path
-        self.app.copy_to_clipboard(carry.scp(path, self._around.at) or str(path))
+        self.app.copy_to_clipboard(scp_out(path, self._around.at) or str(path))
 
     def action_help(self) -> None:
         from loratui.tui.help import HelpScreen

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from textual.content import Content
 
+from loratui.runs.hardware.ssh import SshAddress, scp_out, shell_quoted
 from loratui.tui import text
 from loratui.tui.glyphs import glyphs
-from loratui.tui.reached import Machine, quoted
 from loratui.tui.result import carry
 from loratui.tui.result.files import Looked, Saved
 from loratui.tui.widgets.rows import Row
@@ -37,7 +37,7 @@ class Around:
     trigger: str
     base: str
     """Where the base model lies; empty when it is not on this machine."""
-    at: Machine | None
+    at: SshAddress | None
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -163,7 +163,7 @@ def _strength(looked: Looked, width: int) -> Iterator[tuple[str, str]]:
 
 
 def _next(saved: Saved, looked: Looked, around: Around) -> Iterator[tuple[str, str]]:
-    line = carry.scp(saved.path, around.at)
+    line = scp_out(saved.path, around.at)
     if line:
         yield "\nTo your computer: type there (y copies it)\n", "bold"
         yield f"    {line}\n", ""
@@ -174,7 +174,7 @@ def _next(saved: Saved, looked: Looked, around: Around) -> Iterator[tuple[str, s
         yield f"  {purpose}\n", "$text-muted"
         yield f"    {command}\n", ""
     yield "\nNext, on this machine, in its folder\n", "bold"
-    yield f"    cd {quoted(str(saved.path.parent))}\n", ""
+    yield f"    cd {shell_quoted(str(saved.path.parent))}\n", ""
     family = looked.info.family if looked.info else None
     for purpose, command in carry.commands(saved.path, around.run_id, around.base, family):
         yield f"  {purpose}\n", "$text-muted"

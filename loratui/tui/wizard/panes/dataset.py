@@ -12,8 +12,8 @@ from textual.content import Content
 
 from loratui.places import expanded
 from loratui.problems import Problem
+from loratui.runs.hardware.ssh import scp_in, this_machine
 from loratui.tui.glyphs import glyphs
-from loratui.tui.reached import bring, this_machine
 from loratui.tui.text import clip, number, plain, sentence
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.line import Line
@@ -278,7 +278,7 @@ def _nothing_yet() -> str:
         here = Path.cwd()
     except FileNotFoundError:  # it was deleted
         here = Path.home()
-    line = bring(here if os.access(here, os.W_OK) else Path.home(), this_machine())
+    line = scp_in(here if os.access(here, os.W_OK) else Path.home(), this_machine())
     if line:
         words += f"\n  Still on your own computer? Type there, with the name of their folder:\n    {line}"
     return words

@@ -1,4 +1,4 @@
-"""How this machine is reached from the computer a person sits at."""
+"""How this machine is reached over SSH from the computer a person sits at, and what copies files that way."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from loratui.tui.text import plain
+from loratui.runs.cleaning import clean_line
 
 SSH_PORT = "22"
 """Not said where it is the port."""
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class SshAddress:
     """This machine, as a person reaches it over SSH."""
 
     user: str
@@ -29,7 +29,7 @@ _MAPPED = (("RUNPOD_PUBLIC_IP", "RUNPOD_TCP_PORT_22"), ("PUBLIC_IPADDR", "VAST_T
 (docs.runpod.io/pods/references/environment-variables), vast.ai (docs.vast.ai, docker environment)."""
 
 
-def machine(environment: Mapping[str, str], user: str, name: str) -> Machine | None:
+def address(environment: Mapping[str, str], user: str, name: str) -> SshAddress | None:
     """The machine a person has logged in to; None when they sit at it. What a rental tells goes first: inside
     a container, sshd sees another port than the one reached from outside.
 
@@ -40,21 +40,21 @@ def machine(environment: Mapping[str, str], user: str, name: str) -> Machine | N
     for address_name, port_name in _MAPPED:
         host, port = environment.get(address_name, ""), environment.get(port_name, "")
         if host and port.isdecimal():
-            return Machine(user, host, port)
+            return SshAddress(user, host, port)
     parts = environment.get("SSH_CONNECTION", "").split()
     if len(parts) != 4:
         return None
     try:
-        address = ipaddress.ip_address(parts[2])
+        server = ipaddress.ip_address(parts[2])
     except ValueError:
         return None
     host = name or parts[2]
-    if address.is_global:
-        host = f"[{address}]" if address.version == 6 else str(address)
-    return Machine(user, host, parts[3] if parts[3].isdecimal() else SSH_PORT)
+    if server.is_global:
+        host = f"[{server}]" if server.version == 6 else str(server)
+    return SshAddress(user, host, parts[3] if parts[3].isdecimal() else SSH_PORT)
 
 
-def this_machine() -> Machine | None:
+def this_machine() -> SshAddress | None:
     """Where a person has to copy from; None when they sit at it."""
     import getpass
     import socket
@@ -63,21 +63,33 @@ def this_machine() -> Machine | None:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
         user = "root" if os.getuid() == 0 else "USER"
-    return machine(os.environ, user, socket.gethostname())
+    return address(os.environ, user, socket.gethostname())
 
 
-def scp_port(at: Machine) -> str:
-    """scp's option for a port that is not the usual one, with a space before it."""
+def scp_out(path: Path, at: SshAddress | None) -> str:
+    """What to type on one's own computer to get a file from here; empty without SSH."""
+    return f"scp{_scp_port(at)} {_remote(at, str(path))} ." if at else ""
+
+
+def scp_in(folder: Path, at: SshAddress | None) -> str:
+    """What to type on one's own computer to bring a folder ``PICTURES`` here; empty without SSH."""
+    return f"scp{_scp_port(at)} -r PICTURES {_remote(at, f'{folder}/')}" if at else ""
+
+
+def rsync_out(path: Path, at: SshAddress) -> str:
+    """As ``scp_out``, but it goes on where a broken connection left off."""
+    ssh = f" -e 'ssh -p {at.port}'" if at.port != SSH_PORT else ""
+    return f"rsync -P{ssh} {_remote(at, str(path))} ."
+
+
+def _scp_port(at: SshAddress) -> str:
     return f" -P {at.port}" if at.port != SSH_PORT else ""
 
 
-def bring(folder: Path, at: Machine | None) -> str:
-    """What to type on one's own computer to bring a folder ``PICTURES`` here; empty without SSH."""
-    if at is None:
-        return ""
-    return f"scp{scp_port(at)} -r PICTURES {quoted(f'{at.user}@{at.host}:{folder}/')}"
+def _remote(at: SshAddress, path: str) -> str:
+    return shell_quoted(f"{at.user}@{at.host}:{path}")
 
 
-def quoted(text: str) -> str:
-    """For a shell, on one line."""
-    return shlex.quote(plain(text))
+def shell_quoted(text: str) -> str:
+    """For a shell, on one line, with nothing in it that a terminal would obey."""
+    return shlex.quote(clean_line(text))
