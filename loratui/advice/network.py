@@ -37,11 +37,6 @@ def network_advice(purpose: Purpose, family: str) -> tuple[Advice, ...]:
     return rank, _alpha(rank, family), _unet_rate(family), _text_encoder_rate(purpose, family)
 
 
-def effective_rate(rate: float, rank: int, alpha: float) -> float:
-    """The learning rate as scaled by the LoRA's strength: rate x alpha / rank."""
-    return rate * alpha / rank
-
-
 def file_size_bytes(family: str, rank: int, precision: str, *, text_encoders: bool = False) -> int | None:
     """How large a LoRA file becomes, its metadata apart; None for a family or precision that is not known.
 

@@ -106,7 +106,14 @@ def _resolution(recipe: Recipe, family: str, model: ModelFacts) -> Iterator[Sugg
     yield Suggestion("training.bucket_max", 2 * side, reason, "sd-scripts docs", side, 2 * side)
     if recipe.training.bucket_min > side:
         reason = "No bucket may be larger than the resolution on its shortest side."
-        yield Suggestion("training.bucket_min", side // 2, reason, "sd-scripts docs", 64, side)
+        value = smallest_side((side, side))
+        yield Suggestion("training.bucket_min", value, reason, "sd-scripts docs", 64, side)
+
+
+def smallest_side(resolution: tuple[int, int]) -> int:
+    """The shortest side of a bucket, in pixels: sd-scripts' 256, or half of a smaller resolution in whole
+    steps of 64."""
+    return min(256, max(64, min(resolution) // 128 * 64))
 
 
 def _captions(recipe: Recipe) -> Iterator[Suggestion]:

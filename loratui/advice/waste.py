@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from loratui.advice.facts import DatasetFacts, ModelFacts
-from loratui.advice.network import effective_rate, network_advice
+from loratui.advice.lora_scale import scale
+from loratui.advice.network import network_advice
 from loratui.advice.optimizer import kind_of
 from loratui.advice.suggestion import Contradiction
 from loratui.advice.training import FLOW, prediction_of
@@ -72,12 +73,12 @@ def _rates(recipe: Recipe, family: str) -> Iterator[Contradiction]:
         message = f"{optimizer.name} at {rate:g} runs away: pictures turn to noise and the loss to nan."
         fix = f"Use {good[key]:g}; 1 is for Prodigy and DAdaptAdam, which find their own."
         yield _waste(key, message, fix, runaway, source)
-    effect = effective_rate(optimizer.unet_rate, network.rank, network.alpha)
+    effect = optimizer.unet_rate * scale(recipe).most
     text_trains = (optimizer.text_encoder_rate or 0) >= _TOO_SMALL[kind.group]
     if effect < _TOO_SMALL[kind.group] and not (optimizer.unet_rate == 0 and text_trains):
         alpha = network.alpha if network.alpha * 8 >= network.rank else network.rank / 2
         mend = {"network.alpha": alpha}
-        if effective_rate(optimizer.unet_rate, network.rank, alpha) < _TOO_SMALL[kind.group]:
+        if optimizer.unet_rate * alpha / network.rank < _TOO_SMALL[kind.group]:
             mend["optimizer.unet_rate"] = good["optimizer.unet_rate"]
         yield _waste(
             "network.alpha",

@@ -10,14 +10,13 @@ from typing import Any
 import click
 
 from loratui import kohya_config, places
+from loratui.advice import lora_scale
 from loratui.advice.advise import advise as all_advice
 from loratui.advice.contradictions import contradictions
 from loratui.advice.counting import StepCount
 from loratui.advice.facts import DatasetFacts, MachineFacts, ModelFacts
 from loratui.advice.measured import FILE_NAME, Measurement, read_measurements
 from loratui.advice.memory import MARGIN_GIB, MemoryEstimate, estimate, fits, largest_batch
-from loratui.advice.network import effective_rate
-from loratui.advice.optimizer import kind_of
 from loratui.advice.pace import pace, price_per_hour
 from loratui.advice.steps import count_config
 from loratui.advice.suggestion import Contradiction, Suggestion
@@ -66,7 +65,7 @@ def advise(file: Path, price: str | None, as_json: bool) -> None:
                 "family": family,
                 "gpu": machine.gpu if machine else None,
                 "advice": [{**asdict(one), "now": now.get(one.key)} for one in found],
-                "effective_rate": _effective(recipe),
+                "effective_rate": lora_scale.effective_rate(recipe),
                 "memory": memory,
                 "time": asdict(time),
                 "problems": [_as_json(one) for one in problems],
@@ -142,10 +141,6 @@ def _rounded(value: Any) -> Any:
     return round(value, 2) if isinstance(value, float) else value
 
 
-def _effective(recipe: Recipe) -> float:
-    return effective_rate(recipe.optimizer.unet_rate, recipe.network.rank, recipe.network.alpha)
-
-
 def _as_json(one: Contradiction) -> dict[str, Any]:
     return {**asdict(one.problem), "change": dict(one.change), "fatal": one.fatal, "source": one.source}
 
@@ -163,16 +158,7 @@ def _show(recipe: Recipe, found: Sequence[Suggestion], problems: Sequence[Contra
         if suggestion.low is not None and suggestion.high is not None:
             usual = f" Usual: {suggestion.low:g} to {suggestion.high:g}."
         data(f"    {suggestion.reason}{usual} [{suggestion.source}]")
-    network, optimizer = recipe.network, recipe.optimizer
-    kind = kind_of(optimizer.name)
-    if kind and kind.finds_its_rate:
-        strength = network.alpha / network.rank
-        say(f"{optimizer.name} finds its rate; alpha / rank, as it stands, scales it by {strength:.3g}.")
-    else:
-        say(
-            f"Effective rate as it stands: {optimizer.unet_rate:g} x {network.alpha:g} / {network.rank}"
-            f" = {_effective(recipe):.2g}"
-        )
+    say(f"As it stands: {lora_scale.in_words(recipe)}.")
 
 
 def _equal(current: Any, value: Any) -> bool:

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from statistics import median
 
+from loratui.advice.lora_scale import scale
 from loratui.events import Hint
 from loratui.recipe import Recipe
 
@@ -34,7 +35,7 @@ def without_effect(recipe: Recipe, steps: int, rates: Mapping[str, float] | None
     """
     if steps < 1:
         return None
-    strength = recipe.network.alpha / recipe.network.rank
+    strength = scale(recipe).most
     setting = recipe.optimizer.unet_rate
     adaptive = recipe.optimizer.name.lower().startswith(ADAPTIVE)
     if adaptive and setting < SMALLEST_ADAPTIVE_RATE:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from textwrap import wrap
 
+from rich.cells import cell_len, chop_cells, set_cell_size
+
 from loratui.problems import Problem
 from loratui.runs.cleaning import clean_line
 from loratui.tui.glyphs import glyphs
@@ -18,8 +20,27 @@ plain = clean_line
 
 
 def clip(text: str, width: int) -> str:
-    """At most ``width`` characters; what was cut is marked."""
-    return text if len(text) <= width else text[: max(0, width - 1)] + glyphs().more
+    """At most ``width`` cells, of which a Chinese letter takes two; what was cut is marked."""
+    return text if cell_len(text) <= width else set_cell_size(text, max(0, width - 1)) + glyphs().more
+
+
+def column(text: str, width: int) -> str:
+    """Exactly ``width`` cells: cut, or filled up with blanks."""
+    return set_cell_size(clip(text, width), width)
+
+
+def rows(text: str, width: int) -> list[str]:
+    """A text on rows of at most ``width`` cells, broken between words where that is possible."""
+    if cell_len(text) == len(text):
+        return wrap(text, width, break_on_hyphens=False)
+    found: list[str] = []
+    for word in text.split():
+        joined = f"{found[-1]} {word}" if found else word
+        if found and cell_len(joined) <= width:
+            found[-1] = joined
+        else:
+            found += chop_cells(word, width)
+    return found
 
 
 Part = tuple[int, str]
@@ -29,7 +50,7 @@ Part = tuple[int, str]
 def fitting(parts: Iterable[Part], width: int, between: str = "   ") -> str:
     """Those parts of a line that fit into ``width`` whole, in their order: what tells least goes first."""
     kept = [part for part in parts if part[1]]
-    while len(between.join(words for _, words in kept)) > width:
+    while cell_len(between.join(words for _, words in kept)) > width:
         least = max((rank, place) for place, (rank, _) in enumerate(kept))
         if not least[0]:
             break
@@ -37,15 +58,15 @@ def fitting(parts: Iterable[Part], width: int, between: str = "   ") -> str:
     return clip(between.join(words for _, words in kept), width)
 
 
-def squeeze(text: str, width: int, rows: int) -> str:
-    """Text that takes at most ``rows`` rows of ``width``: the longest words, which are paths, lose their
+def squeeze(text: str, width: int, most: int) -> str:
+    """Text that takes at most ``most`` rows of ``width``: the longest words, which are paths, lose their
     beginning first; what is still too long ends where a row does."""
     width = max(20, width)
-    while len(lines := wrap(text, width, break_on_hyphens=False)) > rows:
-        longest = max(text.split(), key=len)
-        if len(longest) <= _LONG_WORD:
-            last = clip(f"{lines[rows - 1]} {lines[rows]}", width)
-            return " ".join([*lines[: rows - 1], last])
+    while len(lines := rows(text, width)) > most:
+        longest = max(text.split(), key=cell_len)
+        if cell_len(longest) <= _LONG_WORD:
+            last = clip(f"{lines[most - 1]} {lines[most]}", width)
+            return " ".join([*lines[: most - 1], last])
         text = text.replace(longest, clip_path(longest, _LONG_WORD), 1)
     return text
 
@@ -59,7 +80,20 @@ def home_path(path: str | Path) -> str:
 def clip_path(path: str | Path, width: int) -> str:
     """The end of a path, which tells more than its beginning."""
     text = home_path(path)
-    return text if len(text) <= width else glyphs().more + text[len(text) - max(0, width - 1) :]
+    if cell_len(text) <= width:
+        return text
+    begun = max(0, len(text) - max(0, width - 1))
+    while cell_len(text[begun:]) > max(0, width - 1):
+        begun += 1
+    return glyphs().more + text[begun:]
+
+
+def clip_middle(text: str, width: int) -> str:
+    """The beginning and the end of a name, where both tell it from others."""
+    if cell_len(text) <= width:
+        return text
+    end = clip_path(text, max(1, width * 2 // 3))
+    return set_cell_size(text, max(0, width - cell_len(end))) + end
 
 
 def duration(seconds: float) -> str:

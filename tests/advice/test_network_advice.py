@@ -1,13 +1,14 @@
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
 from loratui.advice.lora_parameters import PARTS
-from loratui.advice.network import effective_rate, file_size_bytes, network_advice
+from loratui.advice.lora_scale import in_words, scale
+from loratui.advice.network import file_size_bytes, network_advice
 from loratui.families import FAMILIES
-from loratui.recipe import Network, Optimizer, Purpose, Recipe, flatten
+from loratui.recipe import Network, Optimizer, Purpose, Recipe, change, flatten
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -37,8 +38,30 @@ def test_a_style_gets_more_room_on_sdxl() -> None:
     assert [one.value for one in network_advice("character", "sd15")] == [16, 8, 1e-4, 5e-5]
 
 
-def test_effective_rate() -> None:
-    assert effective_rate(1e-4, 32, 16) == pytest.approx(5e-5)
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"network.rank": 32, "network.alpha": 16.0}, (0.5,)),
+        ({"network.type": "loha", "network.rank": 4, "network.alpha": 1.0}, (0.25,)),
+        ({"network.type": "lokr", "network.rank": 8, "network.alpha": 1.0}, (0.125,)),
+        ({"network.type": "lokr", "network.rank": 16, "network.alpha": 1.0}, (1 / 16, "some")),
+        ({"network.type": "lokr", "network.rank": 100_000, "network.alpha": 1.0}, (1.0, "all")),
+        ({"network.type": "lokr", "kohya.network_args": ["full_matrix=True"]}, (1.0, "all")),
+        ({"network.type": "lokr", "network.rank": 64, "kohya.network_args": ["factor=8"]}, (0.125, "some")),
+        (
+            {"network.type": "lokr", "network.alpha": 2.0, "kohya.network_args": ["rs_lora=1"]},
+            (0.5, "some"),
+        ),
+        ({"network.alpha": 16.0, "kohya.network_args": ["algo=lokr", "full_matrix=1"]}, (1.0, "all")),
+    ],
+)
+def test_what_alpha_makes_of_the_rate(changes: dict[str, Any], expected: tuple[Any, ...]) -> None:
+    found = scale(change(Recipe(), changes))
+    factor, ignored = (*expected, "")[:2]
+    assert found.factor == pytest.approx(factor)
+    assert found.ignored == ignored
+    assert found.most == (1.0 if ignored else factor)
+    assert ("alpha is left out" in in_words(change(Recipe(), changes))) == (ignored == "all")
 
 
 def test_every_family_that_is_trained_has_its_numbers() -> None:

@@ -8,6 +8,7 @@ from textwrap import wrap
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from textual.pilot import Pilot
 
 from loratui.tui import glyphs as glyph_module
@@ -111,3 +112,21 @@ def test_prose_flows_and_lists_do_not() -> None:
     prose = "a line that somebody broke by hand at the width of his own editor, which is not ours\nhere."
     assert flowing(prose) == prose.replace("\n", " ")
     assert flowing("one\ntwo") == "one\ntwo"
+
+
+@pytest.mark.parametrize("name", ["猫の絵" * 9, "🐱 cat " * 9, "plain " * 9, "ünï猫" * 9])
+@pytest.mark.parametrize("width", [7, 8, 30])
+def test_columns_are_counted_in_cells(name: str, width: int) -> None:
+    """A Chinese letter takes two places of a terminal: a line counted in letters would lose its end."""
+    for cut in (text.clip, text.clip_path, text.clip_middle):
+        assert cell_len(cut(name, width)) <= width
+    assert cell_len(text.column(name, width)) == cell_len(text.column("a", width)) == width
+    assert all(cell_len(row) <= width for row in text.rows(name, width))
+    assert "".join(text.rows(name, width)).replace(" ", "") == name.replace(" ", "")
+    told = text.squeeze(f"{name * 9} cannot be read. Press ctrl+t.", 40, 3)
+    assert len(text.rows(told, 40)) <= 3 and told.endswith("Press ctrl+t.") == (" " not in name.strip())
+
+
+def test_a_file_keeps_what_tells_it_from_its_neighbours() -> None:
+    shown = text.clip_middle("a very long name of a LoRA-000018.safetensors", 30)
+    assert shown.startswith("a very") and shown.endswith("-000018.safetensors") and len(shown) == 30

@@ -13,6 +13,7 @@ from loratui.events import Checkpoint, StateChanged
 from loratui.recipe import Dataset, Recipe, Steps, change, flatten, loads
 from loratui.tui.app import LoratuiApp, start_run
 from loratui.tui.widgets.field import Field
+from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.rows import RowList
 from loratui.tui.wizard.answers.settings import all_settings
 from loratui.tui.wizard.answers.state import WizardState
@@ -104,7 +105,7 @@ def test_from_an_empty_home_five_enters_reach_review(
     assert (decided.dataset.trigger, decided.output.name) == ("ohwx", "hero")
     assert decided.kohya["caption_prefix"] == "ohwx,"
     assert "is not on this disk yet" in text
-    assert "Enter: Start training" in text
+    assert "d: Download the model first" in text and "Enter: Start" not in text
     assert "d download" in text
 
 
@@ -128,16 +129,18 @@ def test_every_setting_can_be_walked_to_and_says_why(demo_recipe: Recipe, drive:
 
 
 def test_a_value_is_edited_in_place_and_wrong_ones_get_one_line(demo_recipe: Recipe, drive: Any) -> None:
-    async def act(pilot: Pilot[None]) -> tuple[str, int, Recipe, bool]:
+    async def act(pilot: Pilot[None]) -> tuple[str, str, int, Recipe, bool]:
         await settle(pilot)
         await edit(pilot, "network.rank", "many")
         note = pilot.app.screen.query_one(".editor", Field).note
+        keys = pilot.app.screen.query_one(KeyBar).render().plain
         before = wizard(pilot).state.recipe.network.rank
         await pilot.press("end", "ctrl+u", *"24", "enter")
         await settle(pilot)
-        return note, before, wizard(pilot).state.recipe, wizard(pilot).step == REVIEW
+        return note, keys, before, wizard(pilot).state.recipe, wizard(pilot).step == REVIEW
 
-    note, before, recipe, still = drive(at_review(demo_recipe), act, (80, 24))
+    note, keys, before, recipe, still = drive(at_review(demo_recipe), act, (80, 24))
+    assert "enter take it" in keys and "enter start" not in keys
     assert note == "x 'many' is not a whole number, for example 10."
     assert before == 16
     assert recipe.network.rank == 24

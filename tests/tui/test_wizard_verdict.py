@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from loratui.models.inspect import ModelFile
 from loratui.problems import Problem
 from loratui.recipe import Recipe, Steps, change
+from loratui.tui.wizard.answers import mending
+from loratui.tui.wizard.answers.ends import SAVE, START, ends
 from loratui.tui.wizard.answers.facts import DatasetFacts, read_dataset
 from loratui.tui.wizard.answers.state import WizardState
 from loratui.tui.wizard.answers.verdict import Act, Sight, enter, jump
@@ -95,11 +97,41 @@ def test_the_engine_is_asked_once_more_before_its_problem_is_said(ready: WizardS
     assert "d fetches it" in missing.words
 
 
-def test_review_names_the_step_that_needs_a_person(ready: WizardState) -> None:
+def test_review_goes_to_the_step_that_needs_a_person(ready: WizardState) -> None:
     ready.type("steps.epochs", "ten", "whole")
     found = enter(ready, REVIEW, Sight())
-    assert found.act == "warn" and found.words.startswith("Step 5 needs you: ")
-    assert found.words.endswith("Press 5.")
+    assert (found.act, found.step) == ("return", 5) and "'ten' is not a whole number" in found.words
+
+
+def test_review_ends_in_what_enter_does(ready: WizardState) -> None:
+    """It does not offer a start where something stands in the way."""
+    assert ends(ready, Sight()) == ends(ready, Sight(known=False, doubts=DOUBT)) == START
+    assert ends(ready, Sight(), saves=True) == SAVE
+    assert ends(ready, Sight(doubts=DOUBT)).words == "[ 2: Look at Dataset ]  [ ctrl+y: Start all the same ]"
+    ready.take_checks(ready.recipe, (NO_ENGINE,))
+    assert ends(ready, Sight()).words == "[ Enter: Go to the first x ]"
+    assert ends(ready, Sight(awaited=True)).words == "[ d: Download the model first ]"
+    ready.take_checks(ready.recipe, ())
+    ready.type("steps.epochs", "ten", "whole")
+    assert ends(ready, Sight()).words == "[ Enter: Go to the first x ]"
+
+
+def test_sides_of_buckets_follow_the_resolution(ready: WizardState) -> None:
+    ready.forget("training.bucket_min")
+    ready.forget("training.bucket_max")
+    for side, least, most in ((64, 64, 1024), (320, 128, 1024), (1024, 256, 1024), (2048, 256, 2048)):
+        ready.set("training.resolution", (side, side))
+        training = ready.recipe.training
+        assert (training.bucket_min, training.bucket_max) == (least, most)
+        assert ready.problems(REVIEW) == []
+
+
+def test_a_side_that_was_chosen_is_named_once_and_mended_by_f(ready: WizardState) -> None:
+    ready.set("training.bucket_min", 512)
+    ready.set("training.resolution", (320, 320))
+    assert [problem.key for problem in ready.problems(REVIEW)] == ["training.bucket_min"]
+    assert mending.mendable(ready) and mending.mend(ready)
+    assert ready.problems(REVIEW) == [] and ready.recipe.training.bucket_min == 128
 
 
 def test_a_digit_goes_no_further_than_what_is_in_order(ready: WizardState) -> None:
@@ -125,6 +157,6 @@ def test_every_verdict_that_stops_a_person_says_something(step: int, sight: Sigh
     state = WizardState(change(Recipe(steps=Steps(epochs=1)), {"base.model": model}))
     found = enter(state, step, sight)
     assert found.act in get_args(Act)
-    if found.act in ("wait", "refuse", "warn"):
+    if found.act in ("wait", "refuse", "warn", "return"):
         assert found.words.rstrip().endswith((".", "…"))
     assert (found.act == "go") == (found.step > step)

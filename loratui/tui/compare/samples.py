@@ -60,7 +60,7 @@ class PairSamplesScreen(Screen[None]):
             f"{letter} {text.plain(name)} {_step(step)}"
             for letter, name, step in zip("AB", self._names, pair.steps, strict=True)
         ]
-        words = "".join(f"{text.clip(title, half - 1):<{half}}" for title in titles)
+        words = " ".join(text.column(title, half - 1) for title in titles)
         self.query_one("#pair-names", Line).show(words.rstrip())
         for side, path in zip(("#left", "#right"), pair.files, strict=True):
             self.query_one(side, Picture).show(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from loratui.runs.fixing import word
@@ -21,11 +22,11 @@ def head(found: Comparison, width: int, look: Look | None = None) -> Content:
     means."""
     through, dashed = ("───", "─ ─") if glyphs().unicode else ("AAA", "BBB")
     parts: list[tuple[str, str]] = []
-    longest = min(max(map(len, found.names)), max(12, width - 56))
+    longest = min(max(map(cell_len, found.names)), max(12, width - 56))
     for letter, line, run, name, view in zip(
         "AB", (through, dashed), found.runs, found.names, found.views, strict=True
     ):
-        shown = f"{text.clip(text.plain(name), longest):<{longest}}"
+        shown = text.column(text.plain(name), longest)
         parts.append((f"{letter} {line} ", "bold"))
         parts.append((f"{shown} ", "bold"))
         parts.append((f"{sign(view.state)} {view.state.upper():<8} ", STYLES.get(view.state, "")))
@@ -89,8 +90,8 @@ def difference_rows(found: Comparison, width: int) -> list[Row]:
         shown = [_shown(item, value) for item in (one, other)]
         rows.append(
             (
-                (f"{text.clip(text.plain(name), key):<{key}}  ", ""),
-                (f"{shown[0]:<{value}}  {shown[1]}", "strong"),
+                (f"{text.column(text.plain(name), key)}  ", ""),
+                (f"{text.column(shown[0], value)}  {shown[1]}", "strong"),
             )
         )
     return rows

@@ -22,7 +22,7 @@ from loratui.dataset.mending.looking import look_at
 from loratui.dataset.mending.mirrored import all_groups
 from loratui.tui.dataset.screen import MendScreen
 from loratui.tui.glyphs import glyphs
-from loratui.tui.text import clip_path, number, plain, size
+from loratui.tui.text import clip_path, column, number, plain, size
 from loratui.tui.widgets.rows import Row
 
 _KINDS = {
@@ -159,7 +159,7 @@ class DuplicatesScreen(MendScreen[Looked]):
         name = max(12, width - 2 - 8 - 13 - 9 - 6 - 24)
         return (
             (f" {'[keep]' if keep else '[drop]'} ", "good" if keep else "warn"),
-            (f"{clip_path(member.picture.name, name):<{name}} ", ""),
+            (f"{column(clip_path(member.picture.name, name), name)} ", ""),
             (f"{side:>11}  {caption:<7}  {like:<5} ", "dim"),
             (member.reason, "dim"),
         )

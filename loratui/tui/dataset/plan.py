@@ -8,7 +8,7 @@ from textual.binding import Binding
 
 from loratui.dataset.history import Plan
 from loratui.tui.dataset.screen import MendScreen
-from loratui.tui.text import clip, clip_path, plain
+from loratui.tui.text import clip, clip_path, column, plain
 from loratui.tui.widgets.rows import Row
 
 
@@ -59,7 +59,7 @@ def _row(name: str, target: str, why: str, width: int) -> Row:
     half = max(12, (width - 8) // (2 if not why else 3))
     new = clip_path(target, half) if target and target != name else ("out" if not target else "")
     return (
-        (f"{clip_path(name, half):<{half}} ", ""),
-        (f"{'->' if new else '  '} {new:<{half}} ", "warn" if not target else "good"),
+        (f"{column(clip_path(name, half), half)} ", ""),
+        (f"{'->' if new else '  '} {column(new, half)} ", "warn" if not target else "good"),
         (clip(why, max(8, width - 2 * half - 8)), "dim"),
     )

@@ -7,7 +7,7 @@ from loratui.dataset.mending.caption_plan import CaptionPlan, Change, before_and
 from loratui.dataset.mending.entries import Entry
 from loratui.dataset.mending.tag_table import TagCount
 from loratui.tui.glyphs import glyphs
-from loratui.tui.text import clip, clip_path, number, plain
+from loratui.tui.text import clip, clip_path, column, number, plain
 from loratui.tui.widgets.rows import Row
 
 _EXAMPLES = 60
@@ -35,7 +35,7 @@ def caption_row(entry: Entry, text: str, *, edited: bool, width: int) -> Row:
         words = ("(no caption)" if entry.caption is None else "(empty)", "warn")
     else:
         words = (clip(plain(text), width - name - 6), "")
-    return ((f"{mark}{clip_path(entry.name, name):<{name}}  ", "strong"), words)
+    return ((f"{mark}{column(clip_path(entry.name, name), name)}  ", "strong"), words)
 
 
 def about_tag(tag: TagCount, pictures: int) -> str:

@@ -68,7 +68,7 @@ def row(saved: Saved, looked: Looked | None, width: int) -> Row:
     return (
         (f"{saved.step:>8,}  {size:>8}  {strength:>8}  ", ""),
         (f"{sign(verdict)} {verdict:<12}  ", "dim" if looked is None else _ROWS.get(verdict, "bad")),
-        (text.clip(name, max(8, width - 50)), "strong" if saved.final else ""),
+        (text.clip_middle(name, max(8, width - 50)), "strong" if saved.final else ""),
     )
 
 

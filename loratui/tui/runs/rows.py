@@ -52,8 +52,8 @@ def row(summary: RunSummary, width: int, queue: Queue, marked: Container[str] = 
     mark = "*" if summary.id in marked else " "
     return (
         (f"{f'{mark}{sign(summary.state)} {state}':<{_STATE}}", _STYLES.get(summary.state, "")),
-        (f"{text.clip(text.plain(summary.name), name):<{name}}  ", "strong"),
-        (f"{text.clip(text.plain(summary.model), model):<{model}}  ", ""),
+        (f"{text.column(text.plain(summary.name), name)}  ", "strong"),
+        (f"{text.column(text.plain(summary.model), model)}  ", ""),
         (f"{steps:>13}  {text.loss(summary.loss):>8}  ", ""),
         (started(summary.started, datetime.now().astimezone()), "dim"),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
 from typing import Literal
 
 from textual.app import ComposeResult
@@ -15,7 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from loratui.tui.glyphs import glyphs
-from loratui.tui.text import clip, squeeze
+from loratui.tui.text import clip, rows, squeeze
 
 _MOST_ROWS = 5
 """Of a note; a path of thousands of letters is no reason to lose the sentence around it."""
@@ -137,7 +136,7 @@ class Field(Widget):
 
     def _note_rows(self, width: int) -> list[str]:
         width = max(20, width - 2)
-        return wrap(squeeze(self._note, width, _MOST_ROWS), width) if self._note else []
+        return rows(squeeze(self._note, width, _MOST_ROWS), width) if self._note else []
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return 1 + len(self._note_rows(width))

@@ -47,6 +47,8 @@ def shown(
 ) -> list[tuple[str, str]]:
     """Those of a step whose own keys are ``own``; ``seen`` is the furthest step reached, ``ends`` are what
     Review ends in. While a text is being ``typing``, letters are text."""
+    if step == REVIEW and typing:  # Enter is for what is typed
+        return [*own, ("f1", "help"), ("ctrl+c", "quit")]
     found = list(ends) if step == REVIEW else [("enter", "next")]
     if step != REVIEW:
         found.append(("tab", "field"))
@@ -58,7 +60,7 @@ def shown(
         found.append(("ctrl+t", "into captions"))
     if not typing:
         found += own
-    if step == REVIEW and not typing:
+    if step == REVIEW:
         found.append(("c", "config"))
     if step > 1:
         found.append(("esc", "back"))
@@ -66,6 +68,6 @@ def shown(
     if not typing and seen > 1:
         found.append((f"1-{seen}", "step"))
     found.append(("ctrl+c" if typing else "q", "quit"))
-    if step == REVIEW and not typing:
+    if step == REVIEW:
         found.append(("y", "copy"))
     return found

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from loratui.recipe import Recipe
 from loratui.tui.wizard.answers import verdict
+from loratui.tui.wizard.answers.ends import Ends, ends
 from loratui.tui.wizard.answers.verdict import Sight
 from loratui.tui.wizard.drafts.kept_screen import KeptScreen
 from loratui.tui.wizard.drafts.opening import Opening, opening
@@ -108,6 +109,11 @@ class WizardScreen(KeptScreen):
             case "go":
                 self._say("")
                 await self._go(found.step)
+            case "return":
+                assert found.problem is not None
+                await self._go(found.step)
+                at_its_field = self.pane.show_problem(found.problem)
+                self.query_one(MessageLine).say_against("" if at_its_field else found.words)
             case "start":
                 self._begin()
             case "warn":
@@ -127,6 +133,9 @@ class WizardScreen(KeptScreen):
         doubts = {pane.NUMBER: doubt for pane in self.query(StepPane) if (doubt := pane.doubt())}
         awaited = self._step == REVIEW and self._arrival.is_awaited
         return Sight(self._is_known(), doubts, self._looked_again, awaited)
+
+    def _ends(self) -> Ends:
+        return ends(self.state, self._sight(), saves=self._run_waiting is not None)
 
     async def action_anyway(self) -> None:
         """Go on in spite of what speaks against it."""

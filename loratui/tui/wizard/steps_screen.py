@@ -12,6 +12,7 @@ from textual.widgets import Input
 from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line
 from loratui.tui.wizard import rail
+from loratui.tui.wizard.answers.ends import START, Ends
 from loratui.tui.wizard.answers.lookups import Lookups
 from loratui.tui.wizard.drafts.opening import Opening
 from loratui.tui.wizard.keys import obeyed, shown
@@ -31,7 +32,6 @@ _PANES = (
     "review.ReviewPane",
 )
 """By step, below this package."""
-START_WORDS = "[ Enter: Start training ]  [ w: Queue it ]"
 
 
 class StepsScreen(Screen[None]):
@@ -134,8 +134,7 @@ class StepsScreen(Screen[None]):
         self.pane.show_facts()
         self.pane.show_notes()
         if self._step == REVIEW:
-            ends = "[ Enter: Save into the queue ]" if self._run_waiting else START_WORDS
-            self.query_one("#start", Line).show(ends)
+            self.query_one("#start", Line).show(self._ends().words)
         seen = outlook(self.state)
         self.query_one("#rail", Line).show(rail.column(self.state, seen, self._step, self._seen))
         self.query_one("#breadcrumb", Line).show(rail.breadcrumb(self.state, seen, self._step, self._seen))
@@ -146,8 +145,12 @@ class StepsScreen(Screen[None]):
 
     def _show_keys(self) -> None:
         typing = isinstance(self.focused, Input)
-        ends = [("enter", "save")] if self._run_waiting else [("enter", "start"), ("w", "queue")]
+        ends = self._ends().keys if self._step == REVIEW else ()
         self.query_one(KeyBar).show(shown(self._step, self._seen, self.pane.keys(), ends, typing=typing))
+
+    def _ends(self) -> Ends:
+        """What Review ends in."""
+        return START
 
     def _say(self, text: str, wrong: bool = False) -> None:
         self.query_one(MessageLine).say(text, wrong)

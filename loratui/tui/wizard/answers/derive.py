@@ -17,6 +17,7 @@ from loratui.advice.facts import ModelFacts
 from loratui.advice.length import Effort, Plan, plan, save_interval
 from loratui.advice.sampling import caption_style, prompt_advice
 from loratui.advice.suggestion import Suggestion
+from loratui.advice.training import smallest_side
 from loratui.advice.trigger import prefix_advice, trigger_advice
 from loratui.families import FAMILIES
 from loratui.models.catalog import Entry
@@ -90,11 +91,14 @@ def _model(state: WizardState, family: str, entry: Entry | None) -> Iterator[Sug
     yield from _as_decided(state, found)
     if machine is not None and gpu is None:
         yield Suggestion("training.precision", "no", "Without a GPU nothing gains from less.", _HERE)
-    side = facts.resolution
     step = max(64, facts.bucket_step)
     yield Suggestion("training.bucket_step", step, "What the family's scripts accept.", "sd-scripts", 32, 64)
-    if state.recipe.training.bucket_min > side:
-        yield Suggestion("training.bucket_min", side // 2, "Half of the resolution.", "sd-scripts docs")
+    size = state.recipe.training.resolution
+    reason = "Half of the resolution, 256 at most: narrow pictures keep a bucket of their own."
+    yield Suggestion("training.bucket_min", smallest_side(size), reason, "sd-scripts", 64, min(size))
+    if max(size) > 2 * facts.resolution:
+        reason = "No bucket may be smaller than the resolution on its longer side."
+        yield Suggestion("training.bucket_max", max(size), reason, "sd-scripts")
     if entry is not None and entry.clip_skip is not None and family != "sdxl":
         yield Suggestion("training.clip_skip", entry.clip_skip, "As its page says.", entry.url)
     captions = state.dataset.captions if isinstance(state.dataset, DatasetFacts) else ()

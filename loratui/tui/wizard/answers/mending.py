@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from loratui.advice.contradictions import contradictions as all_contradictions
 from loratui.advice.facts import DatasetFacts, ModelFacts
-from loratui.advice.network import effective_rate
-from loratui.advice.optimizer import kind_of
 from loratui.advice.suggestion import Contradiction
+from loratui.advice.training import smallest_side
 from loratui.models.inspect import ModelFile
 from loratui.recipe import Recipe
 from loratui.tui.wizard.answers.state import WizardState
@@ -30,7 +29,7 @@ def mend(state: WizardState) -> bool:
     found = False
     for _ in range(_ROUNDS):
         changes = {key: value for one in contradictions(state) for key, value in one.change.items()}
-        changes |= _alphas(state.recipe)
+        changes |= _alphas(state.recipe) | _sides(state.recipe)
         if not changes:
             break
         for key, value in changes.items():
@@ -41,7 +40,7 @@ def mend(state: WizardState) -> bool:
 
 def mendable(state: WizardState) -> bool:
     """Whether ``mend`` would change anything."""
-    return bool(contradictions(state) or _alphas(state.recipe))
+    return bool(contradictions(state) or _alphas(state.recipe) or _sides(state.recipe))
 
 
 def _alphas(recipe: Recipe) -> dict[str, float]:
@@ -55,12 +54,15 @@ def _alphas(recipe: Recipe) -> dict[str, float]:
     }
 
 
-def effective(recipe: Recipe) -> str:
-    """What alpha makes of the rate, in words."""
-    network, optimizer = recipe.network, recipe.optimizer
-    kind = kind_of(optimizer.name)
-    strength = f"alpha / rank = {network.alpha / network.rank:.3g}"
-    if kind and kind.finds_its_rate:
-        return f"{optimizer.name} finds its rate; {strength} scales it"
-    rate = effective_rate(optimizer.unet_rate, network.rank, network.alpha)
-    return f"effective rate {rate:.2g} = {optimizer.unet_rate:g} x {strength}"
+def _sides(recipe: Recipe) -> dict[str, int]:
+    """The sides of buckets that leave the resolution out come to where it is."""
+    training = recipe.training
+    if not training.buckets:
+        return {}
+    shorter, longer = min(training.resolution), max(training.resolution)
+    found = {}
+    if training.bucket_min > shorter:
+        found["training.bucket_min"] = smallest_side(training.resolution)
+    if training.bucket_max < longer:
+        found["training.bucket_max"] = longer
+    return found

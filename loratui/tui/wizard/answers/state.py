@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -266,10 +267,20 @@ class WizardState:
         if step == 2 and isinstance(self.dataset, Problem) and self.wanted_dataset is None:
             known.append(self.dataset)
         if self.count is not None:
-            known += [problem for problem in self.count.problems if step_of_config_key(problem.key) == step]
+            known += self._counted_problems(step, {problem.key for problem in known})
         if step == REVIEW and self.checks is not None and self.wanted_checks is None:
             known += [problem for problem in self.checks if problem not in known]
         return [*typed, *known]
+
+    def _counted_problems(self, step: int, told: Collection[str]) -> list[Problem]:
+        """Why the steps cannot be counted, less what was ``told`` of the same settings."""
+        from loratui.engines.config import OWN_KEYS
+
+        assert self.count is not None
+        found = [problem for problem in self.count.problems if step_of_config_key(problem.key) == step]
+        if step == REVIEW:  # its rows are settings of the recipe
+            found = [replace(one, key=OWN_KEYS.get(one.key, one.key)) for one in found]
+        return [problem for problem in found if problem.key not in told]
 
     def first_problem(self, before: int = REVIEW) -> int | None:
         """The first step below ``before`` that is not in order."""

@@ -14,9 +14,10 @@ from loratui.tui.wizard.steps import REVIEW, STEPS
 
 _TRIGGER = STEPS.index("Trigger") + 1
 
-Act = Literal["wait", "arrange", "ask again", "refuse", "warn", "go", "start"]
+Act = Literal["wait", "arrange", "ask again", "refuse", "warn", "go", "return", "start"]
 """``wait`` for what is still looked up; ``arrange`` the pictures, then go on; ``ask again`` what the engine
-lacks; ``refuse``: a value must change; ``warn``: a person may go on in spite of it."""
+lacks; ``refuse``: a value must change; ``warn``: a person may go on in spite of it; ``return`` to a step
+that is not in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,9 @@ class Verdict:
     words: str = ""
     """To be said; for ``refuse`` where no field shows the problem."""
     step: int = 0
-    """Where ``go`` leads."""
+    """Where ``go`` and ``return`` lead, and what a ``warn`` on Review is about."""
     problem: Problem | None = None
-    """What ``refuse`` is about."""
+    """What ``refuse`` and ``return`` are about."""
 
 
 def enter(state: WizardState, step: int, sight: Sight) -> Verdict:
@@ -60,10 +61,10 @@ def enter(state: WizardState, step: int, sight: Sight) -> Verdict:
     wrong = state.first_problem()
     if wrong is not None:
         problem = state.problems(wrong)[0]
-        return Verdict("warn", f"Step {wrong} needs you: {sentence(problem)} Press {wrong}.")
+        return Verdict("return", sentence(problem), wrong, problem)
     for doubtful, doubt in sorted(sight.doubts.items()):  # found after a person went on
         words = f"Step {doubtful}: {doubt} {doubtful} goes there, ctrl+y starts anyway."
-        return Verdict("warn", words)
+        return Verdict("warn", words, doubtful)
     return Verdict("start")
 
 

@@ -13,7 +13,7 @@ from loratui.dataset.checking.checks import Report
 from loratui.dataset.checking.finding import Finding
 from loratui.dataset.pictures.probing import Progress
 from loratui.tui.glyphs import glyphs
-from loratui.tui.text import clip, clip_path, number, plain, squeeze
+from loratui.tui.text import clip, clip_path, column, number, plain, squeeze
 
 Part = tuple[str, str]
 _COLOURS = {"error": "$error", "warning": "$warning", "info": "$text-muted"}
@@ -80,7 +80,7 @@ def _list(report: Report, width: int) -> list[list[Part]]:
         return [[cell] for cell in cells]
     return [
         [
-            (f"{clip(text, half - 1):<{half}}" if at == 0 else clip(text, half - 1), colour)
+            (column(text, half - 1) + " " if at == 0 else clip(text, half - 1), colour)
             for at, (text, colour) in enumerate(cells[start : start + 2])
         ]
         for start in range(0, len(cells), 2)

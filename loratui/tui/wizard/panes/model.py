@@ -15,7 +15,7 @@ from loratui.families import FAMILIES
 from loratui.formats.hub_id import is_hub_id
 from loratui.problems import Problem
 from loratui.tui.glyphs import glyphs
-from loratui.tui.text import clip, clip_path, plain
+from loratui.tui.text import clip, clip_path, column, plain
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.line import Line
 from loratui.tui.widgets.rows import Row, RowList
@@ -271,7 +271,7 @@ def _row(offer: Offer, width: int) -> Row:
         fit = f"{need} {glyphs().fine}" if offer.fits else f"{need} {glyphs().wrong} too big"
         fit_style = "" if offer.fits else "warn"
     return (
-        (f"{clip(plain(offer.title), title):<{title}}  ", "strong"),
+        (f"{column(plain(offer.title), title)}  ", "strong"),
         (f"{told:<{_TOLD}}", style),
         (f"{fit:<{_FIT}}", fit_style),
         (offer.engine or "no engine", "dim" if offer.engine else "bad"),

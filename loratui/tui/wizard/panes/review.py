@@ -160,10 +160,14 @@ class ReviewPane(StepPane):
         return False
 
     def keys(self) -> list[tuple[str, str]]:
+        if self.editing:
+            finds = self.query_one(".editor", Field).key == FIND
+            return [("enter", "go to it" if finds else "take it"), ("esc", "leave it as it was")]
+        mend = [("f", "mend")] if mending.mendable(self.state) else []
         fetch = [("d", "download")] if entry_to_fetch(self.state) else []
         turn = [("t", "changes alone" if self._all else "all settings")]
         more = turn if self.state.parent is not None else []
-        return [*fetch, ("e", "edit"), *more, ("a", "advised"), ("/", "find")]
+        return [*fetch, *mend, ("e", "edit"), *more, ("a", "advised"), ("/", "find")]
 
     def focus_first(self) -> None:
         self.query_one(RowList).focus()

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from textual.content import Content
 
+from loratui.advice import lora_scale
 from loratui.advice.presets import presets
 from loratui.models.inspect import ModelFile
 from loratui.models.named import to_fetch
@@ -55,7 +56,7 @@ def outlook_lines(state: WizardState, width: int) -> Content:
     lines = [(outlook.memory_line(seen), "$error" if seen.fits is False else "")]
     lines.append((outlook.time_line(seen), ""))
     lines.append((outlook.disk_line(seen), "$error" if seen.disk_is_short else ""))
-    rate = mending.effective(state.recipe)
+    rate = lora_scale.in_words(state.recipe)
     lines.append((rate, ""))
     return _flowed([line for line in lines if line[0]], width)
 
