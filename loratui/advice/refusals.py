@@ -10,6 +10,7 @@ from typing import Any
 
 from loratui.advice.optimizer import kind_of
 from loratui.advice.suggestion import Contradiction
+from loratui.builtin.optimizers import breaks_in_float16
 from loratui.problems import Problem
 from loratui.recipe import Recipe
 
@@ -157,6 +158,15 @@ def _precision(recipe: Recipe) -> Iterator[Contradiction]:
                 {f"kohya.{key}": None},
                 "sd-scripts train_network.py",
             )
+    optimizer = recipe.optimizer
+    if recipe.kohya.get("full_fp16") and breaks_in_float16(optimizer.name, optimizer.arguments):
+        yield _fatal(
+            "kohya.full_fp16",
+            f"{optimizer.name}'s eps is 0 in 16 bits, and the first step turns the LoRA into NaN.",
+            'Remove it: precision = "fp16" alone keeps the LoRA in 32 bits. Or use AdamW8bit.',
+            {"kohya.full_fp16": None},
+            "float16's smallest number is 6e-8; measured",
+        )
 
 
 def _fewer_bits(recipe: Recipe, family: str) -> Iterator[Contradiction]:

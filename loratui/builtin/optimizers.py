@@ -6,7 +6,7 @@ library/train_util.py:4825-5225 (``get_optimizer``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
@@ -73,6 +73,21 @@ _TABLE = (
 _BY_NAME = {fact.name.lower(): fact for fact in _TABLE}
 NAMES = tuple(fact.name for fact in _TABLE)
 """As sd-scripts writes them; letter case is nothing to it."""
+
+_NOT_IN_FLOAT16 = frozenset({"AdamW", "AdamWScheduleFree"})
+
+
+def breaks_in_float16(name: str, arguments: Sequence[str]) -> bool:
+    """Whether weights that are float16 themselves (full_fp16) become NaN in the first step.
+
+    These optimizers reckon in the precision of the weights, and there their eps of 1e-8 is 0 (float16's
+    smallest number is 6e-8): 0 is divided by 0 wherever a gradient is 0, as it is in all of a fresh LoRA's
+    lora_down. Not where ``arguments`` (of the form key=value) set another eps.
+    """
+    fact = find(name)
+    own_eps = any(argument.partition("=")[0].strip() == "eps" for argument in arguments)
+    return fact is not None and fact.name in _NOT_IN_FLOAT16 and not own_eps
+
 
 _OF_TORCH = frozenset(
     ("ASGD", "Adadelta", "Adagrad", "Adam", "Adamax", "NAdam", "RAdam", "RMSprop", "Rprop", "SGD")

@@ -149,6 +149,7 @@ def test_every_contradiction_has_a_change_that_fits(
 
 KOHYA: dict[str, Any] = {"launch.engine": "kohya"}
 SDXL = KOHYA | {"base.family": "sdxl"}
+HALF = {"training.precision": "fp16", "kohya.full_fp16": True}
 CACHED = SDXL | {"kohya.cache_text_encoder_outputs": True}
 
 
@@ -163,6 +164,7 @@ CACHED = SDXL | {"kohya.cache_text_encoder_outputs": True}
         ({"kohya.scale_v_pred_loss_like_noise_pred": True}, "kohya.scale_v_pred_loss_like_noise_pred"),
         ({"kohya.v_pred_like_loss": 0.1, "base.prediction": "v"}, "kohya.v_pred_like_loss"),
         ({"kohya.adaptive_noise_scale": 0.1}, "kohya.adaptive_noise_scale"),
+        (HALF | {"optimizer.name": "AdamW"}, "kohya.full_fp16"),
     ],
 )
 def test_what_both_trainers_die_of_is_refused(engine: str, changes: dict[str, Any], key: str) -> None:

@@ -142,6 +142,28 @@ def assert_equal(found: Any, wanted: Any) -> None:
         assert found == wanted
 
 
+# DAdaptSGD divides by the gradient's norm; the paged ones are the others on a CPU.
+WITHOUT_A_GRADIENT = [
+    name for name in builtin_optimizers.NAMES if name != "DAdaptSGD" and not name.startswith("Paged")
+]
+
+
+@pytest.mark.parametrize("name", WITHOUT_A_GRADIENT)
+def test_those_that_break_in_float16_are_those_that_are_named(config: TrainConfig, name: str) -> None:
+    """One step on weights whose gradient is 0, as it is in a fresh LoRA."""
+    weight = torch.nn.Parameter(torch.zeros(64, 64, dtype=torch.float16))
+    optimizer = optimizers.create(
+        config,
+        optimizers.choose(with_optimizer(config, name)),
+        [{"params": [weight], "lr": 1e-3}],
+        scaled=True,
+    )
+    weight.grad = torch.zeros_like(weight)
+    optimizer.step()
+    assert bool(weight.isnan().any()) == builtin_optimizers.breaks_in_float16(name, ())
+    assert not builtin_optimizers.breaks_in_float16(name, ["eps=1e-4"])
+
+
 def test_arguments_reach_the_optimizer(config: TrainConfig) -> None:
     given = with_optimizer(config, "AdamW", "weight_decay=0.5", "betas=(0.5, 0.9)", "eps=1e-3")
     wanted = by_hand(lambda w: torch.optim.AdamW(w, lr=1e-2, weight_decay=0.5, betas=(0.5, 0.9), eps=1e-3))

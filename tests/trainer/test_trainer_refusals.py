@@ -70,6 +70,7 @@ def sentence(told: Any, code: int) -> str:
         ({"lr_scheduler": "adafactor"}, ["lr_scheduler", "Adafactor"]),
         ({"full_bf16": True}, ["full_bf16", "mixed_precision"]),
         ({"full_fp16": True, "mixed_precision": "bf16"}, ["full_fp16", "fp16"]),
+        ({"full_fp16": True, "mixed_precision": "fp16"}, ["full_fp16", "AdamW's eps", "AdamW8bit"]),
         ({"fp8_base": True}, ["fp8_base", "bf16"]),
         ({"fp8_base_unet": True}, ["fp8_base_unet", "bf16"]),
         ({"lr_warmup_steps": 5}, ["constant_with_warmup"]),

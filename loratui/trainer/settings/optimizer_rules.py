@@ -35,6 +35,10 @@ def optimizer_problems(config: TrainConfig) -> Iterator[Problem]:
     if package:
         message = f"{fact.name} needs the package {package}, which is not installed."
         yield Problem("optimizer_type", message, f"Run: pip install {package}", causes.missing(package))
+    in_float16 = config.full_fp16 and config.mixed_precision == "fp16"
+    if in_float16 and builtin_optimizers.breaks_in_float16(fact.name, config.optimizer_args or ()):
+        message = f"{fact.name}'s eps is 0 in 16 bits: the first step would turn the LoRA into NaN."
+        yield Problem("full_fp16", message, "Remove it, or use AdamW8bit.", "loss_nan")
     rates = {rate for rate in (config.unet_rate, *config.text_encoder_rates) if rate}
     if fact.finds_its_rate and len(rates) > 1:
         words = ", ".join(f"{rate:g}" for rate in sorted(rates))
