@@ -18,7 +18,7 @@ from loratui.problems import Problem, UserError, nearest
 from loratui.recipe import Recipe, change
 from loratui.tomlfile import parse_toml
 
-OTHER_FILES = frozenset({"models"})
+OTHER_FILES = frozenset({"models", "second_look"})
 """Tables in the same folder that are no presets."""
 
 _SECTION = re.compile(r"\[([A-Za-z_]+)\]\s*(?:#.*)?")

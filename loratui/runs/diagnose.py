@@ -236,7 +236,8 @@ class _Log:
         if progress.nan_at is not None and not any(hint.key in _NAN for hint in found):
             found.append(Hint("loss_nan", "fatal", f"step {progress.nan_at}: the loss is not a number"))
         if not any(map(hints.is_cause, found)) and self._may_have_failed(found):
-            found += self._end.hints(found, failed=self._verdict(found) == "failed")
+            said = progress.outcome == "failed" or progress.error or self._child_failed
+            found += self._end.hints(found, failed=self._verdict(found) == "failed", told_so=said)
         ordered = _root_cause_first(found)
         step, total, loss = self._numbers()
         findings = tuple(_finding(hint, progress.nan_at) for hint in ordered)

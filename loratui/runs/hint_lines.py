@@ -89,6 +89,8 @@ class Lines:
         """Pieces so far, without progress bars."""
         self.unknown: Raised | None = None
         """An exception whose message is over, and that nobody has known."""
+        self.has_failed = False
+        """An exception ended a traceback that nobody caught, or a line said so."""
         self._raised: Raised | None = None
         """One whose message may go on."""
         self._logical = ""
@@ -124,7 +126,9 @@ class Lines:
     def close(self) -> None:
         """The log is over, and with it any message."""
         self._settle()
+        self.has_failed = self.has_failed or self._frames.is_inside
         self.unknown = self.unknown or self._frames.cut_off()
+        self.has_failed = self.has_failed or self.unknown is not None
 
     def _is_aside(self, text: str) -> bool:
         if text[0] in "ET" and _ASIDE.match(text):
@@ -190,6 +194,7 @@ class Lines:
         if is_exception:
             self._settle()
             self._raised = self._frames.raised(line)
+            self.has_failed = self.has_failed or (self._raised is not None and not self._raised.is_harmless)
         self._kind = "logger" if head else "exception" if is_exception else ""
         yield line
         if told := _TOLD.match(self._logical):

@@ -23,16 +23,6 @@ from loratui.runs.tracebacks import Raised, place_of
 Severity = Literal["fatal", "warning", "quality", "info"]
 
 _LINE_KEPT = 300
-_USUAL = (
-    "", "RuntimeError: ", "ValueError: ", "OSError: ", "ImportError: ", "ModuleNotFoundError: ",
-    "TypeError: ", "AttributeError: ", "FileNotFoundError: ", "AssertionError: ", "UnboundLocalError: ",
-    "NameError: ", "Exception: ",
-)  # fmt: skip
-_ANY_WORDS = "words that nobody has printed"
-# An exception of another process, whose own traceback follows; packages that nobody needs
-_RETOLD = re.compile(
-    r"\w+: Caught \w+ in |ModuleNotFoundError: No module named '(?:triton|msvcrt|flash_attn)\b"
-)
 
 
 class After(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,6 +70,11 @@ class HintRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     suspects: tuple[str, ...] = ()
     """Patterns of what many healthy logs hold too: they count where a log ends in a failure, and tells
     nothing else."""
+    words: tuple[str, ...] = ()
+    """Words that tell in any order, all in one line, where a log ends in a failure and nothing else is known:
+    ``&`` between what must stand there together, ``|`` between words of one meaning, ``*`` for any ending."""
+    phases: tuple[str, ...] = ()
+    """Patterns of the lines with which the step of a training begins that this general row is about."""
     unless: tuple[str, ...] = ()
     """Keys that explain this one: after any of them it is not given."""
     change: dict[str, Any] = {}
@@ -154,24 +149,12 @@ def from_message(message: Message) -> Hint | None:
         return None
     row = rule(message.key)
     by_level: dict[str, Severity] = {"error": "fatal", "warning": "warning", "info": "info"}
-    return Hint(message.key, row.severity if row else by_level[message.level], _kept(message.text))
+    return Hint(message.key, row.severity if row else by_level[message.level], kept(message.text))
 
 
-def _kept(line: str) -> str:
+def kept(line: str) -> str:
+    """A line as a hint shows it."""
     return line if len(line) <= _LINE_KEPT else f"{line[: _LINE_KEPT - 1]}…"
-
-
-def in_words(message: str) -> Hint | None:
-    """The fatal hint for an exception's message whose class was not told: that of the first row that knows it
-    behind any usual class, and not merely by the class."""
-    for row in rules():
-        if row.severity != "fatal":
-            continue
-        for pattern in (compiled((part,)) for part in (*row.patterns, *row.signs, *row.suspects)):
-            for name in _USUAL:
-                if pattern.search(name + message) and not pattern.search(name + _ANY_WORDS):
-                    return Hint(row.key, row.severity, _kept(message))
-    return None
 
 
 class _Row(NamedTuple):
@@ -248,6 +231,11 @@ class HintMatcher:
         self._lines.close()
         yield from self._by_place()
 
+    @property
+    def has_failed(self) -> bool:
+        """An exception was met that nobody caught, known or not."""
+        return self._lines.has_failed
+
     def forget(self, keys: Iterable[str]) -> None:
         """Give these again when they are met again: a new attempt begins."""
         self._seen.difference_update(keys)
@@ -273,12 +261,12 @@ class HintMatcher:
     def _give(self, rule: HintRule, line: str) -> Iterator[Hint]:
         if rule.key not in self._seen and self._seen.isdisjoint(rule.unless):
             self._seen.add(rule.key)
-            yield Hint(rule.key, rule.severity, _kept(line))
+            yield Hint(rule.key, rule.severity, kept(line))
 
     def _by_place(self) -> Iterator[Hint]:
         """The row of the innermost frame that any row knows."""
         raised, self._lines.unknown = self._lines.unknown, None
-        if raised is None or _RETOLD.match(raised.line):
+        if raised is None or raised.is_harmless:
             return
         for last in (False, True) if raised.error else (False,):
             for frame in reversed(raised.frames):

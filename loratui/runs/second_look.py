@@ -1,149 +1,28 @@
-"""A text in which no cause stood as a trainer prints it, laid out anew: its lines were joined into one, its
-line breaks written as ``\\n``, all of it is indented, or somebody tells of the error within a sentence."""
+"""The end of a log in which no cause stood as a trainer prints it, laid out anew and looked at once more."""
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from itertools import groupby, pairwise
+from collections.abc import Iterator
+from functools import cache
 
 from loratui.events import Hint
-from loratui.runs import hints
+from loratui.runs import hints, look_words
 from loratui.runs.cleaning import clean
+from loratui.runs.hint_patterns import compiled
+from loratui.runs.relaid import EXCEPTION, laid_out
+from loratui.runs.told import by_words, ending, in_words, lines_of, telling, told
 
 _KEPT = 1 << 18
 """Bytes of a log's end that are looked at."""
 
-_EXCEPTION = r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Invalid|Died|NotFound)"
-_RAISED = rf"{_EXCEPTION}: (?=\S)"
-# Line breaks as JSON, or Python's repr, writes them
-_ESCAPES = {r"\n": "\n", r"\r": "\r", r"\t": "\t", r"\"": '"', r"\'": "'", "\\\\": "\\"}
-_ESCAPE = re.compile(r"\\[nrt\"'\\]")
-_ESCAPED = re.compile(r"""^\s*(?:[\[{(].{0,40}?)?b?["'].*\\n|\\n["'],?\s*$""", re.MULTILINE)
-_STRING = re.compile(r"""^\s*(?:[\[{]\s*)?(?:"\w+":\s*)?b?["']|["']?[\],}]*\s*$""")
-# A traceback whose lines were joined
-_JOINED = re.compile(
-    r'Traceback \(most recent call last\):? +\S|\S +File "[^"]+", line \d+|", line \d+, in \S+ +\S'
-)
-_BEFORE = re.compile(
-    rf'(?<=\S) +(?=Traceback \(most recent|File "[^"]+", line \d+|{_RAISED}|During handling of the above'
-    r"|The above exception"
-    r"|(?:[\w.]+\.)?CalledProcessError: |ERROR: [A-Z]|steps: +\d+%)"
-)
-_FRAME_CODE = re.compile(r'(", line \d+, in (?:<\w+>|\w+)) +(?=\S)')
-_GAP = re.compile(r"(?<=\S) {20,}(?=\S)")
-_HEAD_CODE = re.compile(r"(Traceback \(most recent call last\):?) +(?=\S)")
-_FRAME = re.compile(r'^ *(?=File "[^"]+", line \d+)')
-_WHOLE = re.compile(rf" *(?:Traceback \(most recent|{_RAISED})")
-# A person's sentence, a title, an item of a list
-_IN_WORDS = re.compile(
-    r"^.{0,200}?(?:\b(?:[Ee]rrors?|ERROR|[Ee]xceptions?|[Mm]essage|[Ff]ail(?:s|ed|ure)?|gets?|got|getting|gives?"
-    r"|throws?|says?|see|with|by|following|because|due to|is|this|issue|[Bb]ug|BUG|[Tt]itle)\b\W{1,6}"
-    rf"|\d[.)]\W{{1,6}}|[^\x00-\x7f]\W{{0,6}})({_RAISED}.*)$"
-    rf"|^(?:[\W_]{{1,8}}|(?!Caption|Prompt)[A-Z][\w .,()-]{{2,60}}: )({_RAISED}.*)$"
-)
-_BY_A_PROGRAM = re.compile(
-    r"^(?!\s*(?:caption|prompt|class_tokens|image_dir)\b).{0,160}?\b"
-    r"(?:[Ee]xception|EXCEPTION|[Ee]rror|ERROR|[Ff]ailed|[Ff]ailure)\b[^:{}]{0,60}: (?!https?:)(\S.{7,})$"
-)
-# How a message begins that needs no class to be known
-_MESSAGE = re.compile(
-    r"\W{0,3}((?:CUDA (?:error|out of memory)|CUBLAS_STATUS|CUDNN_STATUS|Can't load tokenizer"
-    r"|Torch not compiled|mat1 and mat2 |Expected all tensors|Unable to load weights"
-    r"|(?:fp|bf)16 mixed precision requires).{6,})$"
-)
-# and one that other lines may begin with, too
-_HALF_KNOWN = re.compile(
-    r"\W{0,3}((?:cuDNN |Can't load |\[(?:Errno|WinError) \d+\]|No module named '|cannot import name '"
-    r"|size mismatch for |expected (?:str, bytes|scalar type)|'\w+' object (?:has no attribute|is not)"
-    r"|[Tt]he size of tensor).{6,})$"
-)
-# A person's own words, and rich's box
-_USER_TEXT = re.compile(
-    r"[│┃]|\W*(?:caption|prompt|negative_prompt|class_tokens|image_dir|metadata_file)\b", re.I
-)
-_CLASS = re.compile(_RAISED)
-_NO_FAILURE = re.compile(
-    r"^\[?[WI]\d{4}|^\[?[WI]\b|^bin |CUDA SETUP: |^\S+\.py:\d+|NOTE|INFO|You are using |[Ll]oading"
-    r"|[Ww]arning|WARN|deprecat|[Pp]roceeding|[Ss]kipp|[Ff]all(?:ing)? ?back|[Ii]gnor|[Dd]isabl"
-    r"|instead|will not"
-)
-_SAYS_NO = re.compile(
-    r"\b(?:errors?|fail(?:s|ed|ure)?|not|no|cannot|can't|couldn't|doesn't|unable|invalid|missing|must|out of"
-    r"|requires?|unknown|unexpected|unsupported|denied|refused|killed|crashed|expected|corrupt(?:ed)?|mismatch\w*|before"
-    r"|zero|nan|mutable|undefined|unrecognized)\b",
-    re.IGNORECASE,
-)
-_FEW_LINES = 4
-_TOLD_AT_MOST = 60
-_NUMBERED = re.compile(r"^\s*(\d{1,6})(?:[:|.]|\s)\s?")
+_LAST_LINES = 60
+"""So many last lines may tell of a failure in words."""
 
-
-def laid_out(text: str) -> str:
-    """The text with one message a line, as far as that can be told."""
-    if _ESCAPED.search(text):
-        text = "\n".join(map(_unescaped, text.split("\n")))
-    lines = _without_numbers(text.split("\n"))
-    return "\n".join(part for line in _dedented(lines) for part in _parts(line))
-
-
-def _unescaped(line: str) -> str:
-    if r"\n" not in line and r"\"" not in line:
-        return line
-    return _ESCAPE.sub(lambda found: _ESCAPES[found[0]], _STRING.sub("", line))
-
-
-def _without_numbers(lines: list[str]) -> list[str]:
-    """Without the numbers an editor put before each line."""
-    found = [_NUMBERED.match(line) for line in lines if line.strip()]
-    numbers = [int(number[1]) for number in found if number]
-    if len(numbers) < max(3, len(found)) or any(b - a != 1 for a, b in pairwise(numbers)):
-        return lines
-    return [_NUMBERED.sub("", line) for line in lines]
-
-
-def _dedented(lines: list[str]) -> list[str]:
-    """Blocks of indented lines with the indentation that all of a block have taken away."""
-    result: list[str] = []
-    for is_indented, group in groupby(lines, key=lambda line: line[:1] == " " or not line.strip()):
-        block = list(group)
-        if is_indented and any(_WHOLE.match(line) for line in block):
-            depth = min((len(line) - len(line.lstrip(" ")) for line in block if line.strip()), default=0)
-            block = [line[depth:] for line in block]
-        result += block
-    return result
-
-
-def _parts(line: str) -> list[str]:
-    if _JOINED.search(line):
-        line = _GAP.sub("\n    ", _BEFORE.sub("\n", line))
-        line = _HEAD_CODE.sub(r"\1\n    ", _FRAME_CODE.sub(r"\1\n    ", line))
-        return [_FRAME.sub("  ", part) for part in line.split("\n")]
-    if words := _IN_WORDS.match(line):
-        return [line, "", words[1] or words[2]]
-    if (at := line.find(" ERROR: ")) > 0:
-        return [line[:at], line[at + 1 :]]
-    return [line]
-
-
-def told(text: str, *, failed: bool) -> list[str]:
-    """What may be the message of an exception whose class was not told, the first ones of a text. One that
-    does not end in a failure must be short, or the message unmistakable."""
-    lines = [line.strip() for line in text.split("\n") if line.strip()]
-    is_alone = len(lines) <= _FEW_LINES and not any(map(_NO_FAILURE.search, lines))
-    found = []
-    for line in lines:
-        if _NO_FAILURE.search(line) or _CLASS.match(line) or _USER_TEXT.match(line):
-            continue
-        if message := _MESSAGE.match(line):
-            found.append(message[1])
-        if not failed and not is_alone:
-            continue
-        if message := _BY_A_PROGRAM.match(line) or _HALF_KNOWN.match(line):
-            found += [message[1], message[1].strip("'\". ")]
-        if is_alone and line[0] not in "[<{0123456789" and _SAYS_NO.search(line):
-            found.append(line)
-    return found[:_TOLD_AT_MOST]
+_RAISED = re.compile(rf"{EXCEPTION}(?:: |:?$)")
+# What a launcher prints when its child has failed
+_OF_A_LAUNCHER = re.compile(r"(?:[\w.]+\.)?(?:CalledProcessError|ChildFailedError|SystemExit)\b")
 
 
 class LogEnd:
@@ -160,13 +39,55 @@ class LogEnd:
         while self._bytes > _KEPT:
             self._bytes -= len(self._pieces.popleft())
 
-    def hints(self, found: list[Hint], *, failed: bool) -> list[Hint]:
-        """Fatal hints in the text laid out anew, where none ``found`` at the first look tells the cause."""
+    def hints(self, found: list[Hint], *, failed: bool, told_so: bool) -> list[Hint]:
+        """Fatal hints in the text laid out anew, where none ``found`` at the first look tells the cause.
+        ``failed``: it may have ended in a failure; ``told_so``: a launcher or the trainer said it did."""
         text = laid_out("\n".join(map(clean, b"".join(self._pieces).splitlines())))
         matcher = hints.HintMatcher(alone=True, failed=failed)
         met = [hint for hint in (*matcher.feed(text.encode()), *matcher.close()) if hint.severity == "fatal"]
-        if any(hint.severity == "fatal" for hint in found):
-            return [hint for hint in met if hints.is_cause(hint)]
-        return (
-            met or [hint for hint in map(hints.in_words, told(text, failed=failed)) if hint is not None][:1]
-        )
+        known = any(hint.severity == "fatal" for hint in found)
+        if causes := [hint for hint in met if hints.is_cause(hint)]:
+            return causes if known else met
+        failed = told_so or (failed and matcher.has_failed)
+        if not found or failed:
+            keys = {hint.key for hint in found}
+            if told_of := next(
+                (hint for hint in _told_of(text, failed=failed) if hint.key not in keys), None
+            ):
+                return [told_of]
+        if known:
+            return []
+        return met or (list(_by_phase(text)) if failed else [])
+
+
+def _told_of(text: str, *, failed: bool) -> Iterator[Hint]:
+    """Causes that are told of without an exception."""
+    lines = lines_of(text)
+    for message in told(lines, failed=failed):
+        if hint := in_words(message):
+            yield hint
+    last = [
+        line
+        for line in telling(list(reversed(lines[-_LAST_LINES:])) if failed else ending(lines))
+        if look_words.says_no(line) and (failed or look_words.fails(line))
+    ]
+    if hint := by_words([*(line for line in last if _RAISED.match(line)), *last]):
+        yield hint
+
+
+@cache
+def _phases() -> tuple[tuple[hints.HintRule, re.Pattern[str]], ...]:
+    return tuple((row, compiled(row.phases)) for row in hints.rules() if row.phases)
+
+
+def _by_phase(text: str) -> Iterator[Hint]:
+    """The general row of the step that had begun when the log ends in a failure."""
+    now: hints.HintRule | None = None
+    raised = ""
+    for line in text.split("\n"):
+        bare = line.strip()
+        now = next((row for row, pattern in _phases() if pattern.search(bare)), now)
+        if _RAISED.match(bare) and not _OF_A_LAUNCHER.match(bare):
+            raised = bare
+    if now and raised:
+        yield Hint(now.key, now.severity, hints.kept(raised))

@@ -25,6 +25,11 @@ _OUTERMOST = re.compile(
 )
 
 
+_HARMLESS = re.compile(
+    r"\w+: Caught \w+ in |ModuleNotFoundError: No module named(?:$| '(?:triton|msvcrt|flash_attn)\b)"
+)
+
+
 class Raised(NamedTuple):
     """An exception that ended a traceback."""
 
@@ -34,6 +39,11 @@ class Raised(NamedTuple):
     frames: tuple[str, ...]
     """``path|function|statement``, with forward slashes, the innermost last. One empty frame where the log
     holds nothing but the exception."""
+
+    @property
+    def is_harmless(self) -> bool:
+        """It is another process's, whose own traceback follows, or a package is missing that nobody needs."""
+        return _HARMLESS.match(self.line) is not None
 
 
 def place_of(frame: str) -> str:
@@ -54,7 +64,8 @@ class Frames:
         self._frames: deque[str] = deque(maxlen=_KEPT)
         self._first = ""
         self._has_head = False
-        self._is_inside = False
+        self.is_inside = False
+        """The last line was one of a traceback's frames."""
         self._has_half = False
 
     def note(self, line: str) -> None:
@@ -63,14 +74,14 @@ class Frames:
             self._forget()
             self._has_head = True
         elif line[:1] != " " and not line.startswith("File "):
-            self._has_half = self._is_inside and _HALF_A_NAME.match(line) is not None
-            self._is_inside = False
+            self._has_half = self.is_inside and _HALF_A_NAME.match(line) is not None
+            self.is_inside = False
             return
         elif (", line " in line or ".py:" in line) and (frame := _FRAME.match(line)):
             path, function = (frame[1], frame[2] or "<module>") if frame[1] else (frame[3], frame[4])
             self._frames.append(f"{path}|{function}|".replace("\\", "/")[-_LONGEST:])
             self._first = self._first or self._frames[-1]
-            self._is_inside, self._has_half = True, False
+            self.is_inside, self._has_half = True, False
         elif self._frames and self._frames[-1].endswith("|") and (statement := line.strip()):
             self._frames[-1] += statement[:_LONGEST]
 
@@ -90,12 +101,12 @@ class Frames:
         found = None
         is_whole = self._has_head and _OUTERMOST.search(self._first) is not None
         if self._frames and _BESIDE.search(self._frames[-1]):
-            self._is_inside = self._has_half = False
-        if (self._is_inside and is_whole) or (self._has_half and (is_whole or not self._has_head)):
+            self.is_inside = self._has_half = False
+        if (self.is_inside and is_whole) or (self._has_half and (is_whole or not self._has_head)):
             found = Raised("", f"the log breaks off in {_told(self._frames[-1])}", tuple(self._frames))
         self._forget()
         return found
 
     def _forget(self) -> None:
         self._frames.clear()
-        self._first, self._has_head, self._is_inside, self._has_half = "", False, False, False
+        self._first, self._has_head, self.is_inside, self._has_half = "", False, False, False

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from loratui.runs.diagnose import diagnose
-from loratui.runs.second_look import laid_out, told
+from loratui.runs.relaid import laid_out
+from loratui.runs.told import lines_of, told
 from tests.support.healthy_log import begun
 
 TRACEBACK = """Traceback (most recent call last):
@@ -103,4 +104,4 @@ def test_a_first_look_that_found_something_stands() -> None:
 
 def test_plain_text_stays_as_it_is() -> None:
     assert laid_out(TRACEBACK) == TRACEBACK
-    assert told(TRACEBACK, failed=True) == []
+    assert told(lines_of(TRACEBACK), failed=True) == []
