@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from loratui.dataset.names import suffix_of
 from loratui.problems import UserError, refusal
 
 PICTURE_SUFFIXES = frozenset(
@@ -61,7 +62,7 @@ def parse_repeats(name: str) -> tuple[int, str] | None:
 
 def is_picture_name(name: str) -> bool:
     """Whether sd-scripts takes a file of this name for a picture."""
-    return not name.startswith(".") and os.path.splitext(name)[1] in PICTURE_SUFFIXES  # noqa: PTH122
+    return not name.startswith(".") and suffix_of(name) in PICTURE_SUFFIXES
 
 
 def list_folder(folder: Path) -> list[os.DirEntry[str]]:

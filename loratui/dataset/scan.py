@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loratui.dataset.layout import is_picture_name, list_folder, read_layout
+from loratui.dataset.names import stem_of, suffix_of
 from loratui.problems import UserError, refusal
 
 LIKELY_PICTURES = frozenset(
@@ -235,12 +236,12 @@ def find_caption(path: Path, extension: str) -> Path | None:
     Like sd-scripts (train_util.py:1948): the same stem first; then, when the whole path has five or
     more parts between underscores, the path without its last four (names of face crops).
     """
-    stem = os.path.splitext(path)[0]  # noqa: PTH122  (on the whole path, as the trainer does)
+    stem = stem_of(str(path))  # on the whole path, as the trainer does
     candidates = [stem + extension]
     parts = stem.split("_")
     if len(parts) >= 5:
         candidates.append("_".join(parts[:-4]) + extension)
-    return next((Path(candidate) for candidate in candidates if os.path.isfile(candidate)), None)  # noqa: PTH113
+    return next((found for found in map(Path, candidates) if found.is_file()), None)
 
 
 def sizes_from_latents(names: list[str], latents: list[str]) -> Mapping[str, tuple[int, int]]:
@@ -253,7 +254,7 @@ def sizes_from_latents(names: list[str], latents: list[str]) -> Mapping[str, tup
     sizes: dict[str, tuple[int, int]] = {}
     at = 0
     for name in names:
-        stem = os.path.splitext(name)[0]  # noqa: PTH122
+        stem = stem_of(name)
         while at < len(latents) and latents[at][: len(stem)] < stem:
             at += 1
         if at < len(latents) and latents[at].startswith(stem):
@@ -272,7 +273,7 @@ def _size_in_name(name: str) -> tuple[int, int] | None:
 
 
 def _looks_like_picture(entry: os.DirEntry[str]) -> bool:
-    if os.path.splitext(entry.name)[1].lower() in LIKELY_PICTURES:  # noqa: PTH122
+    if suffix_of(entry.name).lower() in LIKELY_PICTURES:
         return True
     try:
         return entry.is_dir()

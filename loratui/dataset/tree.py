@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from loratui.dataset.layout import is_picture_name, list_folder, parse_repeats
+from loratui.dataset.names import suffix_of
 from loratui.dataset.scan import LIKELY_PICTURES, Source, scan_sources
 from loratui.problems import UserError
 
@@ -200,7 +201,7 @@ def _read_files(
     pictures: list[Path] = []
     captions: list[Path] = []
     for entry in entries:
-        path, suffix = folder / entry.name, os.path.splitext(entry.name)[1]  # noqa: PTH122
+        path, suffix = folder / entry.name, suffix_of(entry.name)
         lower = entry.name.lower()
         if lower in _JUNK_NAMES or lower.startswith("._") or suffix.lower() in _JUNK_SUFFIXES:
             found.junk.append(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from loratui.dataset.checking.set_checks import bucket_findings, number_findings
 from loratui.dataset.checking.thresholds import DEFAULT_FAMILY
 from loratui.dataset.history.where import locate
 from loratui.dataset.layout import VARIANTS
+from loratui.dataset.names import folder_of
 from loratui.dataset.pictures.probe_cache import Probe, ProbeCache, cache_folder
 from loratui.dataset.pictures.probing import Progress, probe
 from loratui.dataset.pictures.twins import Twins, exact_twins, find_twins, twin_findings
@@ -202,7 +202,7 @@ def _training(tree: Tree, probes: Probes, dataset: int | None = None) -> Probes:
 def _by_its_folder(finding: Finding, tree: Tree, trigger: str) -> Finding:
     """With the command for the one folder that all of its files lie in; what concerns several has none."""
     folders = {str(group.folder) for group in tree.groups}
-    within = {name if name in folders else os.path.dirname(name) for name in finding.files}  # noqa: PTH120
+    within = {name if name in folders else folder_of(name) for name in finding.files}
     if len(within) != 1 or not within <= folders:
         return finding
     return with_commands([finding], locate(Path(within.pop())).source, trigger)[0]

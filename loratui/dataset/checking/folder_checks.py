@@ -8,6 +8,7 @@ from pathlib import Path
 
 from loratui.dataset.checking.finding import Finding, Severity, number, says
 from loratui.dataset.layout import suggested_name
+from loratui.dataset.names import stem_of
 from loratui.dataset.tree import Tree
 
 
@@ -128,7 +129,7 @@ def _twins(tree: Tree) -> tuple[Path, ...]:
     for group in tree.groups:
         stems: dict[str, list[Path]] = {}
         for path in group.pictures:
-            stems.setdefault(os.path.splitext(path.name)[0], []).append(path)  # noqa: PTH122
+            stems.setdefault(stem_of(path.name), []).append(path)
         found += [path for paths in stems.values() if len(paths) > 1 for path in paths]
     return tuple(dict.fromkeys(found))
 

@@ -70,8 +70,8 @@ def fill(
 def carry(source: Path, target: Path) -> bool:
     """Put a file of one set into another: a picture as a hard link where that can be, anything small as a
     copy with the same time of change. True for a copy. The source is only read."""
-    real = os.path.realpath(source)  # a link to a picture: the step shall hold the picture
-    found = os.stat(real)  # noqa: PTH116
+    real = Path(os.path.realpath(source))  # a link to a picture: the step shall hold the picture
+    found = real.stat()
     if source.suffix.lower() in _LINKED or found.st_size >= _COPIED_BELOW:
         try:
             os.link(real, target)
@@ -79,7 +79,7 @@ def carry(source: Path, target: Path) -> bool:
         except OSError as error:
             if error.errno not in _NO_LINK:
                 raise
-    with open(real, "rb") as reader, target.open("xb") as writer:  # noqa: PTH123
+    with real.open("rb") as reader, target.open("xb") as writer:
         shutil.copyfileobj(reader, writer, 1 << 20)
     os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
     return True

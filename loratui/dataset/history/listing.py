@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from loratui.dataset.layout import list_folder
+from loratui.dataset.names import suffix_of
 from loratui.problems import UserError
 
 _DEEPEST = 16
@@ -69,7 +69,7 @@ def _walk(
                 _walk(folder / entry.name, name + "/", depth + 1, files, left_out)
             elif not entry.is_file():
                 left_out[name] = "no file"
-            elif os.path.splitext(entry.name)[1] in _CACHES:  # noqa: PTH122
+            elif suffix_of(entry.name) in _CACHES:
                 left_out[name] = "cache"
             else:
                 found = entry.stat()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from loratui.dataset.checking.picture_checks import usable
 from loratui.dataset.history import Base, Kept, Made, Plan, Source
 from loratui.dataset.mending.flatten import JPEG_QUALITY, Format, openers, opens, save_flat
 from loratui.dataset.mending.looking import look_at
+from loratui.dataset.names import split_suffix, stem_of, suffix_of
 from loratui.dataset.pictures.probe_cache import Probe
 from loratui.dataset.pictures.probing import Progress
 from loratui.dataset.tree import CAPTION_SUFFIXES, VIDEO_SUFFIXES, read_tree
@@ -97,7 +97,7 @@ def plan_conversion(
         found.append(Conversion(name, target, reasons))
 
     for name in taken:
-        probe, suffix = probes[name], os.path.splitext(name)[1]  # noqa: PTH122
+        probe, suffix = probes[name], suffix_of(name)
         if not usable(probe):
             if "broken" in only:
                 drop.add(name)
@@ -110,7 +110,7 @@ def plan_conversion(
             ending = suffix if _is_same(suffix, chosen) else f".{chosen}"
             add(name, ending, reasons, _made(base.root / name, chosen, background))
     for name in passed:
-        suffix = os.path.splitext(name)[1]  # noqa: PTH122
+        suffix = suffix_of(name)
         lower = suffix.lower()
         if lower in _RENAMED and opens(base.root / name):
             if "ending" in only:
@@ -155,8 +155,8 @@ def _is_same(suffix: str, form: Format) -> bool:
 
 def _free(name: str, suffix: str, others: set[str]) -> str:
     """A name with another ending that shares its stem with no other picture."""
-    stem, old = os.path.splitext(name)  # noqa: PTH122
-    pictures = {os.path.splitext(other)[0] for other in others if _is_picture(other)}  # noqa: PTH122
+    stem, old = split_suffix(name)
+    pictures = {stem_of(other) for other in others if _is_picture(other)}
     for mark in ("", f"_{old[1:].lower()}", *(f"_{old[1:].lower()}{count}" for count in range(2, 1000))):
         if stem + mark not in pictures and stem + mark + suffix not in others:
             return stem + mark + suffix
@@ -171,7 +171,7 @@ def _is_picture(name: str) -> bool:
 
 def _carry_captions(known: Mapping[str, object], name: str, target: str, put: dict[str, Source]) -> None:
     """Under a new stem the caption goes along."""
-    old, new = os.path.splitext(name)[0], os.path.splitext(target)[0]  # noqa: PTH122
+    old, new = stem_of(name), stem_of(target)
     for suffix in CAPTION_SUFFIXES:
         if old != new and old + suffix in known and new + suffix not in known:
             put[new + suffix] = Kept(old + suffix)
@@ -179,8 +179,8 @@ def _carry_captions(known: Mapping[str, object], name: str, target: str, put: di
 
 def _captions_of(known: Mapping[str, object], name: str, pictures: list[str]) -> list[str]:
     """Captions that are this picture's alone."""
-    stem = os.path.splitext(name)[0]  # noqa: PTH122
-    if sum(os.path.splitext(other)[0] == stem for other in pictures) > 1:  # noqa: PTH122
+    stem = stem_of(name)
+    if sum(stem_of(other) == stem for other in pictures) > 1:
         return []
     return [stem + suffix for suffix in CAPTION_SUFFIXES if stem + suffix in known]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,6 +11,7 @@ from loratui.dataset.checking.caption_checks import read_captions
 from loratui.dataset.history import Base
 from loratui.dataset.layout import parse_repeats
 from loratui.dataset.mending.decoding import decode
+from loratui.dataset.names import folder_of, last_part, stem_of
 from loratui.dataset.tree import read_tree
 from loratui.formats import clip_tokens
 
@@ -45,18 +45,18 @@ class Entry:
     @property
     def folder(self) -> str:
         """The folder it lies in, relative to the set; empty for the set's own."""
-        return os.path.dirname(self.name)  # noqa: PTH120
+        return folder_of(self.name)
 
     @property
     def folder_words(self) -> str:
         """The folder's name without its number."""
-        last = self.folder.rpartition("/")[2]
+        last = last_part(self.folder)
         return (parse_repeats(last) or (1, last))[1]
 
     @property
     def stem(self) -> str:
         """The picture's name without folder and ending."""
-        return os.path.splitext(os.path.basename(self.name))[0]  # noqa: PTH119, PTH122
+        return stem_of(last_part(self.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def read_entries(base: Base) -> Entries:
         caption = captions.of.get(picture)
         if caption is not None and caption.state == "not_utf8":
             caption = _guessed(caption)
-        stem = os.path.splitext(name)[0]  # noqa: PTH122
+        stem = stem_of(name)
         caption_name = _name(base, str(caption.path)) if caption else stem + captions.extension
         entries.append(Entry(name, caption_name, caption))
     return Entries(base, captions.extension, tuple(entries))

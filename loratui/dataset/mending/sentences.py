@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from loratui.dataset.checking.finding import number
 from loratui.dataset.history import Plan, Source, Written
 from loratui.dataset.mending.entries import Entries, Entry
 from loratui.dataset.mending.tagging import content_key
+from loratui.dataset.names import last_part
 from loratui.dataset.pictures.probing import Cancelled
 from loratui.problems import refusal
 
@@ -87,7 +87,7 @@ def plan_sentences(entries: Entries, sentences: dict[str, str], model: str) -> P
         text = sentences.get(entry.name, "")
         if text and text != entry.text:
             put[entry.caption_name] = Written(text.encode("utf-8", "surrogateescape") + b"\n")
-    told = f"{number(len(put), 'caption')} by {os.path.basename(model.rstrip('/'))}"  # noqa: PTH119
+    told = f"{number(len(put), 'caption')} by {last_part(model.rstrip('/'))}"
     return Plan(entries.base, "caption", told, put)
 
 

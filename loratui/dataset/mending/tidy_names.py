@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from loratui.dataset.arrange import REPEATS
 from loratui.dataset.checking.finding import number
 from loratui.dataset.history import Base, Kept, Plan, Source
 from loratui.dataset.layout import is_picture_name, parse_repeats, suggested_name
+from loratui.dataset.names import split_suffix, stem_of, suffix_of
 from loratui.dataset.scan import LIKELY_PICTURES
 from loratui.dataset.tree import CAPTION_SUFFIXES, read_tree
 
@@ -67,7 +67,7 @@ def _words(name: str) -> str:
 
 def _counts(name: str) -> bool:
     """Whether a file beside the numbered folders belongs into one."""
-    suffix = os.path.splitext(name)[1]  # noqa: PTH122
+    suffix = suffix_of(name)
     return suffix.lower() in LIKELY_PICTURES or suffix.lower() in CAPTION_SUFFIXES
 
 
@@ -88,7 +88,7 @@ def _apart(moved: dict[str, str]) -> None:
     for old, new in sorted(moved.items()):
         if old in captions:
             continue
-        stem, suffix = os.path.splitext(new)  # noqa: PTH122
+        stem, suffix = split_suffix(new)
         count = 1
         fresh = stem
         while fresh in stems or fresh + suffix in taken:
@@ -99,12 +99,12 @@ def _apart(moved: dict[str, str]) -> None:
         moved[old] = fresh + suffix
     by_old: dict[str, str] = {}
     for old in sorted(stems.values()):
-        by_old.setdefault(os.path.splitext(old)[0], os.path.splitext(moved[old])[0])  # noqa: PTH122
+        by_old.setdefault(stem_of(old), stem_of(moved[old]))
     for old, new in sorted(captions.items()):
-        stem, suffix = os.path.splitext(old)  # noqa: PTH122
+        stem, suffix = split_suffix(old)
         # A caption follows its picture, the first of those that share it.
         target = by_old[stem] + suffix if stem in by_old else new
-        base, ending = os.path.splitext(target)  # noqa: PTH122
+        base, ending = split_suffix(target)
         count = 1
         while target in taken:
             count += 1
@@ -121,21 +121,13 @@ def _own_captions(moved: Mapping[str, str]) -> dict[str, Source]:
         if not is_picture_name(old.rpartition("/")[2]):
             continue
         for suffix in CAPTION_SUFFIXES:
-            caption = os.path.splitext(old)[0] + suffix  # noqa: PTH122
-            wanted = os.path.splitext(new)[0] + suffix  # noqa: PTH122
+            caption = stem_of(old) + suffix
+            wanted = stem_of(new) + suffix
             if caption in moved and wanted not in taken:
                 found[wanted] = Kept(caption)
     return found
 
 
 def _orphans(moved: Mapping[str, str]) -> tuple[str, ...]:
-    stems = {
-        os.path.splitext(old)[0]  # noqa: PTH122
-        for old in moved
-        if os.path.splitext(old)[1].lower() in LIKELY_PICTURES  # noqa: PTH122
-    }
-    return tuple(
-        old
-        for old in moved
-        if os.path.splitext(old)[1] in CAPTION_SUFFIXES and os.path.splitext(old)[0] not in stems  # noqa: PTH122
-    )
+    stems = {stem_of(old) for old in moved if suffix_of(old).lower() in LIKELY_PICTURES}
+    return tuple(old for old in moved if suffix_of(old) in CAPTION_SUFFIXES and stem_of(old) not in stems)

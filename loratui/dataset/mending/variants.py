@@ -6,7 +6,6 @@ the unconditional part (library/train_util.py:1964-1968, 2081). The builtin engi
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Sequence
 
@@ -15,6 +14,7 @@ from loratui.dataset.checking.finding import number
 from loratui.dataset.history import Kept, Plan, Source, Written
 from loratui.dataset.layout import VARIANTS
 from loratui.dataset.mending.entries import Entries, Entry
+from loratui.dataset.names import suffix_of
 from loratui.problems import refusal
 
 EMPTY = b"\n"
@@ -44,7 +44,7 @@ def plan_variants(entries: Entries, repeats: int = REPEATS, sample: int | None =
     put: dict[str, Source] = {}
     words = [0, 0]
     for entry, stem in _named(chosen):
-        suffix = os.path.splitext(entry.name)[1]  # noqa: PTH122
+        suffix = suffix_of(entry.name)
         for variant in VARIANTS:
             put[f"{repeats}_{variant}/{stem}{suffix}"] = Kept(entry.name)
         put[f"{repeats}_empty/{stem}{entries.extension}"] = Written(EMPTY)

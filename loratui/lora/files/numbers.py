@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, BinaryIO
 
 from loratui.formats.tensorfile import Tensor
@@ -29,11 +30,7 @@ _FLOAT8 = {"F8_E4M3": (4, 7), "F8_E5M2": (5, 15)}
 
 def available() -> bool:
     """Whether ``read`` can work."""
-    try:
-        import numpy  # noqa: F401
-    except ImportError:
-        return False
-    return True
+    return find_spec("numpy") is not None
 
 
 def readable(tensor: Tensor) -> bool:

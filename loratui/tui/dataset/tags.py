@@ -30,6 +30,7 @@ from loratui.tui.dataset.tag_rows import (
     tag_row,
 )
 from loratui.tui.glyphs import glyphs
+from loratui.tui.own_app import own_app
 from loratui.tui.text import number
 from loratui.tui.widgets.field import Field
 from loratui.tui.widgets.keybar import KeyBar
@@ -260,13 +261,11 @@ class TagsScreen(MendScreen[Entries]):
         try:
             step = history.apply(self._edits.plan(self.found.base))
         except UserError as error:
-            self.app.farewell = str(error)  # type: ignore[attr-defined]
+            own_app(self.app).farewell = str(error)
             return
         self._edits.clear()
         self.changed = True
-        self.app.farewell = (  # type: ignore[attr-defined]
-            f"The captions you edited are step {step.number}: {step.folder}"
-        )
+        own_app(self.app).farewell = f"The captions you edited are step {step.number}: {step.folder}"
 
     def action_undo(self) -> None:
         if self._edits:

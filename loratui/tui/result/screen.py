@@ -17,6 +17,7 @@ from loratui.runs.hardware.ssh import scp_out, this_machine
 from loratui.runs.store import Run, read_run_file
 from loratui.runs.view import RunView
 from loratui.tui import text
+from loratui.tui.own_app import own_app
 from loratui.tui.result import words
 from loratui.tui.result.files import Looked, Saved, look, saved_files
 from loratui.tui.training import about
@@ -142,7 +143,7 @@ class ResultScreen(Screen[None]):
         self.dismiss()
 
     def action_leave(self) -> None:
-        self.app.farewell = str(self._chosen().path)  # type: ignore[attr-defined]
+        own_app(self.app).farewell = str(self._chosen().path)
         self.app.exit()
 
 

@@ -17,6 +17,7 @@ from loratui.runs.queueing import queue_file
 from loratui.runs.rental import machine_news
 from loratui.runs.store import RunSummary
 from loratui.tui import link, text
+from loratui.tui.own_app import own_app
 from loratui.tui.runs import filtering, keys, rows
 from loratui.tui.runs.filtering import FilterEntry
 from loratui.tui.widgets.keybar import KeyBar
@@ -173,7 +174,7 @@ class RunsScreen(Screen[None]):
 
     def action_open(self) -> None:
         if self._run is not None:
-            self.app.show_run(self._run)  # type: ignore[attr-defined]
+            own_app(self.app).show_run(self._run)
 
     def action_result(self) -> None:
         chosen = self._chosen()
@@ -197,7 +198,7 @@ class RunsScreen(Screen[None]):
         self._look()
 
     def action_new(self) -> None:
-        self.app.show_wizard(None)  # type: ignore[attr-defined]
+        own_app(self.app).show_wizard(None)
 
     def action_edit(self) -> None:
         chosen = self._chosen()
@@ -214,9 +215,9 @@ class RunsScreen(Screen[None]):
         if chosen.state not in ENDED:
             self.action_open()
             return
-        from loratui.tui.resuming import again
+        from loratui.tui.resuming import resume_or_review
 
-        again(self.app, self._run, chosen.state, self._refuse)
+        resume_or_review(self.app, self._run, chosen.state, self._refuse)
 
     def action_delete(self) -> None:
         chosen = self._chosen()

@@ -11,6 +11,7 @@ from loratui.runs import fixing, hint_states
 from loratui.runs.fixes import Fix
 from loratui.runs.store import Run
 from loratui.runs.view import RunView
+from loratui.tui.own_app import own_app
 from loratui.tui.training.fix import Choice, FixScreen, Offer
 
 if TYPE_CHECKING:
@@ -77,6 +78,6 @@ def _start(app: App[None], run: Run, fix: Fix, refuse: Refuse) -> None:
         except UserError as error:
             app.call_from_thread(refuse, error)
         else:
-            app.call_from_thread(app.show_run, started)  # type: ignore[attr-defined]
+            app.call_from_thread(own_app(app).show_run, started)
 
     app.run_worker(work, thread=True, exclusive=True, group="fix")

@@ -18,6 +18,7 @@ from loratui.runs.store import Run, read_run_file
 from loratui.runs.view import RunView
 from loratui.tui import breakpoints, link, text
 from loratui.tui.bell import call_back
+from loratui.tui.own_app import own_app
 from loratui.tui.training import about, asking, curve_words, doors, ending, gpu_words, host_words, keys, words
 from loratui.tui.training.log_pane import LogPane
 from loratui.tui.training.watch import POLL, POLL_SLOW, MachineWatch, RunWatch
@@ -253,9 +254,9 @@ class TrainingScreen(Screen[None]):
     def action_again(self) -> None:
         if not self._watch.has_ended:
             return
-        from loratui.tui.resuming import again
+        from loratui.tui.resuming import resume_or_review
 
-        again(self.app, self.run_shown, self.view.state, self._say)
+        resume_or_review(self.app, self.run_shown, self.view.state, self._say)
 
     def _say(self, error: UserError) -> None:
         asking.sorry(self.app, error)
@@ -270,13 +271,12 @@ class TrainingScreen(Screen[None]):
         if any(isinstance(screen, RunsScreen) for screen in self.app.screen_stack):
             self.dismiss()
         else:
-            self.app.replace_screen(RunsScreen())  # type: ignore[attr-defined]
+            own_app(self.app).replace_screen(RunsScreen())
 
     def action_leave(self) -> None:
         if not self._watch.has_ended:
-            self.app.farewell = (  # type: ignore[attr-defined]
-                f"{self._run_name} goes on at step {self.view.step:,}. See it again: loratui"
-            )
+            farewell = f"{self._run_name} goes on at step {self.view.step:,}. See it again: loratui"
+            own_app(self.app).farewell = farewell
         elif self.view.final_file and self._watch.saw_it_run:
-            self.app.farewell = str(words.absolute(self.view.final_file, self.run_shown.folder))  # type: ignore[attr-defined]
+            own_app(self.app).farewell = str(words.absolute(self.view.final_file, self.run_shown.folder))
         self.app.exit()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe
+from loratui.tui.own_app import own_app
 from loratui.tui.text import plain, sentence
 from loratui.tui.wizard.drafts import draft
 
@@ -111,10 +112,10 @@ class Starter:
 
     def _started(self, run: Run) -> None:
         draft.discard()
-        self._screen.app.show_run(run)  # type: ignore[attr-defined]
+        own_app(self._screen.app).show_run(run)
 
     def _queued(self, run: Run, wanted_name: str) -> None:
         from loratui.tui.runs.waiting import placed
 
         draft.discard(self.waiting.folder if self.waiting else None)
-        self._screen.app.show_runs(run.id, placed(run, wanted_name))  # type: ignore[attr-defined]
+        own_app(self._screen.app).show_runs(run.id, placed(run, wanted_name))

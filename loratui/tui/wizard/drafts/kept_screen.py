@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from loratui.tui.own_app import own_app
 from loratui.tui.wizard.answers.state import WizardState
 from loratui.tui.wizard.drafts import draft
 from loratui.tui.wizard.drafts.keeping import Keeper
@@ -110,7 +111,7 @@ class KeptScreen(StepsScreen):
                 return
             case "lost":
                 words = f"What you chose could not be kept: {draft.path()} cannot be written."
-                self.app.farewell = words  # type: ignore[attr-defined]
+                own_app(self.app).farewell = words
             case "kept" if draft.path().exists():
-                self.app.farewell = "What you chose is kept: loratui opens it again."  # type: ignore[attr-defined]
+                own_app(self.app).farewell = "What you chose is kept: loratui opens it again."
         self.app.exit()
