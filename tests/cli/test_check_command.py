@@ -42,7 +42,7 @@ def test_warnings_end_with_0_and_errors_with_1(folder: Path, loratui: Loratui) -
     (folder / "0.png").write_bytes(b"")
     done = loratui("check", str(folder.parent))
     assert done.returncode == 1
-    assert "[no] no picture is broken: 1 picture" in done.stdout and done.stdout.count("[ok]") == 4
+    assert "[no] broken: 1 picture" in done.stdout and done.stdout.count("[ok]") == 4
     assert "ERROR image_zero_bytes" in done.stdout and "Not ready: 1 error to mend first." in done.stdout
 
 

@@ -11,8 +11,11 @@ from PIL import Image
 from textual.pilot import Pilot
 
 from loratui.dataset import history
+from loratui.dataset.checking.checklist import checklist
+from loratui.dataset.checking.checks import check
 from loratui.tui.app import LoratuiApp
 from loratui.tui.dataset.menu import MendMenu
+from loratui.tui.wizard.panes import doubt
 from tests.support.still import settle
 
 Text = Callable[[LoratuiApp], str]
@@ -101,6 +104,30 @@ def test_tags_are_filtered_and_changed(
         assert history.current(hero) == hero
 
     drive(app, act, size=(100, 30))
+
+
+def test_pictures_without_captions_are_told_the_key_that_writes_them(
+    app: LoratuiApp, hero: Path, drive: Callable[..., Any], screen_text: Text
+) -> None:
+    report = check(hero)
+    for caption in hero.rglob("*.txt"):
+        caption.unlink()
+    without = check(hero)
+
+    async def act(pilot: Pilot[None]) -> None:
+        await press(pilot, "t")
+        text = " ".join(screen_text(app).split())
+        assert "No tags yet: 4 pictures without a caption. m writes one for each" in text
+        assert "m write the missing ones" in text
+        await press(pilot, "m", "enter", "enter")
+        assert set(captions(hero).values()) == {"ohwx"} and len(captions(hero)) == 4
+        assert "write the missing" not in screen_text(app)
+
+    drive(app, act, size=(80, 24))
+    errors = [finding for finding in without.findings if finding.code == "caption_missing"]
+    assert "ctrl+t, then t, then m mends it" in doubt.words(errors, hero)
+    assert "few pictures" in [item.words for item in checklist(report)]
+    assert "without a caption" in [item.words for item in checklist(without)]
 
 
 def test_one_caption_after_another(

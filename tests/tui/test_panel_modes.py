@@ -26,6 +26,29 @@ def log_lines(pilot: Pilot[None]) -> list[str]:
     return list(pilot.app.screen.query_one(LogPane).lines.lines)
 
 
+def test_a_long_line_of_the_log_is_marked_and_read_to_its_end(
+    make_run: Any, alive: Any, drive: Any, screen_text: Any
+) -> None:
+    run = make_run(StateChanged("running"))
+    alive(run)
+    run.output.write_text("short\n" + "猫" * 20 + "begin " + "x" * 60 + " the very end\n")
+
+    async def act(pilot: Pilot[None]) -> list[str]:
+        await pilot.press("l")
+        shown = []
+        for keys in ((), ("right", "right"), ("left", "left"), ("slash",)):
+            await pilot.press(*keys)
+            await pilot.pause()
+            shown.append(str(screen_text(pilot.app)))
+        return shown
+
+    begin, end, back, searching = drive(LoratuiApp(run_id=run.id), act, (80, 24))
+    assert "猫begin xxx" in begin and "x…" in begin and "the very end" not in begin
+    assert "x the very end" in end and "…" in end
+    assert "猫begin xxx" in back and "left/right shift" in back and "? help" in back
+    assert "enter search" in searching and "l panel" not in searching
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_the_log_is_searched_filtered_and_followed(
     make_run: Any, training: Any, alive: Any, drive: Any, screen_text: Any, size: tuple[int, int]

@@ -53,8 +53,8 @@ def test_the_check_speaks_beside_the_folder(
 
     shown, page = drive(LoratuiApp(demo_recipe), act, size)
     assert "Not ready: 1 error" in shown
-    assert "no picture is broken: 1 picture" in shown and "enough pictures" in shown
-    assert "The check" in page and "no picture is broken: 1 picture" in page
+    assert "x broken: 1 picture" in shown and "enough pictures" in shown
+    assert "The check" in page and "x broken: 1 picture" in page
 
 
 def test_a_file_of_datasets_is_checked_and_counted(

@@ -25,6 +25,8 @@ class Item:
 @dataclass(frozen=True, slots=True)
 class _Question:
     words: str
+    denied: str
+    """What it reads when the answer is no; a number follows."""
     codes: frozenset[str]
     noun: str
     wants_pixels: bool = False
@@ -34,6 +36,7 @@ class _Question:
 _QUESTIONS = (
     _Question(
         "no picture is broken",
+        "broken",
         frozenset({"image_unreadable", "image_truncated", "image_zero_bytes", "image_bomb"}),
         "picture",
         wants_pixels=True,
@@ -41,16 +44,18 @@ _QUESTIONS = (
     ),
     _Question(
         "every picture has a caption",
+        "without a caption",
         frozenset({"caption_missing", "caption_empty", "caption_not_utf8"}),
         "picture",
     ),
     _Question(
         "only folders named N_name",
+        "not named N_name",
         frozenset({"folder_no_repeats", "folder_is_leaf", "folder_empty"}),
         "folder",
     ),
-    _Question("no folders inside them", frozenset({"folder_nested"}), "folder"),
-    _Question("enough pictures", frozenset({"few_images"}), ""),
+    _Question("no folders inside them", "inside another", frozenset({"folder_nested"}), "folder"),
+    _Question("enough pictures", "few pictures", frozenset({"few_images"}), ""),
 )
 
 
@@ -64,9 +69,9 @@ def _item(question: _Question, report: Report) -> Item:
     if against:
         files = {name for finding in against for name in finding.files}
         detail = number(len(files), question.noun) if question.noun else number(report.images, "picture")
-        return Item(question.words, "no", detail)
+        return Item(question.denied, "no", detail)
     if question.noun == "" and report.images == 0:
-        return Item(question.words, "no", "none at all")
+        return Item(question.denied, "no", "none at all")
     is_open = question.wants_pixels and report.stage != "done"
     return Item(question.words, "open" if is_open else "yes")
 

@@ -27,13 +27,14 @@ BINDINGS: list[BindingType] = [
 ]
 
 
-def shown(*, tags: bool, edited: bool, typing: bool) -> list[tuple[str, str]]:
+def shown(*, tags: bool, edited: bool, typing: bool, missing: bool = False) -> list[tuple[str, str]]:
     """Those that matter while the list shows ``tags`` (else captions), captions were ``edited`` one by one,
-    or a filter is being typed."""
+    a filter is being typed, or pictures without a caption are ``missing`` one."""
     if typing:
         return [("enter", "show"), ("esc", "back to the list"), ("f1", "help")]
     return [
         *([("s", "save")] if edited else []),
+        *([("m", "write the missing ones")] if missing else []),
         ("enter", "filter by it" if tags else "edit"),
         ("/", "filter"),
         ("tab", "captions" if tags else "tags"),

@@ -108,12 +108,26 @@ class TagsScreen(MendScreen[Entries]):
         tag, entry = self._tag(), self._entry()
         if tag is not None:
             return about_tag(tag, len(self._shown))
-        return about_caption(entry, self._edits.text(entry)) if entry is not None else ""
+        if entry is not None:
+            return about_caption(entry, self._edits.text(entry))
+        missing = self._missing()
+        if not missing:
+            return ""
+        return (
+            f"No tags yet: {number(missing, 'picture')} without a caption. m writes one for each, the same"
+            " words for all; esc, then w or c has them written by what is in each picture."
+        )
 
     def _show_keys(self) -> None:
         typing = isinstance(self.focused, Input)
-        found = tag_keys.shown(tags=self._shows_tags, edited=bool(self._edits), typing=typing)
+        found = tag_keys.shown(
+            tags=self._shows_tags, edited=bool(self._edits), typing=typing, missing=bool(self._missing())
+        )
         self.query_one(KeyBar).show(found)
+
+    def _missing(self) -> int:
+        """How many of the pictures shown have no caption."""
+        return sum(not self._edits.text(entry) for entry in self._shown)
 
     def _tag(self) -> TagCount | None:
         cursor = self.rows.cursor

@@ -15,7 +15,14 @@ from loratui.tui.widgets.field import Entry
 from loratui.tui.widgets.line import Line
 from loratui.tui.widgets.log_lines import LogLines
 
-KEYS = (("/", "search"), ("n", "older"), ("N", "newer"), ("e", "errors only"), ("end", "follow"))
+KEYS = (
+    ("/", "search"),
+    ("n N", "matches"),
+    ("e", "errors"),
+    ("left/right", "shift"),
+    ("end", "follow"),
+)
+SEARCH_KEYS = (("enter", "search"), ("esc", "no search"))
 
 
 class LogPane(Vertical):
@@ -48,6 +55,11 @@ class LogPane(Vertical):
     @property
     def lines(self) -> LogLines:
         return self.query_one(LogLines)
+
+    @property
+    def is_searching(self) -> bool:
+        """Whether a word is being typed."""
+        return bool(self.query_one(Entry).display)
 
     def write_lines(self, lines: Iterable[str]) -> None:
         """Append lines; those beyond the last thousands are forgotten."""
@@ -103,7 +115,7 @@ class LogPane(Vertical):
 
     def _end_search(self) -> None:
         entry = self.query_one(Entry)
-        if entry.display:
+        if self.is_searching:
             entry.display = False
             if self.lines.can_focus:
                 self.lines.focus()
@@ -117,7 +129,7 @@ class LogPane(Vertical):
         self._say("")
 
     def action_leave_search(self) -> None:
-        if self.query_one(Entry).display:
+        if self.is_searching:
             self._end_search()
         else:
             self.post_message(self.Closed())

@@ -20,11 +20,12 @@ from loratui.tui import breakpoints, link, text
 from loratui.tui.bell import call_back
 from loratui.tui.own_app import own_app
 from loratui.tui.training import about, asking, curve_words, doors, ending, gpu_words, host_words, keys, words
-from loratui.tui.training.log_pane import LogPane
+from loratui.tui.training.log_pane import SEARCH_KEYS, LogPane
 from loratui.tui.training.watch import POLL, POLL_SLOW, MachineWatch, RunWatch
 from loratui.tui.widgets.curve_chart import CurveChart
 from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line
+from loratui.tui.widgets.log_lines import LogLines
 
 if TYPE_CHECKING:
     from loratui.runs.hardware.gpu import GpuReading
@@ -170,7 +171,13 @@ class TrainingScreen(Screen[None]):
             self.toggle_class("-ended")
             self.query_one(LogPane).follow()
 
+    def on_descendant_focus(self) -> None:
+        self._show_keys()
+
     def _show_keys(self) -> None:
+        if self.query_one(LogPane).is_searching:
+            self.query_one(KeyBar).show(SEARCH_KEYS)
+            return
         self.query_one(KeyBar).show(
             keys.shown(self.view, self._mode, self._watch.resumable, self._engine == "builtin")
         )
@@ -239,7 +246,8 @@ class TrainingScreen(Screen[None]):
     def action_help(self) -> None:
         from loratui.tui.help import HelpScreen
 
-        more = {"log": LogPane.BINDINGS, "chart": CurveChart.BINDINGS}.get(self._mode, [])
+        log = [*LogPane.BINDINGS, *LogLines.BINDINGS]
+        more = {"log": log, "chart": CurveChart.BINDINGS}.get(self._mode, [])
         self.app.push_screen(HelpScreen(about.HELP, [*more, *self.BINDINGS]))
 
     def action_stop(self) -> None:

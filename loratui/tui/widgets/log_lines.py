@@ -6,19 +6,27 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
+from textual.binding import Binding
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from loratui.runs.log_levels import Level, level
+from loratui.tui.glyphs import glyphs
 
 MAX_LINES = 5000
 
 
 class LogLines(ScrollView):
     """The last lines of a log, and a person's way through them."""
+
+    BINDINGS = [
+        Binding("right", "sideways(1)", "shift", id="log.right", tooltip="The rest of long lines"),
+        Binding("left", "sideways(-1)", "shift back", id="log.left", tooltip="Back to their beginning"),
+    ]
 
     COMPONENT_CLASSES = {"log--error", "log--warning", "log--found", "log--here"}
     """
@@ -69,7 +77,7 @@ class LogLines(ScrollView):
         passed = sum(1 for entry in gone if entry[1] or not self._grave_only)
         del self._shown[:passed]
         self._here = max(-1, self._here - passed)
-        self._widest = max(self._widest, *(len(line) for line, _ in fresh))
+        self._widest = max(self._widest, *(cell_len(line) for line, _ in fresh))
         self._settle(passed)
 
     def _settle(self, passed: int = 0) -> None:
@@ -134,6 +142,13 @@ class LogLines(ScrollView):
         self.scroll_to(y=max(0, y - self.size.height // 2), animate=False, immediate=True)
         self.refresh()
 
+    def action_sideways(self, by: int) -> None:
+        """Move long lines by half a screen: to their end (1), or back (-1)."""
+        x = self.scroll_offset.x + by * max(1, self.size.width // 2)
+        most = max(0, self._widest - self.size.width)
+        self.scroll_to(x=max(0, min(most, x)), animate=False, immediate=True)
+        self.refresh()
+
     def on_resize(self) -> None:
         self._settle()
 
@@ -145,8 +160,12 @@ class LogLines(ScrollView):
             return Strip.blank(width, base)
         line, grave = self._shown[index]
         style = self.get_component_rich_style(f"log--{grave}") if grave else base
-        segments = list(islice(self._marked(line, index, style), 200))
-        return Strip(segments).crop_extend(left, left + width, base)
+        strip = Strip(islice(self._marked(line, index, style), 200))
+        more = Segment(glyphs().more, style)
+        begun = [more] if left and strip.cell_length else []
+        cut = [more] if strip.cell_length > left + width else []
+        shown = strip.crop(left + len(begun), left + width - len(cut))
+        return Strip([*begun, *shown, *cut]).adjust_cell_length(width, base)
 
     def _marked(self, line: str, index: int, style: Style) -> Iterable[Segment]:
         at = line.casefold().find(self._word) if self._word else -1

@@ -12,6 +12,8 @@ from loratui.tui.text import number, plain
 
 _SCREENS = {"convert": "f", "arrange": "n", "dedupe": "d", "edit": "t", "mend": "t"}
 """The key of the menu that mends, by the command that does the same."""
+_THERE = {"caption_missing": "m", "caption_empty": "m", "caption_not_utf8": "n"}
+"""The key on the page of captions and tags, by finding."""
 
 
 class Doubt:
@@ -36,5 +38,9 @@ def words(errors: list[Finding], folder: Path) -> str:
     """What is wrong first, and which keys mend it."""
     first = errors[0]
     key = _SCREENS.get(mends.operation(first, folder))
-    mend = f"ctrl+t, then {key} mends it." if key else "ctrl+o says what to do."
+    if key:
+        there = f", then {_THERE[first.code]}" if first.code in _THERE else ""
+        mend = f"ctrl+t, then {key}{there} mends it."
+    else:
+        mend = "ctrl+o says what to do."
     return f"Not ready, {number(len(errors), 'error')}: {plain(first.message)} {mend}"

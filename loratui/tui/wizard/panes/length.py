@@ -79,7 +79,7 @@ class LengthPane(StepPane):
             planned = planned_length(self.state, effort)
             told, words = "", _WORDS[effort]
             if planned is not None and planned.total_steps == before:
-                words = "the same for so many pictures"
+                words = "the same here"
             before = planned.total_steps if planned is not None else None
             if planned is not None:
                 length = number(planned.epochs, "epoch") if planned.epochs else ""
