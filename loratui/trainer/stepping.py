@@ -19,6 +19,7 @@ from loratui.trainer.captions.text import Condition, predict
 from loratui.trainer.distributed import Together
 from loratui.trainer.lora.half_copies import HalfCopies
 from loratui.trainer.lora.network import Network
+from loratui.trainer.lora.norms import limit_norms
 from loratui.trainer.optimizing.flat_parameters import Flat, norm_of
 from loratui.trainer.optimizing.optimizers import rate_in_use, rates_found
 from loratui.trainer.optimizing.rates import Rates
@@ -237,5 +238,4 @@ class Stepper:
         """After every pass, as sd-scripts does (train_network.py:1459): start weights above the limit are
         brought down before the second."""
         if self.config.scale_weight_norms:
-            for layer in self.network.layers.values():
-                layer.limit_norm(self.config.scale_weight_norms)
+            limit_norms(self.network.layers.values(), self.config.scale_weight_norms)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from loratui import kohya_config
 from loratui.builtin import optimizers as builtin_optimizers
+from loratui.trainer import stacks
 from loratui.trainer.optimizing import flat_parameters, optimizers
 from loratui.trainer.optimizing.flat_parameters import Flat
 from loratui.trainer.settings.config import TrainConfig
@@ -161,11 +162,11 @@ def assert_near(found: Tensor, wanted: Tensor) -> None:
 
 
 def test_large_networks_are_joined_in_parts(config: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(flat_parameters._MOST, "cpu", 10)
+    monkeypatch.setitem(stacks._MOST, "cpu", 10)
     trained = Trained(config, "Lion", [[torch.ones(2, 3) for _ in range(4)]], joined=True)
     trained.step([torch.ones(2, 3)] * 4)
     assert [weight.numel() for weight in trained.optimizer.param_groups[0]["params"]] == [6] * 4
-    monkeypatch.setitem(flat_parameters._MOST, "cpu", 12)
+    monkeypatch.setitem(stacks._MOST, "cpu", 12)
     trained = Trained(config, "Lion", [[torch.ones(2, 3) for _ in range(5)]], joined=True)
     trained.step([torch.ones(2, 3)] * 5)
     assert sorted(weight.numel() for weight in trained.optimizer.param_groups[0]["params"]) == [6, 12, 12]

@@ -19,6 +19,7 @@ from loratui.trainer.captions.tokenizer import clip_tokenizer
 from loratui.trainer.lora.lora_layer import Dropout, LoraLayer
 from loratui.trainer.lora.names import unet_name
 from loratui.trainer.lora.network import Sizes, attach
+from loratui.trainer.lora.norms import limit_norms
 from loratui.trainer.lora.targets import unet_targets
 from loratui.trainer.saving import checkpoints
 from loratui.trainer.schedule import Plan
@@ -201,18 +202,29 @@ def test_dropout_leaves_out_in_training_alone_and_evens_out(dropout: Dropout) ->
 
 
 def test_norms_are_limited_by_shrinking_both_factors_alike() -> None:
-    _, lora = with_lora(Dropout())
-    down, up = (weight.detach().clone() for weight in lora.weights)
-    norm = float((up @ down).norm())
-    lora.limit_norm(norm * 1.001)
-    assert torch.equal(lora.weights[0], down)
-    assert torch.equal(lora.weights[1], up)
-    lora.limit_norm(norm / 4)
-    torch.testing.assert_close(lora.weights[0].detach(), down / 2)
-    torch.testing.assert_close(lora.weights[1].detach(), up / 2)
-    nn.init.zeros_(lora.weights[1])  # as a fresh one: its norm is 0
-    lora.limit_norm(1.0)
-    torch.testing.assert_close(lora.weights[0].detach(), down / 2)
+    loras = [with_lora(Dropout())[1] for _ in range(3)]
+    kernel = LoraLayer(nn.Conv2d(8, 8, 3), 4, 2.0)
+    nn.init.normal_(kernel.weights[1])
+    nn.init.zeros_(loras[2].weights[1])  # as a fresh one: its norm is 0
+    layers = [loras[0], kernel, *loras[1:]]
+    nn.init.constant_(loras[1].weights[0], 1e-3)
+    before = [[weight.detach().clone() for weight in layer.weights] for layer in layers]
+
+    def norm(layer: LoraLayer) -> float:
+        down, up = (weight.detach().flatten(1) for weight in layer.weights)
+        return float((up @ down).norm()) * layer.scale
+
+    norms = [norm(layer) for layer in layers]
+    most = min(norms[0], norms[1]) / 4
+    assert norms[2] < most
+    limit_norms(layers, most)
+    for layer, was, own in zip(layers, before, norms, strict=True):
+        for weight, old in zip(layer.weights, was, strict=True):
+            if own <= most:
+                assert torch.equal(weight, old)
+            else:
+                torch.testing.assert_close(weight.detach(), old * (most / own) ** 0.5)
+    assert norm(layers[0]) == pytest.approx(most)
 
 
 def test_old_step_checkpoints_are_counted_in_steps(tmp_path: Path) -> None:

@@ -152,14 +152,3 @@ class LoraLayer(nn.Module):
             inner = inner * (torch.rand(shape, device=inner.device) > self.dropout.ranks)
             scale /= 1 - self.dropout.ranks
         return self._raised(result, inner, scale)
-
-    @torch.no_grad()
-    def limit_norm(self, most: float) -> None:
-        """Shrink both factors alike until the norm of what the layer adds is at most ``most``
-        (networks/lora.py:1369-1410). Asks its device for no number."""
-        down, up = (weight.flatten(1).float() for weight in self.weights)
-        # The norm of a product of two thin matrices, without the product: |BA|^2 = sum(B'B * AA').
-        norm = ((up.t() @ up) * (down @ down.t())).sum().clamp(min=0).sqrt() * self.scale
-        factor = (most / norm).clamp(max=1).sqrt()
-        for weight in self.weights:
-            weight.mul_(factor)

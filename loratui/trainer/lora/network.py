@@ -40,9 +40,6 @@ class Layer(Protocol):
     def training_mode(self, on: bool) -> None:
         """Whether something may be left out at random."""
 
-    def limit_norm(self, most: float) -> None:
-        """Shrink until the norm of what the layer adds is at most ``most``."""
-
 
 @dataclass(frozen=True, slots=True)
 class Sizes:

@@ -18,10 +18,9 @@ import torch
 from torch import Tensor, nn
 from transformers.optimization import Adafactor
 
+from loratui.trainer.stacks import chunks
+
 _KNOWN = ("exp_avg", "exp_avg_sq", "exp_avg_sq_row", "exp_avg_sq_col")
-_MOST = {"cpu": 1 << 18}
-_MOST_ELSEWHERE = 1 << 24
-"""Elements of a stack: on a CPU as many as its cache holds."""
 _SMALL = 1 << 16
 """Elements over which a norm in float32 comes out the same by whatever kernel, to some 1e-6."""
 
@@ -69,9 +68,8 @@ class StackedAdafactor(Adafactor):  # type: ignore[misc,unused-ignore]
         for weight in weights:
             alike[weight.shape, weight.dtype, weight.device, self.state[weight].get("step", 0)].append(weight)
         for same in alike.values():
-            most = max(_MOST.get(same[0].device.type, _MOST_ELSEWHERE) // same[0].numel(), 1)
-            for first in range(0, len(same), most):
-                yield self._stack(group, same[first : first + most])
+            for part in chunks(same, same[0].numel(), same[0].device):
+                yield self._stack(group, part)
 
     def _stack(self, group: dict[str, Any], weights: Sequence[nn.Parameter]) -> _Stack:
         shape = weights[0].shape
@@ -127,7 +125,7 @@ def _root_mean_squares(stack: Tensor) -> Tensor:
     """[n] of [n,...]."""
     size = stack[0].numel()
     if size <= _SMALL:
-        norms = torch.linalg.vector_norm(stack.flatten(1), dim=1)
+        norms: Tensor = torch.linalg.vector_norm(stack.flatten(1), dim=1)
     else:
         norms = torch.stack(torch._foreach_norm(list(stack.unbind())))
-    return norms / size**0.5
+    return norms.div_(size**0.5)

@@ -16,14 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from loratui.trainer.stacks import most_elements
+
 State = Mapping[str, Any]
 """What an optimizer knows of one weight."""
-
-_MOST = {"cpu": 1 << 18}
-_MOST_ELSEWHERE = 1 << 24
-"""Elements of one large tensor: on a CPU as many as its cache holds, and as a product there sums up exactly
-enough in float32; elsewhere few kernels, with room for what an optimizer works out in between."""
-
 
 _SMALL = 1 << 16
 """Elements over which a norm in float32 is exact to some 1e-6."""
@@ -205,7 +201,7 @@ def _parts(weights: Iterable[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
     part: list[nn.Parameter] = []
     size = 0
     for weight in weights:
-        if part and size + weight.numel() > _MOST.get(weight.device.type, _MOST_ELSEWHERE):
+        if part and size + weight.numel() > most_elements(weight.device):
             if len(part) > 1:
                 yield part
             part, size = [], 0
