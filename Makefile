@@ -7,8 +7,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-# Each test process keeps its training libraries to one thread; two of them fill two cores.
-TEST_WORKERS ?= 2
+# For two cores: one worker has the tests that need torch, two have the others, which often wait for processes
+# (tests/support/sharing.py). Each keeps its training libraries to one thread.
+TEST_WORKERS ?= 3
 
 .PHONY: demo test lint types check-imports unit bench clean
 

@@ -36,25 +36,37 @@ Loratui = Callable[..., "subprocess.CompletedProcess[str]"]
 Call = Callable[..., tuple[int, Any, str]]
 
 
-_WITH_TORCH = ("tests/trainer/", "tests/lora/", "tests/dataset/test_sentences.py")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first, so that no worker is left alone with them at the end."""
     items.sort(key=lambda item: "e2e" not in item.path.parts)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Of three workers two share a processor and leave the other to the first, which has the most to do."""
+    if os.environ.get("PYTEST_XDIST_WORKER", "gw0") != "gw0" and _workers() >= 3:
+        os.nice(5)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave to another worker what is not for this one."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is None:
+        return None
+    from tests.support import sharing
+
+    return sharing.leaves_out(worker, _workers(), collection_path) or None
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """What needs torch goes to one worker, and first: importing it and what stands on it takes 15 s of a
-    processor. All else goes to whoever is free. (xdist's own groups mean nothing to pytest 9.)"""
-    from xdist.scheduler import LoadScopeScheduling
+    """Tests that need torch go to one worker, all else to whoever is free."""
+    from tests.support import sharing
 
-    class ByLibraries(LoadScopeScheduling):  # type: ignore[misc]
-        def _split_scope(self, nodeid: str) -> str:
-            return "torch" if nodeid.startswith(_WITH_TORCH) else nodeid
+    return sharing.Sharing(config, log)
 
-    return ByLibraries(config, log)
+
+def _workers() -> int:
+    return int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
 @pytest.fixture
