@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, BinaryIO
 
 from loratui.formats.tensorfile import Tensor
@@ -30,7 +29,11 @@ _FLOAT8 = {"F8_E4M3": (4, 7), "F8_E5M2": (5, 15)}
 
 def available() -> bool:
     """Whether ``read`` can work."""
-    return find_spec("numpy") is not None
+    try:
+        import numpy  # noqa: F401  (whether it loads, not only whether it is there)
+    except ImportError:
+        return False
+    return True
 
 
 def readable(tensor: Tensor) -> bool:
