@@ -8,11 +8,10 @@ from __future__ import annotations
 import math
 import random
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loratui import places
+from loratui import places, python_path
 from loratui.problems import Problem, UserError
 from loratui.recipe import (
     Base,
@@ -93,7 +92,7 @@ def make_model() -> Path:
     if (target / "model_index.json").is_file():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "loratui.trainer.tiny_model", str(target)]
+    command = python_path.own("loratui.trainer.tiny_model", str(target))
     made = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
     if made.returncode != 0:
         last_line = (made.stderr.strip().splitlines() or ["no reason was given"])[-1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from loratui import places
+from loratui import places, python_path
 from loratui.atomic import new_file
 from loratui.models import remote
 from loratui.models.catalog import GB, Entry
@@ -88,7 +87,7 @@ def start(name: str) -> None:
     status_file(name).unlink(missing_ok=True)
     with (places.models_folder() / f".{name}.download.log").open("wb") as log:
         subprocess.Popen(
-            [sys.executable, "-m", "loratui", "download", name],
+            python_path.own("loratui", "download", name),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
+from loratui import python_path
 from loratui.runs.files import open_for_append
 
 
@@ -15,7 +15,7 @@ def start_apart(module: str, *arguments: str, log: Path) -> None:
     words = open_for_append(log)
     try:
         subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            python_path.own(module, *arguments),
             stdin=subprocess.DEVNULL,
             stdout=words,
             stderr=words,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import select
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from loratui import python_path
 from loratui import recipe as recipes
 from loratui.engines.current_set import on_current_steps
 from loratui.engines.engine import Engine, Launch
@@ -198,7 +198,7 @@ def spawn(run: Run, environment: Mapping[str, str] | None = None) -> None:
     log_start = file_size(run.supervisor_log)
     try:
         child = subprocess.Popen(
-            [sys.executable, "-m", "loratui.runs.supervisor", str(run.folder), "--ready-fd", str(report)],
+            python_path.own("loratui.runs.supervisor", str(run.folder), "--ready-fd", str(report)),
             cwd=run.folder,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from loratui import places
+from loratui import places, python_path
 from loratui.engines import readers
 from loratui.engines.engine import Command, LogReader, Watcher
 from loratui.events import Hint
@@ -143,7 +143,7 @@ def _start(attempt: Attempt, progress: Progress) -> TrainerProcess | None:
     try:
         output = open_for_append(attempt.run.output)
         try:
-            word = (sys.executable, "-m", "loratui.runs.supervision.afterwards", str(attempt.run.folder))
+            word = python_path.own("loratui.runs.supervision.afterwards", str(attempt.run.folder))
             trainer = TrainerProcess(attempt.command, output, attempt.locks, attempt.orphan_grace, word)
         finally:
             os.close(output)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
-from loratui import places
+from loratui import places, python_path
 from loratui.builtin import lora_request
 from loratui.cli.output import say
 from loratui.engines.registry import engine
@@ -46,7 +45,7 @@ def ask(
         log = Path(folder) / "log"
         with log.open("wb") as errors:
             process = subprocess.Popen(
-                [sys.executable, "-m", f"loratui.trainer.{module}", str(question)],
+                python_path.own(f"loratui.trainer.{module}", str(question)),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,

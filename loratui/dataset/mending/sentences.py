@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from loratui import python_path
 from loratui.dataset.checking.finding import number
 from loratui.dataset.history import Plan, Source, Written
 from loratui.dataset.mending.entries import Entries, Entry
@@ -50,7 +50,7 @@ def describe_all(
     on_progress(0, len(todo))
     if todo:
         request = json.dumps({"model": model, "pictures": list(by_path)}).encode()
-        command = [sys.executable, "-m", "loratui.trainer.captioner"]
+        command = python_path.own("loratui.trainer.captioner")
         with (
             path.open("ab") as file,
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process,

@@ -12,13 +12,12 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from loratui import places
+from loratui import places, python_path
 from loratui.atomic import new_file
 from loratui.problems import Problem, UserError
 from loratui.runs.rental import rented
@@ -49,7 +48,7 @@ def command(resume: bool, environment: Mapping[str, str] = os.environ) -> str:
     """What is run, for a shell that knows nothing of this one."""
     known = {**environment, "LORATUI_HOME": str(places.home())}
     handed = [f"{name}={shlex.quote(known[name])}" for name in _HANDED_ON if known.get(name)]
-    argv = [sys.executable, "-m", "loratui", "after-restart", *(["--resume"] if resume else [])]
+    argv = python_path.own("loratui", "after-restart", *(["--resume"] if resume else []))
     log = shlex.quote(str(places.home() / "restart.log"))
     return f"umask 077; {' '.join(handed)} {shlex.join(argv)} >>{log} 2>&1"
 

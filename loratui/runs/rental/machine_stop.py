@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from loratui import python_path
 from loratui.events import ENDED, Checkpoint
 from loratui.problems import UserError
 from loratui.runs import lock, notify, store, uploads
@@ -183,7 +184,7 @@ def _upload(run: Run, file: Path, repo: str) -> None:
     print(f"sends {file.name} to {repo}", flush=True)
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "loratui", *command],
+            python_path.own("loratui", *command),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

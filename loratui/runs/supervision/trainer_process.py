@@ -10,7 +10,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from loratui.engines.engine import Command
@@ -45,7 +45,7 @@ class TrainerProcess:
         output: int,
         locks: tuple[int, ...],
         orphan_grace: float = ORPHAN_GRACE,
-        last_words: tuple[str, ...] = (),
+        last_words: Sequence[str] = (),
     ) -> None:
         """Start it with both output streams going to the descriptor ``output``. ``locks`` are the run's and
         its GPUs', which the guard shares; ``last_words`` is the command it starts once it has ended an
@@ -110,7 +110,7 @@ def _preparation() -> Callable[[], None]:
 
 
 def _start_guard(
-    group: int, locks: tuple[int, ...], grace: float, last_words: tuple[str, ...]
+    group: int, locks: tuple[int, ...], grace: float, last_words: Sequence[str]
 ) -> tuple[int, int]:
     """Fork the guard. Returns its PID and the descriptor that keeps it waiting.
 
@@ -137,7 +137,7 @@ def _start_guard(
         os._exit(0)
 
 
-def _leave(command: tuple[str, ...]) -> None:
+def _leave(command: Sequence[str]) -> None:
     """Start a program that outlives the guard, holds none of its locks and can be ended again."""
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
