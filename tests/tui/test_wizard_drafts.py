@@ -189,3 +189,14 @@ def test_a_waiting_run_that_another_terminal_saved_is_asked_about(
     said = drive(LoratuiApp(), act)
     assert "changed this run" in said and "24 -> 20" in said
     assert rank(run.recipe) == 24 and dumps(loads((run.folder / "edited.toml").read_text()))
+
+    async def dropped(pilot: Pilot[None]) -> None:
+        await pilot.press("e")
+        await settle(pilot)
+        queue.change_recipe(run, change(demo_recipe, {"network.rank": 28}), BuiltinEngine(), None)
+        draft.discard(run.folder)
+        await choose_rank(pilot, 22)
+        await until(pilot, lambda: isinstance(pilot.app.screen, ElsewhereScreen))
+
+    drive(LoratuiApp(), dropped)  # the link is gone while it asks
+    assert (rank(run.recipe), rank(draft.path())) == (28, 22)

@@ -69,6 +69,13 @@ def save_aside(state: WizardState, step: int, reached: int) -> None:
     aside.write(as_bytes(state), _place_bytes(state, step, reached))
 
 
+def save_as_new(state: WizardState, step: int, reached: int) -> None:
+    """Keep the changes to a waiting run, whose place is taken, as a run of their own: the draft, or behind
+    the one there is. Raises ``OSError``."""
+    if path().exists() or not save(state, step, reached):
+        save_aside(state, step, reached)
+
+
 def _place_bytes(state: WizardState, step: int, reached: int) -> bytes:
     name, parent = state.parent or ("", None)
     place = Place(

@@ -69,8 +69,10 @@ class Keeper:
         if found is None:
             return
         if self.is_changed_elsewhere():
-            if self._waiting is not None:
-                return  # there is one place for it, and somebody else's changes lie there
+            if self._waiting is not None:  # it has one place, where somebody else's changes lie
+                with contextlib.suppress(OSError):
+                    draft.save_as_new(*found)
+                return
             self._is_draft = False
         self._write(*found)
 
