@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -103,6 +103,18 @@ def header_of(file: BinaryIO, size: int, source: str) -> Header:
         return _read(file, size)
     except _UnsoundError as error:
         raise refusal(source, error.message, error.fix, error.cause) from None
+
+
+def chunks(file: BinaryIO, data_start: int, tensor: Tensor, size: int) -> Iterator[bytes]:
+    """A tensor's bytes in pieces of at most ``size``. Raises ``OSError`` when the file became shorter."""
+    file.seek(data_start + tensor.begin)
+    left = tensor.end - tensor.begin
+    while left > 0:
+        raw = file.read(min(left, size))
+        if not raw:
+            raise OSError(0, "the file became shorter")
+        left -= len(raw)
+        yield raw
 
 
 class _UnsoundError(Exception):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
@@ -22,11 +21,9 @@ from loratui import places
 from loratui.problems import Problem, UserError
 from loratui.runs import store, web
 from loratui.runs.apart import start_apart
+from loratui.runs.quiet_command import run_quietly
 from loratui.runs.rental.machine_wish import MachineSettings
 from loratui.runs.store import Run, RunSummary
-
-COMMAND_WITHIN = 60.0
-"""Seconds a command may take."""
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,19 +112,8 @@ def _run(argv: tuple[str, ...], about: RunSummary, text: str, environment: Mappi
     if not argv:
         return "command: argv is empty"
     told = {"LORATUI_RUN": about.id, "LORATUI_STATE": about.state, "LORATUI_TEXT": text}
-    try:
-        done = subprocess.run(
-            argv,
-            env={**environment, **told},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=COMMAND_WITHIN,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"command: {type(error).__name__}"
-    return f"command: exit code {done.returncode}" if done.returncode else ""
+    fault = run_quietly(argv, {**environment, **told})
+    return f"command: {fault}" if fault else ""
 
 
 def send_all(run: Run, tell: Callable[[str], None], text: str = "") -> bool:

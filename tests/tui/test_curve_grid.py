@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loratui.runs.losses import LossHistory
-from loratui.tui.widgets import curve_grid
+from loratui.tui.widgets.chart_frame import Cell
 from loratui.tui.widgets.chart_scale import LABEL_WIDTH, scale
 from loratui.tui.widgets.curve_grid import BLANK, RAW, SMOOTH, draw
 
@@ -19,12 +19,12 @@ def history(*losses: float) -> LossHistory:
     return kept
 
 
-def plot(cells: list[list[curve_grid.Cell]]) -> list[list[curve_grid.Cell]]:
+def plot(cells: list[list[Cell]]) -> list[list[Cell]]:
     """Without labels and axes."""
     return [row[LABEL_WIDTH + 1 :] for row in cells[:-2]]
 
 
-def middle_of_column(cells: list[list[curve_grid.Cell]], x: int, kinds: tuple[int, ...]) -> float | None:
+def middle_of_column(cells: list[list[Cell]], x: int, kinds: tuple[int, ...]) -> float | None:
     rows = [y for y, row in enumerate(cells) if row[x][1] in kinds]
     return sum(rows) / len(rows) if rows else None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from loratui.formats.lora_names import is_lora_key
-from loratui.formats.tensorfile import Header, Tensor, read_header
+from loratui.formats.tensorfile import Header, Tensor, chunks, read_header
 from loratui.problems import Problem, UserError
 
 _CHUNK = 1 << 22
@@ -71,16 +71,7 @@ def not_finite(path: Path, header: Header) -> Iterator[str]:
 
 
 def _holds_not_finite(file: BinaryIO, start: int, tensor: Tensor, known: _Format) -> bool:
-    file.seek(start + tensor.begin)
-    left = tensor.end - tensor.begin
-    while left > 0:
-        raw = file.read(min(left, _CHUNK))
-        if not raw:
-            raise OSError(0, "the file became shorter")
-        left -= len(raw)
-        if _any_not_finite(raw, known):
-            return True
-    return False
+    return any(_any_not_finite(raw, known) for raw in chunks(file, start, tensor, _CHUNK))
 
 
 def _any_not_finite(raw: bytes, known: _Format) -> bool:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import BinaryIO
 
-from loratui.formats.tensorfile import BITS, Header, Tensor
+from loratui.formats.tensorfile import BITS, Header, Tensor, chunks
 from loratui.lora.files.layers import canonical
 from loratui.lora.files.modules import Module
 
@@ -54,16 +54,10 @@ def _encoder_layer(module: Module) -> tuple[str, int] | None:
 
 def _all_zero(file: BinaryIO, start: int, tensor: Tensor) -> bool:
     size = max(BITS[tensor.dtype] // 8, 1)
-    file.seek(start + tensor.begin)
-    left = tensor.end - tensor.begin
-    while left > 0:
-        raw = file.read(min(left, _CHUNK))
-        if not raw:
-            raise OSError(0, "the file became shorter")
-        left -= len(raw)
-        if raw.strip(b"\0") and not _signed_zeros(raw, size, tensor.dtype):
-            return False
-    return True
+    return all(
+        not raw.strip(b"\0") or _signed_zeros(raw, size, tensor.dtype)
+        for raw in chunks(file, start, tensor, _CHUNK)
+    )
 
 
 def _signed_zeros(raw: bytes, size: int, dtype: str) -> bool:

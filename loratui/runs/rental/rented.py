@@ -18,16 +18,14 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from loratui.runs import web
+from loratui.runs.quiet_command import run_quietly
 
-COMMAND_WITHIN = 60.0
-"""Seconds a provider's program may take."""
 _VARIABLES = frozenset(
     {"RUNPOD_POD_ID", "RUNPOD_API_KEY", "CONTAINER_ID", "CONTAINER_API_KEY", "VAST_CONTAINERLABEL"}
 )
@@ -160,19 +158,7 @@ def _request(method: str, url: str, data: bytes, key: str) -> str:
 
 
 def _command(argv: list[str], more: Mapping[str, str] | None = None) -> str:
-    """Run a provider's program. Its words are not kept: they could name a key."""
+    """Run a provider's program. Returns what went wrong; empty when all is well."""
     if shutil.which(argv[0]) is None:
         return "not installed"
-    try:
-        done = subprocess.run(
-            argv,
-            env={**os.environ, **(more or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=COMMAND_WITHIN,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return type(error).__name__
-    return f"exit code {done.returncode}" if done.returncode else ""
+    return run_quietly(argv, {**os.environ, **(more or {})})

@@ -6,10 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from loratui.atomic import new_file
+from loratui.trainer.array_files import is_older, read_arrays, write_arrays
 from loratui.trainer.captions.text import Condition
 from loratui.trainer.pictures.data import Item
 
@@ -41,17 +40,12 @@ class TextFiles:
         numbers that are none is no file either.
         """
         path, caption = self.path(item), item.picture.caption_path
-        try:
-            if self.checked and caption and path.stat().st_mtime < caption.stat().st_mtime:
-                return None
-            with np.load(path) as opened:
-                found = [torch.from_numpy(opened[key]).to(self.dtype) for key in _KEYS]
-        except (OSError, ValueError, KeyError, EOFError, TypeError):
+        if self.checked and caption and is_older(path, caption):
             return None
-        except Exception as error:  # zipfile and zlib have their own
-            if type(error).__module__ in ("zipfile", "zlib"):
-                return None
-            raise
+        arrays = read_arrays(path, _KEYS)
+        if arrays is None:
+            return None
+        found = [array.to(self.dtype) for array in arrays]
         first, second, pooled = found
         wanted = [(self.length, self.widths[0]), (self.length, self.widths[1]), (self.pooled,)]
         if [tuple(one.shape) for one in found] != wanted:
@@ -68,8 +62,7 @@ class TextFiles:
             key: (part.float() if part.dtype == torch.bfloat16 else part).cpu().numpy()
             for key, part in zip(_KEYS, parts, strict=True)
         }
-        with new_file(self.path(item), _WAY_OUT) as temporary, temporary.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+        write_arrays(self.path(item), arrays, _WAY_OUT)
 
 
 def far_apart(found: torch.Tensor | None, wanted: torch.Tensor | None) -> bool:

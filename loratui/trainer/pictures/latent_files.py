@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from loratui.atomic import new_file
+from loratui.trainer.array_files import is_older, read_arrays, write_arrays
 from loratui.trainer.pictures.data import Item, crop_box
 
 _SUFFIXES = {"sd15": "_sd.npz", "sd2": "_sd.npz", "sdxl": "_sdxl.npz"}
@@ -44,19 +44,14 @@ class LatentFiles:
         """
         path = self.path(item)
         width, height = item.placement.bucket
-        try:
-            if self.checked and path.stat().st_mtime < item.picture.path.stat().st_mtime:
-                return None
-            with np.load(path) as opened:
-                keys = ("latents", "latents_flipped")[: 1 + item.subset.flip]
-                found = [torch.from_numpy(opened[key]).float() for key in keys]
-                mask = torch.from_numpy(opened["alpha_mask"]).float() if item.subset.alpha_mask else None
-        except (OSError, ValueError, KeyError, EOFError, TypeError):
+        if self.checked and is_older(path, item.picture.path):
             return None
-        except Exception as error:  # zipfile and zlib have their own
-            if type(error).__module__ in ("zipfile", "zlib"):
-                return None
-            raise
+        keys = ["latents", "latents_flipped"][: 1 + item.subset.flip]
+        arrays = read_arrays(path, [*keys, "alpha_mask"] if item.subset.alpha_mask else keys)
+        if arrays is None:
+            return None
+        found = [array.float() for array in arrays]
+        mask = found.pop() if item.subset.alpha_mask else None
         if any(one.shape != (4, height // 8, width // 8) for one in found):
             return None
         if self.checked and not all(bool(torch.isfinite(one).all()) for one in found):
@@ -77,5 +72,4 @@ class LatentFiles:
             arrays["latents_flipped"] = found[1].numpy()
         if mask is not None:
             arrays["alpha_mask"] = mask.numpy()
-        with new_file(path, _WAY_OUT) as temporary, temporary.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+        write_arrays(path, arrays, _WAY_OUT)

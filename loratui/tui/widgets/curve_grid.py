@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from loratui.runs.losses import EpochMean, LossHistory
+from loratui.tui.widgets.chart_frame import DOTS, Cell, framed, only_words
 from loratui.tui.widgets.chart_scale import (
     LABEL_WIDTH,
     Look,
@@ -12,17 +13,10 @@ from loratui.tui.widgets.chart_scale import (
     mark_column,
     row_of,
     scale,
-    step_labels,
-    value_labels,
 )
 from loratui.tui.widgets.trace import traced
 
 BLANK, RAW, SMOOTH, AXIS, EPOCH, CURSOR = range(6)
-Cell = tuple[str, int]
-"""A character and what it belongs to."""
-
-_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
-"""Braille's bits by row and column of a cell's eight dots (Unicode, U+2800)."""
 
 
 def draw(
@@ -40,27 +34,13 @@ def draw(
     look = look or Look()
     columns, rows = width - LABEL_WIDTH - 1, height - 2
     if columns < 2 or rows < 1 or not losses:
-        words = nothing if not losses else ""
-        middle = height // 2
-        return [
-            _text((" " * (LABEL_WIDTH + 1) + words if y == middle else "")[:width].ljust(width))
-            for y in range(height)
-        ]
+        return only_words("" if losses else nothing, width, height, AXIS)
     edges = scale(losses, total_steps, look)
     plot = _plot(losses, edges, columns, rows, braille)
     _mark_epochs(plot, edges, epoch_means, braille)
     if look.cursor is not None:
         mark_column(plot, edges.column(look.cursor, columns), CURSOR, braille)
-    labels = value_labels(edges, rows)
-    upright, corner, flat = ("│", "└", "─") if braille else ("|", "+", "-")
-    lines = [[*_text(labels.get(y, "").rjust(LABEL_WIDTH) + upright), *plot[y]] for y in range(rows)]
-    lines.append(_text(" " * LABEL_WIDTH + corner + flat * columns))
-    lines.append(_text(" " * (LABEL_WIDTH + 1) + step_labels(edges, columns)))
-    return lines
-
-
-def _text(text: str) -> list[Cell]:
-    return [(character, AXIS) for character in text]
+    return framed(plot, edges, AXIS, braille=braille)
 
 
 def _plot(losses: LossHistory, edges: Scale, columns: int, rows: int, braille: bool) -> list[list[Cell]]:
@@ -89,7 +69,7 @@ def _plot(losses: LossHistory, edges: Scale, columns: int, rows: int, braille: b
 
 def _fill(grid: list[list[int]], x: int, top: int, bottom: int, across: int, down: int) -> None:
     for y in range(top, bottom + 1):
-        grid[y // down][x // across] |= _DOTS[y % down][x % across]
+        grid[y // down][x // across] |= DOTS[y % down][x % across]
 
 
 def _cell(cloud: int, curve: int, braille: bool) -> Cell:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from loratui.runs.losses import LossHistory, steps_of
+from loratui.tui.widgets.chart_frame import DOTS, Cell, framed, only_words
 from loratui.tui.widgets.chart_scale import (
     LABEL_WIDTH,
     Look,
@@ -11,16 +12,10 @@ from loratui.tui.widgets.chart_scale import (
     fitted,
     mark_column,
     row_of,
-    step_labels,
-    value_labels,
 )
 from loratui.tui.widgets.trace import traced
 
 AXIS, FIRST, SECOND, CURSOR = range(4)
-Cell = tuple[str, int]
-"""A character and what it belongs to."""
-
-_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 _DASH = 4
 """Dots of a dash of the second curve, and between two."""
 _MARKS = (0.2, 0.55, 0.9)
@@ -42,10 +37,7 @@ def draw(
     columns, rows = width - LABEL_WIDTH - 1, height - 2
     if columns < 4 or rows < 1 or not (first or second):
         words = "" if first or second else "neither has a loss yet"
-        return [
-            _text((" " * (LABEL_WIDTH + 1) + words if y == height // 2 else "")[:width].ljust(width))
-            for y in range(height)
-        ]
+        return only_words(words, width, height, AXIS)
     look = look or Look()
     edges = scaled((first, second), total_steps, look)
     across, down = (2, 4) if braille else (1, 1)
@@ -57,7 +49,7 @@ def draw(
             if number and braille and x // _DASH % 2:
                 continue
             for y in range(top, bottom + 1):
-                dots[y // down][x // across][number] |= _DOTS[y % down][x % across]
+                dots[y // down][x // across][number] |= DOTS[y % down][x % across]
         for share in _MARKS if trace else ():
             x, top, bottom = trace[int(share * (len(trace) - 1))]
             place = ((top + bottom) // 2 // down, x // across)
@@ -69,16 +61,7 @@ def draw(
         plot[y][x] = ("AB"[number], FIRST + number)
     if look.cursor is not None:
         mark_column(plot, edges.column(look.cursor, columns), CURSOR, braille)
-    labels = value_labels(edges, rows)
-    upright, corner, flat = ("│", "└", "─") if braille else ("|", "+", "-")
-    lines = [[*_text(labels.get(y, "").rjust(LABEL_WIDTH) + upright), *plot[y]] for y in range(rows)]
-    lines.append(_text(" " * LABEL_WIDTH + corner + flat * columns))
-    lines.append(_text(" " * (LABEL_WIDTH + 1) + step_labels(edges, columns)))
-    return lines
-
-
-def _text(text: str) -> list[Cell]:
-    return [(character, AXIS) for character in text]
+    return framed(plot, edges, AXIS, braille=braille)
 
 
 def scaled(pair: tuple[LossHistory, LossHistory], total_steps: int | None, look: Look) -> Scale:
