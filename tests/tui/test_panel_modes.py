@@ -49,6 +49,30 @@ def test_a_long_line_of_the_log_is_marked_and_read_to_its_end(
     assert "enter search" in searching and "l panel" not in searching
 
 
+def test_a_telephone_shows_what_counts_and_its_keys(
+    make_run: Any, training: Any, alive: Any, drive: Any, screen_text: Any
+) -> None:
+    run = make_run(*training(60))
+    alive(run)
+    run.output.write_text("a line of the log\n")
+
+    async def act(pilot: Pilot[None]) -> list[str]:
+        shown = []
+        for keys in ((), ("l",), ("c",), ("c", "escape")):
+            await pilot.press(*keys)
+            await pilot.pause()
+            shown.append(str(screen_text(pilot.app)))
+        return shown
+
+    panel, log, chart, runs = drive(LoratuiApp(run_id=run.id), act, (45, 25))
+    assert "RUNNING  step 60/200  30%" in panel and "loss " in panel and "epoch 3/10" in panel
+    assert "Training goes on" in panel and "q leave (run goes on)" in panel
+    assert "a line of the log" in log and "/ search" in log and "Training goes on" not in log
+    assert "step 60" in chart and "zoom" in chart and "Training goes on" not in chart
+    head, row = runs.splitlines()[1:3]
+    assert len(head.rstrip()) <= 45 and "60/200" in row
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_the_log_is_searched_filtered_and_followed(
     make_run: Any, training: Any, alive: Any, drive: Any, screen_text: Any, size: tuple[int, int]

@@ -84,7 +84,7 @@ def test_v_shows_what_the_final_file_is_and_the_checkpoints_beside_it(
     assert "esc back" in shown
     assert [row.split()[0] for row in rows] == ["200", "100"]
     assert all("fine" in row for row in rows)
-    assert rows[0].rstrip().endswith("demo.safetensors  final")
+    assert rows[0].rstrip().endswith("demo  final")
     assert "Stable Diffusion 1" in first
     assert "ohwx" in first
     assert "unet mid" in first

@@ -64,7 +64,7 @@ def row(saved: Saved, looked: Looked | None, width: int) -> Row:
         size = text.size(looked.info.bytes) if looked.info else "-"
         found = looked.report.strength if looked.report else None
         strength = f"{found.overall_relative:.2g}" if found else "-"
-    name = text.plain(saved.path.name) + ("  final" if saved.final else "")
+    name = text.plain(saved.path.name).removesuffix(".safetensors") + ("  final" if saved.final else "")
     return (
         (f"{saved.step:>8,}  {size:>8}  {strength:>8}  ", ""),
         (f"{sign(verdict)} {verdict:<12}  ", "dim" if looked is None else _ROWS.get(verdict, "bad")),

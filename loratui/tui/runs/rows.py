@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from loratui.events import ENDED
@@ -13,6 +14,9 @@ from loratui.tui.training.words import sign
 from loratui.tui.widgets.rows import Row
 
 _STATE = 13
+_LOSS = 8
+_BOTH, _NAME = 20, 12
+"""Cells below which name and model have no room beside each other, and that a name has at least."""
 _STYLES = {
     "running": "good",
     "finished": "",
@@ -37,32 +41,47 @@ def in_order(summaries: Sequence[RunSummary], queue: Queue) -> list[RunSummary]:
 
 def head(width: int) -> str:
     """The titles of the columns."""
-    name, model = _widths(width)
-    state = f" {'STATE':<{_STATE - 1}}"
-    return f"{state}{'NAME':<{name}}  {'MODEL':<{model}}  {'STEP':>13}  {'LOSS':>8}  STARTED"
+    has = _columns(width)
+    model = f"{'MODEL':<{has.model}}  " if has.model else ""
+    loss = f"{'LOSS':>{has.loss}}  " if has.loss else ""
+    return f" {'STATE':<{_STATE - 1}}{'NAME':<{has.name}}  {model}{'STEP':>13}  {loss}STARTED"
 
 
 def row(summary: RunSummary, width: int, queue: Queue, marked: Container[str] = ()) -> Row:
     """One run; a star says that it is marked."""
-    name, model = _widths(width)
+    has = _columns(width)
     steps = f"{summary.step:,}/{summary.total_steps:,}" if summary.total_steps else f"{summary.step:,}"
     state = summary.state.upper()
     if summary.id in queue.order:
         state = f"{'HELD' if summary.id in queue.held else state} {queue.order.index(summary.id) + 1}"
     mark = "*" if summary.id in marked else " "
+    loss = f"{text.loss(summary.loss):>{has.loss}}  " if has.loss else ""
     return (
         (f"{f'{mark}{sign(summary.state)} {state}':<{_STATE}}", _STYLES.get(summary.state, "")),
-        (f"{text.column(text.plain(summary.name), name)}  ", "strong"),
-        (f"{text.column(text.plain(summary.model), model)}  ", ""),
-        (f"{steps:>13}  {text.loss(summary.loss):>8}  ", ""),
+        (f"{text.column(text.plain(summary.name), has.name)}  ", "strong"),
+        (f"{text.column(text.plain(summary.model), has.model)}  " if has.model else "", ""),
+        (f"{steps:>13}  {loss}", ""),
         (started(summary.started, datetime.now().astimezone()), "dim"),
     )
 
 
-def _widths(width: int) -> tuple[int, int]:
-    """Columns for name and model: what the others leave."""
-    rest = max(24, width - 2 - _STATE - 2 - 2 - 13 - 2 - 8 - 2 - 12)
-    return rest * 3 // 5, rest - rest * 3 // 5
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Cells of the columns that give way; 0 for one that is left out."""
+
+    name: int
+    model: int
+    loss: int
+
+
+def _columns(width: int) -> _Columns:
+    """What is left for name and model; a narrow terminal shows the name alone, one of a telephone no loss."""
+    rest = width - 2 - _STATE - 2 - 2 - 13 - 2 - _LOSS - 2 - 12
+    if rest >= _BOTH:
+        return _Columns(rest * 3 // 5, rest - rest * 3 // 5, _LOSS)
+    if rest + 2 >= _NAME:
+        return _Columns(rest + 2, 0, _LOSS)
+    return _Columns(max(_NAME, rest + 2 + _LOSS + 2), 0, 0)
 
 
 def started(iso: str, now: datetime) -> str:

@@ -120,8 +120,7 @@ class TrainingScreen(Screen[None]):
         if not width or not self.is_attached:
             return
         if self.has_class("-tiny"):
-            self.query_one("#tiny", Line).show(words.tiny(view))
-            return
+            self.query_one("#tiny", Line).show(words.tiny(view, width - 2))
         self.query_one("#head", Line).show(words.head(view, width - 2, words.silence(view, time.time())))
         self.query_one("#details", Line).show(words.details(view, width - 2, self._run_name))
         self._show_curve()

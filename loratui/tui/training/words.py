@@ -109,13 +109,21 @@ def _share_of_phase(view: RunView) -> float | None:
     return min(1.0, done / total)
 
 
-def tiny(view: RunView) -> str:
-    """One line for a terminal that has room for nothing else."""
-    left = "-" if view.seconds_left is None or view.state in ENDED else text.duration(view.seconds_left)
+def tiny(view: RunView, width: int = 1000) -> str:
+    """A few short rows for a terminal that has no room for the panel: a telephone, a small pane."""
     total = f"/{view.total_steps:,}" if view.total_steps else ""
-    return (
-        f"{view.state.upper()} step {view.step:,}{total} loss {text.loss(view.loss, view.finite)} eta {left}"
-    )
+    share = f"  {view.step / view.total_steps:.0%}" if view.total_steps else ""
+    rows = [f"{sign(view.state)} {view.state.upper()}  step {view.step:,}{total}{share}"]
+    if view.loss is not None or not view.finite:
+        mean = view.losses.last_mean(50)
+        smooth = f"  mean {text.loss(mean)}" if mean is not None else ""
+        rows.append(f"loss {text.loss(view.loss, view.finite)}{smooth}")
+    pace = text.speed(view.seconds_per_step) if view.seconds_per_step else ""
+    if view.seconds_left is not None and view.state not in ENDED:
+        pace += f"  {text.duration(view.seconds_left)} left"
+    doing = [phase(view), _epoch(view) if view.epochs else ""]
+    rows += [pace.strip(), *doing, files(view)]
+    return "\n".join(text.clip(row, width) for row in rows if row)
 
 
 def details(view: RunView, width: int = 1000, name: str = "") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from loratui.advice import lora_scale
@@ -95,10 +96,10 @@ def _flowed(pieces: list[tuple[str, str]], width: int) -> Content:
     left = 0
     for words, style in pieces:
         between = f" {glyphs().between} "
-        if parts and len(words) + len(between) <= left:
+        if parts and cell_len(words) + len(between) <= left:
             parts += [(between, "$text-muted"), (words, style)]
-            left -= len(words) + len(between)
+            left -= cell_len(words) + len(between)
         else:
             parts += [("\n" if parts else "", ""), (words, style)]
-            left = width - len(words)
+            left = width - cell_len(words)
     return Content.assemble(*parts)
