@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import json
 import os
@@ -80,10 +81,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def demo_material(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home that holds the demo's pictures and tiny model, to be linked to and never written."""
-    folder = tmp_path_factory.mktemp("material")
+    """The demo's pictures and tiny model, to be linked to and never written; made once for all workers."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "material"
+    folder.mkdir(exist_ok=True)
     code = "from loratui import demo; demo.make_pictures(); demo.make_model()"
-    subprocess.run([sys.executable, "-c", code], env={**os.environ, "LORATUI_HOME": str(folder)}, check=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        environment = {**os.environ, "LORATUI_HOME": str(folder)}
+        subprocess.run([sys.executable, "-c", code], env=environment, check=True)  # what is there stays
     return folder / "demo"
 
 

@@ -20,9 +20,8 @@ from loratui.runs.follow import RecordReader
 from loratui.runs.layout import Run, Status, read_status
 from loratui.runs.lock import is_held
 from loratui.runs.process import group_members
-from tests.support import transcripts
+from tests.support import loras, transcripts
 from tests.support.processes import wait_for
-from tests.support.random_loras import make_lora
 
 Kind = TypeVar("Kind", bound=Event)
 RECORDED = {"LORATUI_REPLAY": "wide_epochs", "LORATUI_REPLAY_RESUMED": "wide_resumed"}
@@ -43,7 +42,8 @@ def recipe(demo_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("LORATUI_KOHYA", str(checkout))
     for variable, name in RECORDED.items():
         monkeypatch.setenv(variable, str(transcripts.FOLDER / f"{name}.jsonl"))
-    monkeypatch.setenv("LORATUI_REPLAY_LORA", str(make_lora(tmp_path / "made.safetensors")))
+    made = loras.write_arrays(tmp_path / "made.safetensors", loras.kohya(loras.SD15))
+    monkeypatch.setenv("LORATUI_REPLAY_LORA", str(made))
     monkeypatch.setenv("LORATUI_REPLAY_SPEED", "40")
     pictures = tmp_path / "data/2_ohwx"
     pictures.mkdir(parents=True)

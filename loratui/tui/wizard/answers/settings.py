@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin, get_type_hints
@@ -166,7 +167,9 @@ def _of_config(recipe: Recipe, key: str, label: str, name: str) -> Setting:
     return Setting(key, label, kind, choices, True)
 
 
+@functools.cache
 def _hints(section: str) -> dict[str, Any]:
+    """The types of a section's keys. Python would work them out anew for every row that Review shows."""
     return get_type_hints(type(getattr(Recipe(), section)))
 
 
