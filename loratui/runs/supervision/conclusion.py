@@ -17,7 +17,7 @@ from loratui.runs import hint_rules, hints
 from loratui.runs.supervision.effect import nothing_in
 from loratui.runs.supervision.progress import Progress
 from loratui.runs.supervision.stopping import Stop
-from loratui.runs.supervision.verdict import SAYS_WHO, Facts, decide, ending_signal
+from loratui.runs.supervision.verdict import SAID, Facts, decide, ending_signal
 
 Inspection = Callable[[Path], list[Problem]]
 
@@ -51,7 +51,7 @@ def conclude(
         file_problem=file_problem,
         no_effect=nothing_in(final) if final and not file_problem else "",
         state_saved=progress.state_saved,
-        hint=_what_to_do(progress, ending_signal(code)),
+        hint=_what_to_do(progress, signal.SIGKILL if killed else ending_signal(code)),
         error=progress.last_error,
         written_elsewhere=kohya_launch.writes_elsewhere(command),
         out_of_memory=killed,
@@ -67,9 +67,8 @@ def conclude(
 
 def _what_to_do(progress: Progress, number: int) -> str:
     """Cause and fix of the trouble; the fix alone where the signal's own words name the cause."""
-    hint = hint_rules.ended_by(number)
-    row = hints.rule(hint.key) if hint and hint.key == progress.fatal_key else None
-    return row.fix if row and number in SAYS_WHO else progress.fatal_hint
+    row = hints.rule(progress.fatal_key) if SAID.get(number) == progress.fatal_key else None
+    return row.fix if row else progress.fatal_hint
 
 
 def _file_problem(path: Path | None, inspect: Inspection) -> str:

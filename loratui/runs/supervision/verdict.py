@@ -4,6 +4,7 @@ picture, and when every weight is NaN."""
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,8 +26,13 @@ _SIGNALS = {
     signal.SIGXFSZ: "wrote a file larger than this shell or job allows (SIGXFSZ)",
 }
 
-SAYS_WHO = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
-"""Signals whose words above name the cause: a hint's cause would only say it again."""
+SAID: Mapping[int, str] = {
+    signal.SIGTERM: "sig_term",
+    signal.SIGHUP: "sig_term",
+    signal.SIGINT: "user_stop",
+    signal.SIGKILL: "oom_ram",
+}
+"""Hints whose cause the words above name already: it would only be said again."""
 
 
 @dataclass(frozen=True, slots=True)
