@@ -174,6 +174,9 @@ def _watch(
             progress.stop_asked = True
             progress.set_state("stopping", _STOPPING[attempt.saves_on_stop])
             trainer.ask_to_end()
+        if not stop.asked and _is_deleted(attempt):
+            stop.ask()  # nobody can see it any more, nor stop it
+            trainer.ask_to_end()
         if stop.is_due():
             stop.ran_out = True
             trainer.signal_group(signal.SIGKILL)
@@ -189,6 +192,12 @@ def _watch(
     if signals.take_terms() and stop.ask():  # a container's stop reaches all at once: it may end first
         progress.stop_asked = True
         progress.set_state("stopping", _STOPPING[attempt.saves_on_stop])
+
+
+def _is_deleted(attempt: Attempt) -> bool:
+    """Whether somebody deleted the run's folder; a volume that is not there for a while is not that."""
+    lost_lock = any(os.fstat(held).st_nlink == 0 for held in attempt.locks[:1])
+    return lost_lock and not attempt.run.folder.exists()
 
 
 def _look(watch: Watch, progress: Progress) -> None:

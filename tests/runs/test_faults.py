@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from loratui.events import Step, decode_records
 from loratui.recipe import Recipe
 from loratui.runs import launch, layout, liveness, lock, store
 from loratui.runs.follow import RunFollower
-from loratui.runs.process import boot_id, identify, is_running
+from loratui.runs.process import boot_id, group_members, identify, is_running
 from loratui.runs.store import Run, Status
 
 Until = Callable[..., object]
@@ -100,6 +101,17 @@ def test_a_clock_that_jumps_back_ends_no_run(begin: Callable[..., Run], until: U
         text = msgspec.json.encode(msgspec.structs.replace(status, updated=status.updated + shift))
         run.status.write_bytes(text)
         assert store.state(run)[0] == "running"
+
+
+def test_a_run_whose_folder_is_deleted_leaves_the_gpu(begin: Callable[..., Run], until: Until) -> None:
+    """No list shows it any more, and nobody could stop it."""
+    run = begin(PATIENT)
+    status = running(run, until)
+    assert status.supervisor is not None and status.trainer is not None
+    trainer, supervisor = status.trainer, status.supervisor
+    shutil.rmtree(run.folder)
+    until(lambda: not is_running(supervisor))
+    assert group_members(trainer.pid) == []
 
 
 @pytest.fixture
