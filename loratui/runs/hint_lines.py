@@ -56,6 +56,8 @@ _ASIDE = re.compile(
 _OF_ASIDE = re.compile(r"Traceback \(|[ │╭╰]|(?:handle|future|task): ")
 # The statement that raised, as a traceback shows it: all there is of a message when the log was cut
 _RAISE = re.compile(r"^\s{4,}raise (?:\w+\.)*(\w+)\(f?[\"'](.*)$")
+# An exception as Python's repr shows it, printed by a program that caught it
+_REPR = re.compile(r"""^((?:\w+\.)*\w+(?:Error|Exception))\((["'])(.+?)(?:\2\)?,?)?$""")
 _ASSERT = re.compile(r"^\s{4,}assert .+, f?[\"](.*)$")
 # What front ends print of an exception: its message, without its class
 _TOLD = re.compile(
@@ -203,6 +205,8 @@ class Lines:
             yield f"{raised[1]}: {raised[2]}"
         elif asserted := _ASSERT.match(line):
             yield f"AssertionError: {asserted[1]}"
+        elif shown := _REPR.match(line):
+            yield f"{shown[1]}: {shown[3]}"
 
     def _settle(self) -> None:
         if self._raised is not None:

@@ -20,6 +20,10 @@ _KEPT = 1 << 18
 _LAST_LINES = 60
 """So many last lines may tell of a failure in words."""
 
+_LAST_FRAMES = 5
+"""Frames of a traceback stand so near to its end where it is cut off."""
+
+_FRAME = re.compile(r'\s*File "[^"]+", line \d+, in ')
 _RAISED = re.compile(rf"{EXCEPTION}(?:: |:?$)")
 # What a launcher prints when its child has failed
 _OF_A_LAUNCHER = re.compile(r"(?:[\w.]+\.)?(?:CalledProcessError|ChildFailedError|SystemExit)\b")
@@ -48,20 +52,25 @@ class LogEnd:
         known = any(hint.severity == "fatal" for hint in found)
         if causes := [hint for hint in met if hints.is_cause(hint)]:
             return causes if known else met
-        failed = told_so or (failed and matcher.has_failed)
-        if not found or failed:
+        failed = told_so or (failed and matcher.has_failed) or _ends_in_frames(text)
+        if failed or not found:
             keys = {hint.key for hint in found}
-            if told_of := next(
-                (hint for hint in _told_of(text, failed=failed) if hint.key not in keys), None
-            ):
-                return [told_of]
+            told_of = _told_of(text, failed=failed, has_place=known or bool(met))
+            if first := next((hint for hint in told_of if hint.key not in keys), None):
+                return [first]
         if known:
             return []
         return met or (list(_by_phase(text)) if failed else [])
 
 
-def _told_of(text: str, *, failed: bool) -> Iterator[Hint]:
-    """Causes that are told of without an exception."""
+def _ends_in_frames(text: str) -> bool:
+    """It is the end of a traceback, perhaps with a message behind it."""
+    last = [line for line in text.rstrip().split("\n") if line.strip()][-_LAST_FRAMES:]
+    return any(_FRAME.match(line) for line in last) and not any(map(look_words.is_no_failure, last))
+
+
+def _told_of(text: str, *, failed: bool, has_place: bool) -> Iterator[Hint]:
+    """Causes that are told of without an exception, or by an exception's words."""
     lines = lines_of(text)
     for message in told(lines, failed=failed):
         if hint := in_words(message):
@@ -71,7 +80,8 @@ def _told_of(text: str, *, failed: bool) -> Iterator[Hint]:
         for line in telling(list(reversed(lines[-_LAST_LINES:])) if failed else ending(lines))
         if look_words.says_no(line) and (failed or look_words.fails(line))
     ]
-    if hint := by_words([*(line for line in last if _RAISED.match(line)), *last]):
+    raised = [line for line in last if _RAISED.match(line)]
+    if hint := by_words(raised if raised and has_place else [*raised, *last]):
         yield hint
 
 
