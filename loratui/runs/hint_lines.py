@@ -65,7 +65,9 @@ _TOLD = re.compile(
     r"|(?:Training|Train) failed[^:]{0,30}: |Train Tools: [\w.]+ error |Error running job: )(.+)"
 )
 # rich's tracebacks stand in a box, with line numbers and a mark before the statement
-_BOX = re.compile(r"^[│┃](?:[ ❱]*\d+ [│┃])?[ │┃]*(.*?)[ │┃]*$")
+_BOX = re.compile(r"^[│┃](?:[ ❱]*\d+ [│┃]?)?[ │┃]*(.*?)[ │┃]*$")
+# A line of the source beside the one that is at work, or the box's edge
+_BESIDE = re.compile(r"^(?:[│┃] *\d+ |[╭╰])")
 
 
 def apart(text: str) -> Iterator[str]:
@@ -86,7 +88,9 @@ def _is_plain_bar(text: str) -> bool:
 class Lines:
     """Reads a log piece by piece. Bounded memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, alone: bool = False) -> None:
+        """``alone``: the log holds nothing else that tells."""
+        self._alone = alone
         self.number = 0
         """Pieces so far, without progress bars."""
         self.unknown: Raised | None = None
@@ -129,7 +133,7 @@ class Lines:
         """The log is over, and with it any message."""
         self._settle()
         self.has_failed = self.has_failed or self._frames.is_inside
-        self.unknown = self.unknown or self._frames.cut_off()
+        self.unknown = self.unknown or self._frames.cut_off(alone=self._alone)
         self.has_failed = self.has_failed or self.unknown is not None
 
     def _is_aside(self, text: str) -> bool:
@@ -151,8 +155,13 @@ class Lines:
         return True
 
     def _of(self, text: str) -> Iterator[str]:
-        if text[0] in "│┃" and (inside := _BOX.match(text)):
-            text = f"    {inside[1]}"
+        if text[0] in "│┃╭╰":
+            inside = _BOX.match(text)
+            if _BESIDE.match(text):
+                if inside:
+                    yield f"    {inside[1]}"
+                return
+            text = f"    {inside[1]}" if inside else text
         elif (text[0] in "[2" or " | " in text[:44] or " STD" in text[:44]) and (
             prefix := _PREFIX.match(text)
         ):

@@ -217,7 +217,8 @@ class HintMatcher:
         self._met_at: dict[int, int] = {}
         self._seen = set(seen)
         self._segments = Segments()
-        self._lines = Lines()
+        self._lines = Lines(alone=alone)
+        self._alone = alone
 
     def feed(self, data: bytes) -> Iterator[Hint]:
         """The hints completed by these bytes."""
@@ -268,7 +269,7 @@ class HintMatcher:
         raised, self._lines.unknown = self._lines.unknown, None
         if raised is None or raised.is_harmless:
             return
-        for last in (False, True) if raised.error else (False,):
+        for last in (False, True) if raised.error or self._alone else (False,):
             for frame in reversed(raised.frames):
                 for place in self._places:
                     if place.last == last and place.fits(frame, raised):

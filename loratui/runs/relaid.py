@@ -33,6 +33,12 @@ _WHOLE = re.compile(rf" *(?:Traceback \(most recent|{_RAISED})")
 _WITHIN = re.compile(
     rf"(?<![\w.])(?<!except )(?:{_RAISED}|{EXCEPTION} (?=for |['\"]|[Nn]o |[Cc]annot |not |module |object ))"
 )
+# A report of ComfyUI's, and of others that list an exception's class and message
+_LISTED = re.compile(
+    r"""[Ee]xception[ _][Tt]ype\W{1,8}(\w+)\W*\n.{0,8}[Ee]xception[ _][Mm]essage\W{1,6}?(?=['"\w\[])"""
+)
+# A mail's line break behind the words that a layer's name follows
+_WRAPPED = re.compile(r"(size mismatch for)[ >]*\n[ >]*(?=\w)")
 _NUMBERED = re.compile(r"^\s*(\d{1,6})(?:[:|.]|\s)\s?")
 
 
@@ -40,6 +46,7 @@ def laid_out(text: str) -> str:
     """The text with one message a line, as far as that can be told."""
     if _ESCAPED.search(text):
         text = "\n".join(map(_unescaped, text.split("\n")))
+    text = _WRAPPED.sub(r"\1 ", _LISTED.sub(r"\n\1: ", text))
     lines = _without_numbers(text.split("\n"))
     return "\n".join(part for line in _dedented(lines) for part in _parts(line))
 

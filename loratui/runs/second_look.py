@@ -52,7 +52,7 @@ class LogEnd:
         known = any(hint.severity == "fatal" for hint in found)
         if causes := [hint for hint in met if hints.is_cause(hint)]:
             return causes if known else met
-        failed = told_so or (failed and matcher.has_failed) or _ends_in_frames(text)
+        failed = told_so or matcher.has_failed or _ends_in_frames(text)
         if failed or not found:
             keys = {hint.key for hint in found}
             told_of = _told_of(text, failed=failed, has_place=known or bool(met))

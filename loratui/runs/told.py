@@ -69,7 +69,7 @@ def told(lines: list[str], *, failed: bool) -> list[str]:
         if not failed and not (is_alone and line in ends):
             continue
         if message := look_words.by_a_program(line):
-            found += [message, message.strip("'\". ")]
+            found += [message.strip("` "), message.strip("`'\". ")]
         found += [clause for clause in clauses if look_words.is_half_known(clause)]
         if line[0] not in "[<{0123456789" and look_words.says_no(line):
             found += clauses if is_alone else clauses[:1]

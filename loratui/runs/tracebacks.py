@@ -10,11 +10,19 @@ _KEPT = 60
 """Innermost frames kept: enough for the trainer's own, which lie outside of torch's."""
 _LONGEST = 300
 
-_FRAME = re.compile(r'^\s*(?:File "([^"]+)", line \d+, in ?(\S*)|\W*(\S+\.py):\d+ in (\S+))')
+_FRAME = re.compile(
+    r'^\s*(?:File "([^"]+)", line \d+, in ?(\S*)|\W*(\S+\.py):\d+ in ?(\S*)'
+    r"|(?:File )?(\S+\.py)(?::\d+)?,? in (\w+)\()"  # IPython's
+)
 # A launcher that waits for its child: what happened is not told there
-_BESIDE = re.compile(r"/(?:subprocess|threading|selectors|signal)\.py\|")
+_BESIDE = re.compile(
+    r"/(?:subprocess|threading|selectors|signal)\.py\||accelerate_cli\.py\||/accelerate/commands/"
+)
+# A package that nobody needs is looked for
+_LOOKED_FOR = re.compile(r"\|_is_triton_available\|")
 # What is left of the exception where a log was cut in its name
 _HALF_A_NAME = re.compile(r"(?!KeyboardInterrupt|Killed|Aborted|Terminated|Hangup)[A-Z][A-Za-z.]{1,30}$")
+_CALLED = re.compile(r"(\w+)\(")
 _HEAD = re.compile(r"Traceback \(most recent call last\)")
 # Where a program, a thread, a loader's worker or a web page's request begins: nobody caught an exception that
 # is seen from there
@@ -78,7 +86,8 @@ class Frames:
             self.is_inside = False
             return
         elif (", line " in line or ".py:" in line) and (frame := _FRAME.match(line)):
-            path, function = (frame[1], frame[2] or "<module>") if frame[1] else (frame[3], frame[4])
+            path = frame[1] or frame[3] or frame[5]
+            function = frame[2] or frame[4] or frame[6] or "<module>"
             self._frames.append(f"{path}|{function}|".replace("\\", "/")[-_LONGEST:])
             self._first = self._first or self._frames[-1]
             self.is_inside, self._has_half = True, False
@@ -96,14 +105,18 @@ class Frames:
         self._forget()
         return found
 
-    def cut_off(self) -> Raised | None:
-        """What the log broke off in, where it ended inside of a traceback."""
+    def cut_off(self, *, alone: bool = False) -> Raised | None:
+        """What the log broke off in, where it ended inside of a traceback. ``alone``: of any, since the log
+        holds nothing else; the function that its last statement calls counts as a frame."""
         found = None
-        is_whole = self._has_head and _OUTERMOST.search(self._first) is not None
-        if self._frames and _BESIDE.search(self._frames[-1]):
+        is_whole = alone or (self._has_head and _OUTERMOST.search(self._first) is not None)
+        if self._frames and (_BESIDE.search(self._frames[-1]) or _LOOKED_FOR.search(self._first)):
             self.is_inside = self._has_half = False
         if (self.is_inside and is_whole) or (self._has_half and (is_whole or not self._has_head)):
-            found = Raised("", f"the log breaks off in {_told(self._frames[-1])}", tuple(self._frames))
+            frames = list(self._frames)
+            if alone and (called := _CALLED.findall(frames[-1].split("|", 2)[-1])):
+                frames.append(f"{frames[-1].partition('|')[0]}|{called[-1]}|")
+            found = Raised("", f"the log breaks off in {_told(self._frames[-1])}", tuple(frames))
         self._forget()
         return found
 
