@@ -188,6 +188,17 @@ def test_adafactor_with_a_rate_of_its_own_and_with_ours(config: TrainConfig) -> 
     ).sets_own_rate
 
 
+def test_another_makers_adafactor_trains_too(config: TrainConfig) -> None:
+    pytest.importorskip("pytorch_optimizer")
+    chosen = optimizers.choose(with_optimizer(config, "pytorch_optimizer.AdaFactor"))
+    weight = torch.nn.Parameter(torch.ones(4, 4))
+    optimizer = optimizers.create(config, chosen, [{"params": [weight], "lr": 1e-2}])
+    weight.grad = torch.ones(4, 4)
+    optimizer.step()
+    assert optimizer.param_groups[0]["relative_step"]
+    assert optimizers.rates_found(optimizer) == []
+
+
 def test_what_cannot_be_loaded_is_refused(config: TrainConfig) -> None:
     for name in ("torch.optim.Nonsense", "json.nothing"):
         with pytest.raises(ConfigRefusedError, match="optimizer_type"):

@@ -69,14 +69,14 @@ def joined(x: Tensor, parts: Sequence[Part]) -> Sequence[Tensor]:
     return found
 
 
-def _through(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def layer_forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """The frozen layer alone: [m,out] from ``x`` [m,in]."""
     if goes_in_blocks(weight, len(x), x.dtype):
         return product(x, weight, bias)
     return functional.linear(x, weight, bias)
 
 
-def _back(gradient: Tensor, weight: Tensor) -> Tensor:
+def layer_backward(gradient: Tensor, weight: Tensor) -> Tensor:
     """[m,in] from its ``gradient`` [m,out]."""
     if goes_in_blocks(weight, len(gradient), gradient.dtype):
         return product_back(gradient, weight)
@@ -100,7 +100,7 @@ def _places_back(gradient: Tensor, weight: Tensor) -> Tensor:
     return found.view(len(gradient), -1, weight.shape[1]).mT.contiguous()
 
 
-def _product(left: Tensor, right: Tensor, scale: float, out: Tensor | None = None) -> Tensor:
+def scaled_product(left: Tensor, right: Tensor, scale: float, out: Tensor | None = None) -> Tensor:
     """``left @ right * scale`` in one pass."""
     if out is None:
         out = left.new_empty(len(left), right.shape[1])
@@ -114,7 +114,7 @@ class _Linear(torch.autograd.Function):
     ) -> Tensor:
         flat = x.flatten(0, -2)
         inner = flat @ down.t()
-        result = _through(flat, weight, bias).addmm_(inner, up.t(), alpha=scale)
+        result = layer_forward(flat, weight, bias).addmm_(inner, up.t(), alpha=scale)
         ctx.save_for_backward(flat, weight, down, up, inner)
         ctx.scale, ctx.shape = scale, x.shape
         return result.view(*x.shape[:-1], -1)
@@ -123,11 +123,11 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, down, up, inner = ctx.saved_tensors
         gradient = gradient.flatten(0, -2)
-        through = _product(gradient, up, ctx.scale)
+        through = scaled_product(gradient, up, ctx.scale)
         of_x = None
         if ctx.needs_input_grad[0]:
-            of_x = _back(gradient, weight).addmm_(through, down).view(ctx.shape)
-        return of_x, None, None, through.t() @ x, _product(gradient.t(), inner, ctx.scale), None
+            of_x = layer_backward(gradient, weight).addmm_(through, down).view(ctx.shape)
+        return of_x, None, None, through.t() @ x, scaled_product(gradient.t(), inner, ctx.scale), None
 
 
 class _Joined(torch.autograd.Function):
@@ -142,7 +142,7 @@ class _Joined(torch.autograd.Function):
         results = []
         parts = zip(weights, biases, ups, torch.split(inner, ranks, 1), scales, strict=True)
         for weight, bias, up, own, scale in parts:
-            result = _through(flat, weight, bias).addmm_(own, up.t(), alpha=scale)
+            result = layer_forward(flat, weight, bias).addmm_(own, up.t(), alpha=scale)
             results.append(result.view(*x.shape[:-1], -1))
         ctx.save_for_backward(flat, down, inner, *weights, *ups)
         ctx.scales, ctx.ranks, ctx.shape = scales, ranks, x.shape
@@ -159,12 +159,12 @@ class _Joined(torch.autograd.Function):
         halves = torch.split(through, ranks, 1), torch.split(inner, ranks, 1)
         parts = zip(flat, ups, *halves, ctx.scales, strict=True)
         for gradient, up, place, own, scale in parts:
-            _product(gradient, up, scale, place)
-            of_ups.append(_product(gradient.t(), own, scale))
+            scaled_product(gradient, up, scale, place)
+            of_ups.append(scaled_product(gradient.t(), own, scale))
         of_downs = torch.split(through.t() @ x, ranks)
         of_x = None
         if ctx.needs_input_grad[0]:
-            of_x = _back(flat[0], weights[0])
+            of_x = layer_backward(flat[0], weights[0])
             for gradient, weight in zip(flat[1:], weights[1:], strict=True):
                 if goes_in_blocks(weight, len(gradient), gradient.dtype):
                     of_x += product_back(gradient, weight)

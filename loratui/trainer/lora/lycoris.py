@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from loratui.trainer.base.loading import BaseModel
 from loratui.trainer.lora.names import text_encoder_name, unet_name
 from loratui.trainer.lora.network import Layer, Network
+from loratui.trainer.lora.products import shortened
 from loratui.trainer.settings.config import TrainConfig
 from loratui.trainer.settings.network_rules import can_bypass
 
@@ -106,7 +107,12 @@ def lycoris_on(config: TrainConfig, model: BaseModel, wanted: Set[str], device: 
     for module in (*made.text_encoder_loras, *made.unet_loras):
         group, name = names.get(module.lora_name, ("", ""))
         if group in wanted:
-            module.apply_to()
+            layer = module.org_module[0]
+            short = shortened(module, layer)
+            if short is None:
+                module.apply_to()
+            else:
+                layer.forward = short
             groups.setdefault(group, {})[name] = LycorisLayer(module.to(device, torch.float32))
     return Network({group: groups[group] for group in sorted(groups)})
 

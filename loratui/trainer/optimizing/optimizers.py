@@ -151,7 +151,8 @@ def rates_found(optimizer: Any) -> list[float]:
     with relative_step (its first tensor's) and of the schedule-free ones; empty with all others."""
     plain = getattr(optimizer, "optimizer", optimizer)
     groups = plain.param_groups
-    if all(group.get("relative_step") for group in groups):
+    # The package pytorch_optimizer has an Adafactor as well, of another make.
+    if hasattr(plain, "_get_lr") and all(group.get("relative_step") for group in groups):
         return [float(plain._get_lr(group, plain.state[group["params"][0]])) for group in groups]
     if all("scheduled_lr" in group for group in groups):
         return [float(group["scheduled_lr"]) for group in groups]
