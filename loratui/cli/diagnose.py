@@ -61,11 +61,19 @@ def _tell(found: Diagnosis) -> None:
     total = "?" if found.total_steps is None else found.total_steps
     loss = "" if found.loss is None else f", loss {found.loss:.4g}"
     data(f"{found.verdict}: step {found.step} of {total}{loss}")
+    if found.verdict == "incomplete":
+        say(_unfinished(found))
     for hint in found.hints:
         for line in _lines(hint):
             data(line)
     if found.verdict == "failed" and not found.hints:
         say("Nothing known was recognised. The last lines of the log say what happened.")
+
+
+def _unfinished(found: Diagnosis) -> str:
+    if not found.step and found.total_steps is None and not found.hints:
+        return "No training is told of in it: it is empty, or not the log of a trainer, or cut off before."
+    return "It ends before the run did: the run goes on, or was killed, or the log was cut off."
 
 
 def _lines(hint: Finding) -> Iterator[str]:

@@ -49,6 +49,7 @@ def model(path: Path, as_json: bool) -> None:
         values["path"] = str(found.path)
         print_json(values)
         return
-    data(f"{found.kind} {found.family or 'unknown family'} {found.prediction or ''}".rstrip())
+    family = found.family or ("" if found.kind == "unknown" else "unknown family")
+    data(" ".join(filter(None, (found.kind, family, found.prediction))))
     for line in found.evidence:
         say(line)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
 import msgspec
 
 from loratui import places
 from loratui.problems import Problem, UserError
+
+_STARTED = time.time()
 
 _REORDERING = (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 """Marks that make text read in another order than it stands (UAX 9)."""
@@ -71,12 +76,40 @@ def no_tracebacks() -> Iterator[None]:
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:
-        fail(UserError(str(error.filename or ""), Problem("", f"{error.strerror or error}.")))
+        fail(
+            UserError(str(error.filename or ""), Problem("", f"{error.strerror or error}.", _way_out(error)))
+        )
     except Exception as error:
         fail(_unexpected(error))
 
 
+def _way_out(error: OSError) -> str:
+    """What to do about the commonest refusals of a system."""
+    match error.errno:
+        case errno.ENOENT | errno.ENOTDIR:
+            return "Check the path."
+        case errno.EACCES | errno.EPERM:
+            return "It belongs to somebody else, or may not be read: check its owner and permissions (ls -l)."
+        case errno.ENOSPC | errno.EDQUOT:
+            return "Free some of the disk, or put LORATUI_HOME on another one."
+        case errno.EROFS:
+            return "Put it, or LORATUI_HOME, where files may be written."
+        case _:
+            return ""
+
+
+def _is_other_code() -> bool:
+    """Whether loratui's own files were written after this process began."""
+    files = Path(__file__).parents[1].rglob("*.py")
+    with suppress(OSError):
+        return any(file.stat().st_mtime > _STARTED for file in files)
+    return True
+
+
 def _unexpected(error: Exception) -> UserError:
+    if isinstance(error, ImportError) and _is_other_code():
+        words = "loratui itself was updated or moved while this window was open."
+        return UserError("", Problem("", words, "Runs go on. Start it again: loratui"))
     report = places.home() / "error.log"
     with suppress(OSError):
         report.parent.mkdir(parents=True, exist_ok=True)

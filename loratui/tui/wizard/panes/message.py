@@ -5,8 +5,8 @@ from __future__ import annotations
 from loratui.tui.text import squeeze
 from loratui.tui.widgets.line import Line
 
-_ROWS = 3
-"""As the stylesheet has it."""
+_ROWS, _MORE_ROWS, _NARROW = 3, 6, 60
+"""Rows, and those of a terminal of fewer cells than the last: what to press stands at the end."""
 
 
 class MessageLine(Line):
@@ -18,7 +18,9 @@ class MessageLine(Line):
     def say(self, text: str, wrong: bool = False) -> None:
         """Show a sentence, marked where something is ``wrong``; an empty one clears it."""
         self.against = ""
-        self.show(squeeze(f"x {text}" if wrong else text, self.screen.size.width - 2, _ROWS))
+        width = self.screen.size.width
+        rows = _ROWS if width >= _NARROW else _MORE_ROWS
+        self.show(squeeze(f"x {text}" if wrong else text, width - 2, rows))
         self.set_class(wrong, "-wrong")
 
     def say_against(self, words: str) -> None:
