@@ -93,7 +93,9 @@ def make_model() -> Path:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     command = python_path.own("loratui.trainer.tiny_model", str(target))
-    made = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+    made = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
+    )
     if made.returncode != 0:
         last_line = (made.stderr.strip().splitlines() or ["no reason was given"])[-1]
         raise UserError(

@@ -109,6 +109,7 @@ def as_process(*arguments: str, timeout: float = 120, **more: object) -> subproc
         timeout=timeout,
         stdin=subprocess.DEVNULL,
         **more,
+        check=False,
     )
 
 

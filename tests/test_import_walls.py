@@ -54,7 +54,9 @@ def test_help_imports_no_command() -> None:
         "except SystemExit: pass\n"
         "print([name for name in sys.modules if name.startswith('loratui.')])"
     )
-    done = subprocess.run([sys.executable, "-c", f"import sys\n{code}"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}"], capture_output=True, text=True, check=False
+    )
     assert "loratui.cli.train" not in done.stdout
     assert "Usage: " in done.stdout
 

@@ -20,9 +20,9 @@ _SIDES = {"sd15": (512, 768), "sd2": (512, 768), "sdxl": (768, 1536), "hunyuan_i
 
 _NAI = re.compile(
     r"(?<![a-z])nai(?![a-z])|novel|animefull|anything|anylora|counterfeit|abyss|orange|meina|pastel|anime",
-    re.I,
+    re.IGNORECASE,
 )
-_PONY = re.compile(r"pony|67AB2F", re.I)
+_PONY = re.compile(r"pony|67AB2F", re.IGNORECASE)
 
 
 def training_advice(

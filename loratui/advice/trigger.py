@@ -16,7 +16,7 @@ _COMMON = re.compile(
     r"\d?(girl|boy|woman|man|other|person|people|cat|dog|animal)s?|solo|no humans|"
     r"(masterpiece|best quality|high quality|score_\d\w*|rating\w*|source_\w+)|"
     r"(an? )?(photo|picture|image|painting|drawing|portrait|illustration)s?( of)?.*",
-    re.I,
+    re.IGNORECASE,
 )
 """First tags that every model knows: none of them can call anything up."""
 _WORD = re.compile(r"[a-z0-9_]{3,}")

@@ -65,6 +65,7 @@ def look() -> Gpus:
                 text=True,
                 errors="replace",
                 timeout=30,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             return Gpus(_kernel_driver(), (), "nvidia-smi does not answer: the driver hangs")

@@ -3,7 +3,8 @@ optimizer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,9 @@ def network_on(config: TrainConfig, model: BaseModel, device: torch.device) -> N
     return network
 
 
-def _network_on(config: TrainConfig, model: BaseModel, wanted: Set[str], device: torch.device) -> Network:
+def _network_on(
+    config: TrainConfig, model: BaseModel, wanted: AbstractSet[str], device: torch.device
+) -> Network:
     if config.network_module == LYCORIS_MODULE:
         try:
             return lycoris_on(config, model, wanted, device)

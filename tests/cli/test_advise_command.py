@@ -95,7 +95,7 @@ def test_a_person_reads_values_reasons_and_sources(loratui: Loratui, home: Path,
     assert "training.resolution = 1024, 1024 (now 512, 512)" in lines
     assert "[" in lines[lines.index("training.resolution = 1024, 1024 (now 512, 512)") + 1]
     assert "Memory as it stands: about" in done.stderr
-    assert "Prodigy finds its rate; alpha / rank, as it stands, scales it by 0.5." in done.stderr
+    assert "As it stands: Prodigy finds its rate; alpha / rank = 0.5 scales it." in done.stderr
 
 
 def test_measured_speed_gives_time_and_cost(loratui: Loratui, home: Path, recipe_file: Path) -> None:

@@ -98,7 +98,7 @@ def test_the_two_lines_are_told_apart_without_colour(braille: bool) -> None:
     if braille:
         assert shown[1].count("A") == 3 and shown[2].count("B") == 3
         upper = "".join(character for character, kind in cells[1] + cells[2] if kind == pair_grid.SECOND)
-        full = sum(bin(ord(character) - 0x2800).count("1") for character in upper if character != "B")
+        full = sum((ord(character) - 0x2800).bit_count() for character in upper if character != "B")
         assert 40 < full < 100  # of 144 dots: dashed
     else:
         assert set(shown[1]) == {"A"} and set(shown[2]) == {"B"}

@@ -62,7 +62,7 @@ def test_the_screens_end_with_their_terminal(home: Path, reset: str) -> None:
 def test_without_a_terminal_there_is_a_sentence(home: Path) -> None:
     program = "import sys; from loratui.tui.app import run_app; sys.exit(run_app())"
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, stdin=subprocess.DEVNULL
+        [sys.executable, "-c", program], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
     )
     assert done.returncode == 2
     assert "need a terminal" in done.stderr

@@ -37,7 +37,7 @@ def test_the_check_speaks_beside_the_folder(
     demo_recipe: Recipe, drive: Any, screen_text: Any, size: tuple[int, int]
 ) -> None:
     folder = Path(demo_recipe.dataset.folder) / "10_ohwx"
-    first = sorted(folder.glob("*.png"))[0]
+    first = min(folder.glob("*.png"))
     first.write_bytes(b"")
 
     async def act(pilot: Pilot[None]) -> tuple[str, str]:
@@ -88,7 +88,7 @@ def test_errors_stop_enter_until_they_are_mended_or_waved_through(
     demo_recipe: Recipe, drive: Any, screen_text: Any
 ) -> None:
     folder = Path(demo_recipe.dataset.folder) / "10_ohwx"
-    sorted(folder.glob("*.png"))[0].write_bytes(b"")
+    min(folder.glob("*.png")).write_bytes(b"")
 
     async def act(pilot: Pilot[None]) -> None:
         await settle(pilot)
@@ -114,7 +114,7 @@ def test_errors_stop_enter_until_they_are_mended_or_waved_through(
 
     drive(LoratuiApp(demo_recipe), act, (80, 24))
     draft.discard()
-    sorted(history.current(folder.parent).glob("*/*.txt"))[0].write_bytes(b"")
+    min(history.current(folder.parent).glob("*/*.txt")).write_bytes(b"")
 
     async def wave(pilot: Pilot[None]) -> None:
         await settle(pilot)
@@ -134,7 +134,7 @@ def test_an_error_found_after_going_on_is_said_before_the_start(
     demo_recipe: Recipe, drive: Any, screen_text: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pictures are decoded while a person goes on; what that finds is not lost."""
-    first = sorted((Path(demo_recipe.dataset.folder) / "10_ohwx").glob("*.png"))[0]
+    first = min((Path(demo_recipe.dataset.folder) / "10_ohwx").glob("*.png"))
     first.write_bytes(first.read_bytes()[:-40])
     gate = threading.Event()
     real = probing.probe

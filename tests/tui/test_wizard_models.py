@@ -166,7 +166,7 @@ def test_the_list_is_cut_to_the_room_there_is_also_where_it_came_while_another_s
     async def act(pilot: Pilot[None]) -> str:
         screen = pilot.app.screen
         assert isinstance(screen, WizardScreen)
-        await until(pilot, lambda: screen._is_known())
+        await until(pilot, screen._is_known)
         await pilot.press("enter")
         await until(pilot, lambda: screen.step == 2)
         gate.set()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from loratui.atomic import new_file
 from loratui.formats.tensorfile import BITS, read_header
@@ -50,7 +50,7 @@ class Reader:
         self.header = read_header(path)
         self._file: BinaryIO = path.open("rb", buffering=0)
 
-    def __enter__(self) -> Reader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

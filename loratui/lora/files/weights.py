@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from loratui.formats.lora_names import is_lora_key
 from loratui.lora.changing.precision import fits
@@ -87,7 +87,7 @@ class LoraFile:
         self.modules = {module: LoraModule(module, _kind(roles), roles) for module, roles in grouped.items()}
         self._adapter = _adapter(self.reader.header.metadata)
 
-    def __enter__(self) -> LoraFile:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -82,7 +82,7 @@ def visible(reading: GpuReading, environment: Mapping[str, str]) -> tuple[Gpu, .
 
 
 def _sample() -> GpuReading:
-    global _nvml
+    global _nvml  # noqa: PLW0603  (a library that is loaded once for the process)
     if _nvml is None:
         import pynvml
 

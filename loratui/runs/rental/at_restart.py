@@ -119,7 +119,9 @@ def _read(kind: Kind) -> str:
 
 def _write(kind: Kind, text: str) -> None:
     if kind == "crontab":
-        done = subprocess.run(["crontab", "-"], input=text, text=True, capture_output=True, timeout=20)
+        done = subprocess.run(
+            ["crontab", "-"], input=text, text=True, capture_output=True, timeout=20, check=False
+        )
         if done.returncode:
             raise UserError("crontab", Problem("", f"it was refused: {done.stderr.strip()[:200]}"))
         return

@@ -59,7 +59,7 @@ class TrainerProcess:
             stderr=output,
             close_fds=True,
             start_new_session=True,
-            preexec_fn=_preparation(),
+            preexec_fn=_preparation(),  # noqa: PLW1509  (a supervisor has no threads)
         )
         self.pid = self._process.pid
         self._guard, self._leash = _start_guard(self.pid, locks, orphan_grace, last_words)

@@ -108,7 +108,7 @@ def load_into(network: Network, path: Path) -> str:
             "net_dim_mismatch",
         )
     if other_alphas:
-        old, new = sorted(other_alphas)[0]
+        old, new = min(other_alphas)
         return f"{path.name} was made with alpha {old:g}; it is trained on with alpha {new:g}."
     if fitting < len(network.layers):
         count = len(network.layers)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import torch
@@ -78,7 +79,9 @@ class LycorisLayer:
         self._module.apply_max_norm(most, None)
 
 
-def lycoris_on(config: TrainConfig, model: BaseModel, wanted: Set[str], device: torch.device) -> Network:
+def lycoris_on(
+    config: TrainConfig, model: BaseModel, wanted: AbstractSet[str], device: torch.device
+) -> Network:
     """A fresh network on the wanted parts (``text_encoder``, ``text_encoder_2``, ``unet``), in float32.
 
     Raises ``ValueError`` when the package refuses its arguments.

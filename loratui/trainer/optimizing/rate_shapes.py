@@ -64,7 +64,7 @@ class RateShape:
         return (step - self.warmup) / max(1, self.total_steps - self.warmup)
 
 
-def steps_of(given: int | float, total_steps: int) -> int:
+def steps_of(given: float, total_steps: int) -> int:
     """lr_warmup_steps and lr_decay_steps: a fraction of all steps when written as one
     (library/train_util.py:5273), else steps. A number like 100.0, of which sd-scripts would make a hundred
     times all steps, means 100."""

@@ -76,7 +76,13 @@ class Runner:
     def output(self, argv: Sequence[str], cwd: Path | None = None) -> str:
         """What a short command prints; empty when it fails."""
         done = subprocess.run(
-            argv, cwd=cwd, env=_environment({}), stdin=subprocess.DEVNULL, capture_output=True, text=True
+            argv,
+            cwd=cwd,
+            env=_environment({}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return done.stdout.strip() if done.returncode == 0 else ""
 

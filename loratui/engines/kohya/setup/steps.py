@@ -82,7 +82,7 @@ def steps(commit: str, source: TorchSource, extras: tuple[str, ...]) -> list[Ste
             lambda: True,
             lambda runner: _put_requirements(runner, python, folder, extras),
         ),
-        Step("check", "everything imports and computes", "", lambda: True, lambda runner: check(runner)),
+        Step("check", "everything imports and computes", "", lambda: True, check),
     ]
 
 

@@ -187,6 +187,7 @@ def _ask(python: Path, code: str, *words: str) -> str:
             capture_output=True,
             text=True,
             timeout=60,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
