@@ -20,7 +20,7 @@ from loratui.trainer.captions.conditions import Conditions
 from loratui.trainer.control import Asked
 from loratui.trainer.distributed import Together
 from loratui.trainer.lora import lora_file, metadata
-from loratui.trainer.moving import moved
+from loratui.trainer.moving import moved, stacked
 from loratui.trainer.optimizing.optimizers import averaged
 from loratui.trainer.pictures import data
 from loratui.trainer.pictures.batches import Batch, Buckets, Shown, epoch_batches
@@ -183,8 +183,7 @@ class Training:
         """A batch with fresh noise and timesteps, or all at one ``timestep``."""
         config, device = self.config, self.stepper.accelerator.device
         found = [self.latents.shown(shown) for shown in batch.pictures]
-        latents = torch.stack([latents for latents, _ in found])
-        latents = moved(latents, device) * config.facts.latent_scale
+        latents = stacked([latents for latents, _ in found], device) * config.facts.latent_scale
         disturbance = noise.draw_noise(
             latents,
             config.noise_offset or 0.0,

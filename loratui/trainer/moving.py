@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -12,3 +14,10 @@ def moved(tensor: Tensor, device: torch.device) -> Tensor:
     if device.type == "cuda" and tensor.device.type == "cpu":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
+
+
+def stacked(tensors: Sequence[Tensor], device: torch.device) -> Tensor:
+    """[N,...] on ``device``, wherever each lies now; in one copy where none is there yet."""
+    if any(tensor.device.type != "cpu" for tensor in tensors):
+        return torch.stack([moved(tensor, device) for tensor in tensors])
+    return moved(torch.stack(list(tensors)), device)

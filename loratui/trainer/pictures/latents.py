@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from loratui.problems import UserError, refusal
 from loratui.trainer.distributed import Together
+from loratui.trainer.moving import moved
 from loratui.trainer.pictures.augment import recolored
 from loratui.trainer.pictures.batches import Shown
 from loratui.trainer.pictures.data import Item
@@ -30,7 +31,8 @@ class Distribution:
 
     def draw(self, generator: torch.Generator | None = None) -> Tensor:
         """One latent."""
-        return self.mean + self.deviation * torch.randn(self.mean.shape, generator=generator)
+        disturbance = torch.randn(self.mean.shape, generator=generator)
+        return self.mean + self.deviation * moved(disturbance, self.mean.device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +67,17 @@ class LatentCache:
         """What is known of a picture."""
         self._found[index] = found
 
-    def get(self, shown: Shown) -> Tensor:
-        """[4,h,w], unscaled, float32 on the CPU."""
-        return self.shown(shown)[0]
-
     def shown(self, shown: Shown) -> tuple[Tensor, Tensor | None]:
-        """The latents, and the mask [h,w] in their size where the loss counts by one. Raises ``UserError``
-        for a picture that changes and cannot be read any more."""
+        """The latents, [4,h,w], unscaled, float32, on the CPU or (encoded just now) the VAE's device; and the
+        mask [h,w] in their size where the loss counts by one, on the CPU. Raises ``UserError`` for a picture
+        that changes and cannot be read any more."""
         item = self._items[shown.index]
         if item.changes:
             pixels = _pixels(item, shown)
             self._vae.to(self._device)
-            latents = _encoded(self._vae, pixels[..., :3], item, flipped=shown.flipped).draw()
+            found = _encoded(self._vae, pixels[..., :3], flipped=shown.flipped)
+            # A GPU is not asked, which would be to wait for it: there the loss tells.
+            latents = (found if found.mean.is_cuda else _checked(found, item)).draw()
             mask = _mask(item, pixels, shown)
         else:
             known = self._found[shown.index]
@@ -147,7 +148,8 @@ def _found(vae: Any, item: Item, files: LatentFiles | None, *, fixed: bool, seed
     try:
         mask = _mask(item, pixels)
         rgb = pixels[..., :3]
-        found = [_encoded(vae, rgb, item, flipped=bool(flipped)) for flipped in range(1 + item.subset.flip)]
+        ways = range(1 + item.subset.flip)
+        found = [_checked(_encoded(vae, rgb, flipped=bool(flipped)), item) for flipped in ways]
         if not fixed:
             return Found(found, mask)
         generator = torch.Generator("cpu").manual_seed(seed)
@@ -187,23 +189,23 @@ def _share(channel: Pixels) -> Tensor:
     return torch.from_numpy(channel.astype(np.float32) / 255)
 
 
-def _encoded(vae: Any, pixels: Any, item: Item, *, flipped: bool) -> Distribution:
-    image = (
-        torch.from_numpy(np.ascontiguousarray(pixels))
-        .permute(2, 0, 1)
-        .unsqueeze(0)
-        .to(vae.device, torch.float32)
-        / 127.5
-        - 1
-    )
+def _encoded(vae: Any, pixels: Pixels, *, flipped: bool) -> Distribution:
+    """On the VAE's device."""
+    image = moved(torch.from_numpy(np.ascontiguousarray(pixels)), vae.device)
+    image = image.permute(2, 0, 1).unsqueeze(0).float() / 127.5 - 1
     with torch.no_grad():
         mean, deviation = vae.encode(image.flip(3) if flipped else image)
-    distribution = Distribution(mean[0].float().cpu(), deviation[0].float().cpu())
-    if not torch.isfinite(distribution.mean).all():
+    return Distribution(mean[0].float(), deviation[0].float())
+
+
+def _checked(distribution: Distribution, item: Item) -> Distribution:
+    """On the CPU. Raises ``UserError`` where it is no number."""
+    found = Distribution(distribution.mean.cpu(), distribution.deviation.cpu())
+    if not torch.isfinite(found.mean).all():
         raise refusal(
             item.picture.path,
             "the VAE turns this picture into NaN.",
             "Choose another base model or VAE.",
             "nan_latents",
         )
-    return distribution
+    return found
