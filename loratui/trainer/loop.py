@@ -22,6 +22,7 @@ from loratui.trainer.distributed import Together
 from loratui.trainer.lora import lora_file, metadata
 from loratui.trainer.moving import moved, stacked
 from loratui.trainer.optimizing.optimizers import averaged
+from loratui.trainer.optimizing.scaling import scaling_of
 from loratui.trainer.pictures import data
 from loratui.trainer.pictures.batches import Batch, Buckets, Shown, epoch_batches
 from loratui.trainer.pictures.data import Item, size_conditions
@@ -279,6 +280,7 @@ class Training:
             self.plan.batches_per_epoch,
             self.step + self.schedule_offset,
             list(self.telling.average.losses),
+            scaling_of(self.stepper.accelerator.scaler),
         )
         state.save(path, self.stepper.network, self.stepper.optimizer_state(), progress)
         self.report.emit(events.StateSaved(str(path), self.step, epoch))

@@ -33,6 +33,7 @@ from loratui.trainer.loop import Training
 from loratui.trainer.lora import lora_file, metadata
 from loratui.trainer.objective import AverageLoss
 from loratui.trainer.optimizing import optimizers
+from loratui.trainer.optimizing.scaling import go_on
 from loratui.trainer.pictures import data
 from loratui.trainer.pictures.batches import Buckets, batches_per_epoch
 from loratui.trainer.pictures.data import Item
@@ -154,6 +155,8 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
     stepper = stepper_for(config, chosen, accelerator, model.unet, network, totals.total_steps, scheduled)
     if progress is not None:
         state.load(Path(config.resume or "").expanduser(), network, stepper.optimizer)
+        if progress.scaling and accelerator.scaler:
+            go_on(accelerator.scaler, progress.scaling)
     if config.gradient_checkpointing:
         _checkpoint_gradients(config, model)
     report.emit(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from torch import nn
 from torch.nn import functional
 
 from loratui import events
+from loratui.problems import UserError
 from loratui.trainer.base.packing import FLOAT8, pack_4bit, pack_float8, weight_bytes
-from loratui.trainer.optimizing.scaling import allow_half_gradients
+from loratui.trainer.optimizing.scaling import Scaling, allow_half_gradients, go_on, scaling_of
+from loratui.trainer.saving.state import Progress, read_progress
 from loratui.trainer.settings.options import Options
 from tests.trainer.conftest import Train
 
@@ -231,3 +234,35 @@ def test_half_gradients_can_be_unscaled() -> None:
     scaler.unscale_(optimizer)
     assert weight.grad is not None
     assert weight.grad.tolist() == [2.0, 2.0]
+
+
+def test_a_resumed_scaler_stands_where_it_stood(tmp_path: Path) -> None:
+    def overflow(
+        scaler: torch.amp.GradScaler, weight: nn.Parameter, optimizer: torch.optim.Optimizer
+    ) -> None:
+        scaler.scale((weight * 1e38).sum()).backward()  # type: ignore[no-untyped-call]
+        scaler.step(optimizer)
+        scaler.update()
+        optimizer.zero_grad()
+
+    weight = nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.SGD([weight], lr=0.5)
+    scaler = torch.amp.GradScaler("cpu")
+    overflow(scaler, weight, optimizer)
+    scaler.scale(weight.sum() * 0).backward()  # type: ignore[no-untyped-call]
+    scaler.step(optimizer)
+    scaler.update()
+    found = scaling_of(scaler)
+    assert found == Scaling(32768.0, 1)
+    path = tmp_path / "train_state.json"
+    path.write_text(json.dumps(asdict(Progress(1, 2, 7, 3, 2, [0.5], found))))
+    (tmp_path / "lora.safetensors").touch()
+    read = read_progress(tmp_path)
+    assert read.scaling == found
+    fresh = torch.amp.GradScaler("cpu")
+    go_on(fresh, read.scaling)
+    assert (fresh.get_scale(), scaling_of(fresh)) == (32768.0, found)
+    assert scaling_of(None) is None
+    path.write_text(json.dumps({"current_step": 2, "scaling": [1]}))
+    with pytest.raises(UserError):
+        read_progress(tmp_path)

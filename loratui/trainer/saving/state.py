@@ -17,6 +17,7 @@ from loratui.atomic import new_folder
 from loratui.problems import UserError, refusal
 from loratui.trainer.lora.lora_file import like
 from loratui.trainer.lora.network import Network
+from loratui.trainer.optimizing.scaling import Scaling
 
 _AS_THEN = "Use the settings it was made with."
 
@@ -37,6 +38,8 @@ class Progress:
     count again."""
     losses: list[float] = field(default_factory=list)
     """Behind the average loss."""
+    scaling: Scaling | None = None
+    """The gradient scaler's; with fp16 alone."""
 
 
 def save(folder: Path, network: Network, optimizer: Mapping[str, Any], progress: Progress) -> None:
@@ -67,8 +70,10 @@ def read_progress(folder: Path) -> Progress:
             'States of sd-scripts go on with engine = "kohya".',
         )
     try:
-        return Progress(**json.loads((folder / "train_state.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        found = json.loads((folder / "train_state.json").read_text(encoding="utf-8"))
+        scaling = found.pop("scaling", None)
+        return Progress(**found, scaling=Scaling(**scaling) if scaling else None)
+    except (OSError, ValueError, TypeError, AttributeError):
         raise _damaged(folder) from None
 
 
