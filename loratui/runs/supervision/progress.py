@@ -160,9 +160,10 @@ class Progress:
 
     def _note_hint(self, hint: Hint) -> None:
         row = hints.rule_for(hint)
-        ends = hint.severity == "fatal" or hint.key == _INTERRUPTED
         is_general = row is not None and row.is_general
-        if ends and (not self.fatal_hint or (self._is_general and not is_general) or self._explains(hint)):
+        if _ends(hint) and (
+            not self.fatal_hint or (self._is_general and not is_general) or self._explains(hint)
+        ):
             own = isinstance(self._reader, BuiltinReader) and self.last_error.startswith(hint.line[:-1])
             # The builtin trainer's own sentence names file, value and the way out
             self.fatal_hint = self.last_error if own else f"{row.cause} {row.fix}" if row else hint.line
@@ -265,13 +266,18 @@ def _other_count(counted: int | None, total: int) -> Message:
     )
 
 
+def _ends(hint: Hint) -> bool:
+    """Whether it is what ended the trainer."""
+    return hint.severity == "fatal" or hint.key == _INTERRUPTED
+
+
 def _so_far(run: Run) -> tuple[int, set[str], bool]:
-    """The next sequence number, the hints given in earlier attempts, and whether these saved a state. A fatal
-    hint ended its attempt: it is given again when it ends another."""
+    """The next sequence number, the hints given in earlier attempts, and whether these saved a state. One that
+    ended its attempt is given again when it ends another."""
     next_seq, hinted, saved = 0, set(), False
     for record in RecordReader(run.events).poll():
         next_seq = record.seq + 1
-        if isinstance(record.event, Hint) and record.event.severity != "fatal":
+        if isinstance(record.event, Hint) and not _ends(record.event):
             hinted.add(record.event.key)
         saved |= isinstance(record.event, StateSaved)
     return next_seq, hinted, saved
