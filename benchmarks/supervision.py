@@ -8,7 +8,8 @@ supervisor, and its panel open in a pseudo-terminal of 100x30. Both are let run 
 turn, window by window, while the trainer goes on: its output goes to a file and waits for nobody. Windows
 that follow each other are compared, so that a machine whose load drifts does little harm; windows of the same
 kind, compared in the same way, tell the noise. What was held still catches up in the next window, which makes
-the cost look larger than it is.
+the cost look larger than it is. What supervisor and panel take themselves is measured before that, while
+nothing is held still.
 """
 
 from __future__ import annotations
@@ -53,8 +54,6 @@ class Window:
     """Median seconds of a step, by the trainer's own clock."""
     cpu: float
     """The trainer's CPU seconds a step."""
-    beside: float
-    """CPU seconds of supervisor and panel, for each second that passed."""
 
 
 def step_seconds(data: bytes) -> list[float]:
@@ -83,7 +82,7 @@ def windows(run: Run, panel_pid: int, seconds: float) -> Iterator[Window]:
         for pid in others:
             os.kill(pid, signal.SIGCONT if watched else signal.SIGSTOP)
         start, offset = time.monotonic(), run.output.stat().st_size
-        before = cpu_of(trainer), cpu_of(*others)
+        before = cpu_of(trainer)
         while time.monotonic() - start < seconds:
             time.sleep(0.1)
             if psutil.Process(trainer).status() == psutil.STATUS_ZOMBIE or b"saving" in tail(
@@ -92,12 +91,23 @@ def windows(run: Run, panel_pid: int, seconds: float) -> Iterator[Window]:
                 for pid in others:
                     os.kill(pid, signal.SIGCONT)
                 return
-        spent = cpu_of(trainer) - before[0], cpu_of(*others) - before[1]
-        passed = time.monotonic() - start
+        spent = cpu_of(trainer) - before
         steps = step_seconds(tail(run.output, offset))
         if steps:
-            yield Window(watched, statistics.median(steps), spent[0] / len(steps), spent[1] / passed)
+            yield Window(watched, statistics.median(steps), spent / len(steps))
         watched = not watched
+
+
+def shares(run: Run, panel_pid: int, seconds: float) -> tuple[float, float]:
+    """Of a core: what the supervisor and what the panel take while both are left alone."""
+    status = store.read_status(run)
+    assert status is not None and status.supervisor is not None
+    pids = status.supervisor.pid, panel_pid
+    start, before = time.monotonic(), [cpu_of(pid) for pid in pids]
+    time.sleep(seconds)
+    passed = time.monotonic() - start
+    supervisor, panel = [(cpu_of(pid) - spent) / passed for pid, spent in zip(pids, before, strict=True)]
+    return supervisor, panel
 
 
 def tail(path: Path, offset: int) -> bytes:
@@ -166,13 +176,14 @@ def main() -> None:
             while (status := store.read_status(run)) is None or status.step < 20:
                 assert status is None or status.state in ("starting", "running"), status
                 time.sleep(0.2)
+            supervisor, seen = shares(run, pid, 5 * arguments.window)
             found = list(windows(run, pid, arguments.window))
         watched = [window for window in found if window.watched]
         print(f"{len(found)} windows of {arguments.window:g} s, a step {watched[0].step * 1000:.0f} ms")
         for name, of in (("step time", lambda one: one.step), ("trainer's CPU a step", lambda one: one.cpu)):
             print(f"{name}, with / without: {words(ratios(found, of, 1))}")
             print(f"{name}, noise (same kind): {words(ratios(found, of, 2))}")
-        print(f"supervisor and panel: {statistics.median(one.beside for one in watched):.1%} of a core")
+        print(f"supervisor {supervisor:.2%} of a core, panel {seen:.2%}")
 
 
 if __name__ == "__main__":

@@ -272,8 +272,8 @@ def _ends(hint: Hint) -> bool:
 
 
 def _so_far(run: Run) -> tuple[int, set[str], bool]:
-    """The next sequence number, the hints given in earlier attempts, and whether these saved a state. One that
-    ended its attempt is given again when it ends another."""
+    """The next sequence number, the hints given in earlier attempts, and whether these saved a state. One
+    that ended its attempt is given again when it ends another."""
     next_seq, hinted, saved = 0, set(), False
     for record in RecordReader(run.events).poll():
         next_seq = record.seq + 1

@@ -110,8 +110,10 @@ class TrainingScreen(Screen[None]):
             self.app.call_from_thread(self._show_machine, *found)
 
     def _show_machine(self, gpus: GpuReading, host: Host) -> None:
+        first = self._machine.gpus is None
         self._machine.take(gpus, host)
-        self._show()
+        if first or self._watch.has_ended:  # else the next look shows it, half a second later
+            self._show()
 
     # Showing
 
