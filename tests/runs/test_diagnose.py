@@ -159,6 +159,12 @@ def test_a_signal_alone_tells_something(number: int, key: str) -> None:
     assert (hint.key, hint.severity) == (key, "fatal")
 
 
-@pytest.mark.parametrize("number", [0, 2, 9, 99])
+@pytest.mark.parametrize("number", [0, 9, 99])
 def test_a_signal_that_alone_tells_nothing(number: int) -> None:
     assert hint_rules.ended_by(number) is None
+
+
+def test_an_interrupted_trainer_has_nothing_wrong_with_it() -> None:
+    hint = hint_rules.ended_by(2)
+    assert hint is not None
+    assert (hint.key, hint.severity) == ("user_stop", "info")

@@ -60,7 +60,7 @@ def test_sigint_while_libraries_load_ends_at_once(write_config: Any, tmp_path: P
         if isinstance(event, events.Phase) and event.name == "libraries":
             process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
-    assert told[-1] == events.Ended("stopped", 0)
+    assert told[-1] == events.Ended("stopped", 0, by_signal=signal.SIGINT)
     assert not (tmp_path / "out").exists()
 
 

@@ -279,21 +279,6 @@ def test_log_and_chart_take_the_whole_screen_and_give_it_back(
     assert chart[1] > 15
 
 
-def test_too_small_a_terminal_gets_one_line(
-    make_run: Any, training: Any, alive: Any, drive: Any, screen_text: Any
-) -> None:
-    run = make_run(*training(30))
-    alive(run)
-
-    async def act(pilot: Pilot[None]) -> str:
-        return str(screen_text(pilot.app))
-
-    text = drive(LoratuiApp(run_id=run.id), act, (50, 10)).strip()
-    assert "\n" not in text
-    assert text.startswith("RUNNING step 30/200 loss 0.")
-    assert "eta" in text
-
-
 def test_r_opens_the_recipe_of_a_finished_run_at_review(
     make_run: Any, training: Any, drive: Any, demo_recipe: Any
 ) -> None:
