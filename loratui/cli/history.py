@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from loratui.cli.follow import duration
-from loratui.cli.options import json_option, run_argument
+from loratui.cli.options import agree, json_option, run_argument
 from loratui.cli.output import data, plain, print_json, say
 from loratui.events import ENDED
 from loratui.problems import UserError
@@ -140,7 +140,7 @@ def delete(run: str, keep_lora: bool, yes: bool) -> None:
     for other in content.needed_by:
         say(f"  {other} waits in the queue and names this folder.")
     if not yes:
-        click.confirm(f"Delete {found.id}?", abort=True, err=True)
+        agree(f"Delete {found.id}?")
     kept = deleting.delete(found, keep)
     say("Deleted.")
     for path in kept:

@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from loratui.cli.lazy import LazyGroup
-from loratui.cli.options import engine_option, json_option, set_option
+from loratui.cli.options import agree, engine_option, json_option, set_option
 from loratui.cli.output import data, plain, print_json, say
 from loratui.cli.train import with_settings
 from loratui.engines import config
@@ -137,7 +137,7 @@ def remove(run: str, yes: bool) -> None:
     """Take RUN out of the queue; nothing of it is left."""
     found = store.find(run)
     if not yes:
-        click.confirm(f"Remove {found.id}? Its recipe goes with it.", abort=True, err=True)
+        agree(f"Remove {found.id}? Its recipe goes with it.")
     runs_queue.remove(found)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from loratui.cli.options import json_option
+from loratui.cli.options import agree, json_option
 from loratui.cli.output import data, plain, print_json, say
 from loratui.runs.rental import at_restart, restart
 
@@ -75,6 +75,6 @@ def _line(resume: bool, install: bool, yes: bool, as_json: bool) -> None:
         say("loratui cannot put it there from inside: copy it.")
         raise click.exceptions.Exit(1)
     if not yes:
-        click.confirm("Add this line?", abort=True, err=True)
+        agree("Add this line?")
     at_restart.add(way)
     say("Added. Take it out again: loratui after-restart --remove")

@@ -166,7 +166,9 @@ def test_deleting_keeps_the_lora_where_wanted(home: Path, recipe: Recipe) -> Non
 
 def test_deleting_asks_and_refuses_what_lives(home: Path, recipe: Recipe) -> None:
     run = made(recipe)
-    assert CliRunner().invoke(history.delete, [run.id], input="n\n").exit_code == 1
+    for answer, words in (("n\n", "Nothing was changed."), ("", "--yes does it without asking")):
+        told = CliRunner().invoke(history.delete, [run.id], input=answer, standalone_mode=False)
+        assert told.return_value == 1 and words in told.stderr
     assert run.folder.exists()
     live = store.create(recipe, "builtin")
     refused = CliRunner().invoke(history.delete, [live.id, "--yes"])
