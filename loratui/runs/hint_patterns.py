@@ -1,20 +1,16 @@
-"""The patterns of the hints, compiled, and a quick look whether any of them can match a line."""
+"""The patterns of the hints, compiled, and the texts without which none of them can match."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+
+from loratui.runs.text_index import SHORTEST
 
 _ANY_EXCEPTION = "^E: "
 """How a pattern begins that counts for an exception of any name."""
 _NAME = re.compile(r"(?:[A-Za-z_]\w*\.)*\w*(?:[Ee]rror|Exception|Invalid|Died): ")
-# A pattern that begins with the names of exceptions, one or several, perhaps behind their module's
-_NAMES_FIRST = re.compile(
-    r"\^(?:\(\?:\[\\w\.\]\+\\\.\)\?)?(?:\(\?:{name}(?:\|{name})*\)|{name}): ".replace(
-        "{name}", r"\w*(?:Error|Exception)"
-    )
-)
 
 
 @cache
@@ -29,58 +25,54 @@ one = cache(re.compile)
 
 
 @cache
-def prefilter(patterns: tuple[str, ...]) -> Callable[[str], bool]:
-    """Whether any of these can match a line: quick for the many lines that none does. Messages are tried
-    behind an exception's name alone; patterns that begin anyhow wait for the longest text they require."""
-    raised, named, anchored, loose, needles = [], [], [], [], set()
-    for part in patterns:
-        if part.startswith(_ANY_EXCEPTION):
-            raised.append(part[len(_ANY_EXCEPTION) :])
-        elif _NAMES_FIRST.match(part):
-            named.append(part[1:])
-        elif part[:1] == "^" and part[1:2].isalpha():
-            anchored.append(part[1:])
-        elif len(needle := _needle(part)) >= _SHORTEST_NEEDLE:
-            needles.add(needle)
-        elif part[:1] == "^":
-            anchored.append(part[1:])
-        else:
-            loose.append(part)
-    is_raised, is_named, is_anchored, is_loose = map(union, (raised, named, anchored, loose))
-    required = tuple(needles)
-
-    def may_match(line: str) -> bool:
-        name = _NAME.match(line)
-        return bool(
-            (name and (is_raised.match(line, name.end()) or is_named.match(line)))
-            or is_anchored.match(line)
-            or is_loose.search(line)
-            or any(map(line.__contains__, required))
-        )
-
-    return may_match
+def required(pattern: str) -> frozenset[str]:
+    """Texts of which a line that this matches must hold one; empty where that is not sure."""
+    needed: frozenset[str] = frozenset()
+    for part in _alternatives(pattern):
+        if not (texts := _texts(part.removeprefix(_ANY_EXCEPTION))):
+            return frozenset()
+        needed |= texts
+    return needed
 
 
-@cache
-def frame_filter(patterns: tuple[str, ...]) -> Callable[[str], bool]:
-    """Whether any of these, which may stand anywhere in a line, can match one."""
-    loose, needles = [], set()
-    for part in (part for pattern in patterns for part in _alternatives(pattern)):
-        needle = _needle(part)
-        if len(needle) >= _SHORTEST_FRAME_NEEDLE:
-            needles.add(needle)
-        else:
-            loose.append(part)
-    required, is_loose = tuple(needles), union(loose)
-
-    def may_match(line: str) -> bool:
-        return any(map(line.__contains__, required)) or is_loose.search(line) is not None
-
-    return may_match
+def _texts(pattern: str) -> frozenset[str]:
+    """The same of a pattern without alternatives: its longest plain text, or those of its groups."""
+    plain = _needle(pattern)
+    best = frozenset({plain}) if len(plain) >= SHORTEST else frozenset()
+    for group in _groups(pattern):
+        texts = required(group)
+        if texts and min(map(len, texts)) > min(map(len, best), default=0):
+            best = texts
+    return best
 
 
-_SHORTEST_FRAME_NEEDLE = 4
-_SHORTEST_NEEDLE = 6
+def _groups(pattern: str) -> Iterator[str]:
+    """What stands in the outermost groups that every match must go through."""
+    depth, at, start = 0, 0, 0
+    while at < len(pattern):
+        found = _BEYOND_PLAIN.match(pattern, at)
+        assert found is not None
+        if found[0] == "(":
+            start = found.end() if not depth else start
+            depth += 1
+        elif found[0] == ")":
+            depth -= 1
+            if not depth and pattern[found.end() : found.end() + 1] not in ("?", "*", "{"):
+                inside = pattern[start : found.start()]
+                if inside.startswith("?:"):
+                    yield inside[2:]
+                elif not inside.startswith("?"):
+                    yield inside
+        at = found.end()
+
+
+def finder(patterns: tuple[str, ...]) -> Callable[[str], re.Match[str] | None]:
+    """How to look for any of these in a line: at its beginning alone, where all of them want that."""
+    found = compiled(patterns)
+    anchored = all(part.startswith("^") for pattern in patterns for part in _alternatives(pattern))
+    return found.match if anchored else found.search
+
+
 _PLAIN = re.compile(r"\\([^\w])|([\w :/,'\"`=<>@;!&%~#-])")
 _BEYOND_PLAIN = re.compile(r"\\.|\[\^?\]?[^\]\\]*(?:\\.[^\]\\]*)*\]|.", re.DOTALL)
 

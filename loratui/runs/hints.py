@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import chain
 from typing import Any, Literal, NamedTuple
@@ -17,7 +17,8 @@ from loratui.events import PREFIX, Hint, Message
 from loratui.recipe import Recipe, flatten
 from loratui.runs.cleaning import Segments
 from loratui.runs.hint_lines import Lines, apart
-from loratui.runs.hint_patterns import compiled, frame_filter, one, prefilter
+from loratui.runs.hint_patterns import finder, one, required
+from loratui.runs.text_index import index_of
 from loratui.runs.tracebacks import Raised, place_of
 
 Severity = Literal["fatal", "warning", "quality", "info"]
@@ -159,10 +160,29 @@ def kept(line: str) -> str:
 
 class _Row(NamedTuple):
     rule: HintRule
-    pattern: re.Pattern[str]
+    find: Callable[[str], re.Match[str] | None]
+    texts: tuple[str, ...]
+    """One of these stands in every line that matches; none where that is not sure."""
     earlier: int
     """Which of the matcher's earlier lines it wants; -1 for none."""
     within: int
+
+
+@cache
+def _found_by(
+    patterns: tuple[str, ...],
+) -> tuple[tuple[Callable[[str], re.Match[str] | None], tuple[str, ...]], ...]:
+    """How to look for these patterns, and the texts of which one must be there: apart for those that are
+    sure of any."""
+    sure = tuple(part for part in patterns if required(part))
+    others = tuple(part for part in patterns if not required(part))
+    texts = tuple(sorted(frozenset().union(*map(required, sure))))
+    return tuple((finder(parts), needed) for parts, needed in ((sure, texts), (others, ())) if parts)
+
+
+def _rows_of(rule: HintRule, patterns: tuple[str, ...], earlier: int, within: int) -> Iterator[_Row]:
+    for find, texts in _found_by(patterns):
+        yield _Row(rule, find, texts, earlier, within)
 
 
 class _Where(NamedTuple):
@@ -194,26 +214,23 @@ class HintMatcher:
         traceback. ``failed``: it ends in a failure: suspects count."""
         self._rows: list[_Row] = []
         earlier: list[str] = []
-        patterns: list[str] = []
         self._places: list[_Where] = []
         for row in rules() if table is None else table:
             for place in row.raised if alone else (place for place in row.raised if not place.alone):
                 frame, errors, message = one(place.frame), one(place.errors), one(place.message)
                 self._places.append(_Where(row, frame, errors, message, place.last))
             for after in row.after:
-                self._rows.append(_Row(row, compiled(after.patterns), len(earlier), after.within))
+                self._rows += _rows_of(row, after.patterns, len(earlier), after.within)
                 earlier.append(after.line)
-                patterns += after.patterns
             if row.patterns:
-                self._rows.append(_Row(row, compiled(row.patterns), -1, 0))
-                patterns += row.patterns
+                self._rows += _rows_of(row, row.patterns, -1, 0)
             weak = (*(row.signs if alone else ()), *(row.suspects if failed else ()))
             if weak:
-                self._rows.append(_Row(row, compiled(weak), -1, 0))
-                patterns += weak
+                self._rows += _rows_of(row, weak, -1, 0)
         self._earlier = [one(pattern) for pattern in earlier]
-        self._may_match = prefilter((*patterns, *(line for line in earlier if line.startswith("^"))))
-        self._may_be_frame = frame_filter(tuple(line for line in earlier if not line.startswith("^")))
+        texts = (*(tuple(sorted(required(part))) for part in earlier), *(row.texts for row in self._rows))
+        self._index = index_of(texts)
+        self._of_frames = frozenset(number for number, part in enumerate(earlier) if not part.startswith("^"))
         self._met_at: dict[int, int] = {}
         self._seen = set(seen)
         self._segments = Segments()
@@ -245,19 +262,23 @@ class HintMatcher:
         for line in self._lines.readings(text):
             if self._lines.unknown is not None:
                 yield from self._by_place()
-            if self._may_match(line) or (line[:1] == " " and self._may_be_frame(line)):
-                yield from self._match(line)
+            if numbers := self._index.find(line):
+                yield from self._match(line, numbers)
 
-    def _match(self, line: str) -> Iterator[Hint]:
-        for index, pattern in enumerate(self._earlier):
-            if pattern.search(line):
-                self._met_at[index] = self._lines.number
-        for row in self._rows:
-            if not row.pattern.search(line) or not self._was_met(row):
+    def _match(self, line: str, numbers: list[int]) -> Iterator[Hint]:
+        """``numbers``: of the earlier lines, and behind them of the rows, that may match."""
+        count, always = len(self._earlier), self._index.always
+        in_frame = line[:1] == " " or any(number >= count and number not in always for number in numbers)
+        for number in numbers:
+            if number < count:
+                if (in_frame or number not in self._of_frames) and self._earlier[number].search(line):
+                    self._met_at[number] = self._lines.number
                 continue
-            self._lines.is_known()
-            yield from self._give(row.rule, line)
-            return
+            row = self._rows[number - count]
+            if row.find(line) and self._was_met(row):
+                self._lines.is_known()
+                yield from self._give(row.rule, line)
+                return
 
     def _give(self, rule: HintRule, line: str) -> Iterator[Hint]:
         if rule.key not in self._seen and self._seen.isdisjoint(rule.unless):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
 from loratui.events import Hint
 from loratui.runs import hints, look_words
 from loratui.runs.hint_lines import Lines
-from loratui.runs.hint_patterns import compiled, prefilter
+from loratui.runs.hint_patterns import compiled, required
 from loratui.runs.relaid import EXCEPTION
+from loratui.runs.text_index import TextIndex
 
 _CLASS = re.compile(rf"{EXCEPTION}: (?=\S)")
 _FRAME = re.compile(r'\s*File "|\s{4,}\S')
@@ -110,8 +111,8 @@ class _Message(NamedTuple):
 
 
 @cache
-def _messages() -> tuple[tuple[_Message, ...], Callable[[str], bool]]:
-    """All of them in order of precedence, and whether any can match a line."""
+def _messages() -> tuple[tuple[_Message, ...], TextIndex]:
+    """All of them in order of precedence, and which of them may match a line."""
     parts = [
         (row, part)
         for row in hints.rules()
@@ -120,19 +121,18 @@ def _messages() -> tuple[tuple[_Message, ...], Callable[[str], bool]]:
         if not any(compiled((part,)).search(name + _ANY_WORDS) for name in _USUAL)
     ]
     known = tuple(_Message(row, compiled((part,))) for row, part in parts)
-    return known, prefilter(tuple(part for _, part in parts))
+    return known, TextIndex([tuple(required(part)) for _, part in parts])
 
 
 def in_words(message: str) -> Hint | None:
     """The fatal hint for an exception's message whose class was not told: that of the first row that knows it
     behind any usual class, and not merely by the class."""
-    known, may_match = _messages()
-    if not (named := [line for name in _USUAL if may_match(line := name + message)]):
-        return None
-    for row, pattern in known:
-        if any(map(pattern.search, named)):
-            return Hint(row.key, row.severity, hints.kept(message))
-    return None
+    known, index = _messages()
+    first = len(known)
+    for line in (name + message for name in _USUAL):
+        numbers = (number for number in index.find(line) if number < first)
+        first = next((number for number in numbers if known[number].pattern.search(line)), first)
+    return Hint(known[first].row.key, "fatal", hints.kept(message)) if first < len(known) else None
 
 
 class _WordSet(NamedTuple):
