@@ -20,7 +20,7 @@ import msgspec
 from loratui import places
 from loratui.problems import Problem, UserError
 from loratui.runs import store, web
-from loratui.runs.apart import start_apart
+from loratui.runs.detached import start_apart
 from loratui.runs.quiet_command import run_quietly
 from loratui.runs.rental.machine_wish import MachineSettings
 from loratui.runs.store import Run, RunSummary

@@ -20,7 +20,6 @@ from loratui.trainer.captions.conditions import Conditions
 from loratui.trainer.control import Asked
 from loratui.trainer.distributed import Together
 from loratui.trainer.lora import lora_file, metadata
-from loratui.trainer.moving import moved, stacked
 from loratui.trainer.optimizing.optimizers import averaged
 from loratui.trainer.optimizing.scaling import scaling_of
 from loratui.trainer.pictures import data
@@ -29,7 +28,7 @@ from loratui.trainer.pictures.data import Item, size_conditions
 from loratui.trainer.pictures.latents import LatentCache
 from loratui.trainer.randomness import seed_all
 from loratui.trainer.reporting.report import Reporter
-from loratui.trainer.reporting.telling import Begun, Telling
+from loratui.trainer.reporting.step_events import Begun, Telling
 from loratui.trainer.samples.drawing import Drawer
 from loratui.trainer.saving import checkpoints, state
 from loratui.trainer.saving.keeping import Keeping
@@ -39,6 +38,7 @@ from loratui.trainer.settings.config import TrainConfig
 from loratui.trainer.settings.options import Options
 from loratui.trainer.stepping import Fed, NotFiniteError, Stepper
 from loratui.trainer.stopping import StopRequest
+from loratui.trainer.to_gpu import moved, stacked
 from loratui.trainer.validating import validation_loss
 
 Outcome = Literal["finished", "stopped", "failed"]

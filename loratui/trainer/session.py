@@ -19,6 +19,7 @@ from loratui.atomic import ensure_writable
 from loratui.formats.sample_prompts import Prompt, read_prompts
 from loratui.models.inspect import inspect
 from loratui.problems import Problem, UserError, refusal
+from loratui.trainer.allocator import keep_freed_blocks
 from loratui.trainer.assembly import network_on, stepper_for
 from loratui.trainer.base.base_files import BaseFiles
 from loratui.trainer.base.base_precision import DTYPES, pack_text_encoders, pack_unet
@@ -26,7 +27,6 @@ from loratui.trainer.base.base_weights import merge_base_weights
 from loratui.trainer.base.loading import BaseModel, load
 from loratui.trainer.base.packing import weight_bytes
 from loratui.trainer.base.vae_file import load_vae
-from loratui.trainer.blocks_kept import keep_freed_blocks
 from loratui.trainer.caching import encode_captions, encode_dataset_pictures
 from loratui.trainer.distributed import Together
 from loratui.trainer.loop import Training
@@ -39,7 +39,7 @@ from loratui.trainer.pictures.batches import Buckets, batches_per_epoch
 from loratui.trainer.pictures.data import Item
 from loratui.trainer.randomness import seed_all
 from loratui.trainer.reporting.report import Reporter
-from loratui.trainer.reporting.telling import Telling
+from loratui.trainer.reporting.step_events import Telling
 from loratui.trainer.samples.drawing import Drawer
 from loratui.trainer.saving import checkpoints, state
 from loratui.trainer.saving.state import Progress

@@ -84,7 +84,7 @@ def test_a_large_block_that_was_freed_is_there_again_without_new_pages() -> None
     code = """
 import resource, sys
 import numpy
-from loratui.trainer.blocks_kept import keep_freed_blocks
+from loratui.trainer.allocator import keep_freed_blocks
 
 def pages_made():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

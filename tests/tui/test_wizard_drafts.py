@@ -15,7 +15,7 @@ from loratui.runs.queueing import queue
 from loratui.tui.app import LoratuiApp, start_run
 from loratui.tui.wizard.answers.state import WizardState
 from loratui.tui.wizard.drafts import draft
-from loratui.tui.wizard.drafts.elsewhere import ElsewhereScreen
+from loratui.tui.wizard.drafts.conflict import ElsewhereScreen
 from loratui.tui.wizard.panes.pane import StepPane
 from loratui.tui.wizard.screen import WizardScreen
 from loratui.tui.wizard.steps import REVIEW

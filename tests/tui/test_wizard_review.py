@@ -20,7 +20,7 @@ from loratui.tui.wizard.answers.state import WizardState
 from loratui.tui.wizard.drafts import draft
 from loratui.tui.wizard.panes.meanings import MEANINGS
 from loratui.tui.wizard.panes.review import ReviewPane
-from loratui.tui.wizard.panes.taking import take
+from loratui.tui.wizard.panes.typed_value import take
 from loratui.tui.wizard.screen import WizardScreen
 from loratui.tui.wizard.steps import REVIEW
 from tests.support.fields import overwrite

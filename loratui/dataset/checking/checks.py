@@ -13,7 +13,7 @@ from loratui.dataset.buckets import Bucketing
 from loratui.dataset.checking.caption_checks import Captions, caption_findings, read_captions
 from loratui.dataset.checking.finding import Finding, in_order, number
 from loratui.dataset.checking.folder_checks import folder_findings
-from loratui.dataset.checking.mends import with_commands
+from loratui.dataset.checking.mending_commands import with_commands
 from loratui.dataset.checking.picture_checks import Probes, picture_findings
 from loratui.dataset.checking.set_checks import bucket_findings, number_findings
 from loratui.dataset.checking.thresholds import DEFAULT_FAMILY

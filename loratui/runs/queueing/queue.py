@@ -21,7 +21,7 @@ from loratui.models.named import located
 from loratui.problems import UserError
 from loratui.recipe import Recipe
 from loratui.runs import store
-from loratui.runs.apart import start_apart
+from loratui.runs.detached import start_apart
 from loratui.runs.files import replace_file
 from loratui.runs.layout import Run, read_status, write_status
 from loratui.runs.queueing.queue_file import (

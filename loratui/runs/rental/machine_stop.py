@@ -22,7 +22,7 @@ from loratui import python_path
 from loratui.events import ENDED, Checkpoint
 from loratui.problems import UserError
 from loratui.runs import lock, notify, store, uploads
-from loratui.runs.apart import start_apart
+from loratui.runs.detached import start_apart
 from loratui.runs.files import PRIVATE_FOLDER
 from loratui.runs.follow import RecordReader
 from loratui.runs.hardware import gpu

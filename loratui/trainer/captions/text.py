@@ -11,7 +11,7 @@ from torch import Tensor
 from loratui.trainer.base.loading import BaseModel
 from loratui.trainer.captions.caption_weights import parse
 from loratui.trainer.captions.tokenizer import WORDS
-from loratui.trainer.moving import moved
+from loratui.trainer.to_gpu import moved
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from loratui.trainer.nets.frozen import Conv2d, Linear
-from loratui.trainer.nets.frugal import norm_silu
+from loratui.trainer.nets.memory_saving import norm_silu
 from loratui.trainer.nets.net import Block
 
 

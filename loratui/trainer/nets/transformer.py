@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from loratui.trainer.nets.frozen import Conv2d, Linear
-from loratui.trainer.nets.frugal import gated
 from loratui.trainer.nets.layers import Projecting, attention
+from loratui.trainer.nets.memory_saving import gated
 from loratui.trainer.nets.net import Block
 
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from loratui.trainer.nets.frozen import Conv2d
-from loratui.trainer.nets.frugal import norm_silu
 from loratui.trainer.nets.layers import Downsample2D, ResnetBlock2D, TimestepEmbedding, Upsample2D, sinusoids
+from loratui.trainer.nets.memory_saving import norm_silu
 from loratui.trainer.nets.net import Config, Net
 from loratui.trainer.nets.transformer import Transformer2DModel
 

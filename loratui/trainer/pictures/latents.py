@@ -13,12 +13,12 @@ from torch.nn import functional
 
 from loratui.problems import UserError, refusal
 from loratui.trainer.distributed import Together
-from loratui.trainer.moving import moved
 from loratui.trainer.pictures.augment import recolored
 from loratui.trainer.pictures.batches import Shown
 from loratui.trainer.pictures.data import Item
 from loratui.trainer.pictures.latent_files import LatentFiles
 from loratui.trainer.pictures.pixels import LEAVE_OUT, Pixels, fit, read_pixels
+from loratui.trainer.to_gpu import moved
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,17 @@ from loratui.runs.view import RunView
 from loratui.tui import breakpoints, link, text
 from loratui.tui.bell import call_back
 from loratui.tui.own_app import own_app
-from loratui.tui.training import about, asking, curve_words, doors, ending, gpu_words, host_words, keys, words
+from loratui.tui.training import (
+    about,
+    asking,
+    curve_words,
+    ending,
+    gpu_words,
+    host_words,
+    keys,
+    opening,
+    words,
+)
 from loratui.tui.training.log_pane import SEARCH_KEYS, LogPane
 from loratui.tui.training.watch import POLL, POLL_SLOW, MachineWatch, RunWatch
 from loratui.tui.widgets.curve_chart import CurveChart
@@ -218,7 +228,7 @@ class TrainingScreen(Screen[None]):
             self._show_curve()
 
     def action_hints(self) -> None:
-        doors.hints(self.app, self.run_shown, self.view, self.size.width - 4)
+        opening.hints(self.app, self.run_shown, self.view, self.size.width - 4)
 
     def action_fix(self) -> None:
         from loratui.tui.training.mending import mend
@@ -226,15 +236,15 @@ class TrainingScreen(Screen[None]):
         mend(self.app, self.run_shown, self.view, self._machine.gpus, self._say)
 
     def action_result(self) -> None:
-        if not doors.result(self.app, self.run_shown, self.view):
+        if not opening.result(self.app, self.run_shown, self.view):
             self.query_one(LogPane).write_lines([words.nothing_saved(self.view)])
 
     def action_samples(self) -> None:
-        if not doors.samples(self.app, self.run_shown, self.view):
+        if not opening.samples(self.app, self.run_shown, self.view):
             self.query_one(LogPane).write_lines([words.nothing_drawn_yet(self.view)])
 
     def action_notes(self) -> None:
-        doors.notes(self.app, self.run_shown)
+        opening.notes(self.app, self.run_shown)
 
     def action_machine(self) -> None:
         from loratui.tui.training.machine import ask
@@ -242,7 +252,7 @@ class TrainingScreen(Screen[None]):
         ask(self.app, self.run_shown)
 
     def action_paths(self) -> None:
-        doors.paths(self.app, self.run_shown, self.view)
+        opening.paths(self.app, self.run_shown, self.view)
 
     def action_help(self) -> None:
         from loratui.tui.help import HelpScreen

@@ -11,7 +11,7 @@ from loratui.tui.wizard.answers.verdict import Sight
 from loratui.tui.wizard.drafts.kept_screen import KeptScreen
 from loratui.tui.wizard.drafts.opening import Opening, opening
 from loratui.tui.wizard.keys import BINDINGS
-from loratui.tui.wizard.panes.arriving import Arrival
+from loratui.tui.wizard.panes.download_watch import Arrival
 from loratui.tui.wizard.panes.message import MessageLine
 from loratui.tui.wizard.panes.pane import StepPane
 from loratui.tui.wizard.starting import Start, Starter

@@ -98,7 +98,7 @@ class Starter:
     def _occupied(
         self, training: tuple[Training, ...], turn: Turn, recipe: Recipe, total_steps: int | None
     ) -> None:
-        from loratui.tui.wizard.occupied import OccupiedScreen
+        from loratui.tui.wizard.no_free_gpu import OccupiedScreen
 
         self.busy = False
         self._say("")

@@ -18,7 +18,7 @@ from loratui.runs.files import PRIVATE_FOLDER, replace_file
 from loratui.runs.layout import EDITED
 from loratui.tui.wizard.answers.decided import Decided
 from loratui.tui.wizard.answers.state import WizardState
-from loratui.tui.wizard.drafts import aside
+from loratui.tui.wizard.drafts import set_aside
 
 if TYPE_CHECKING:
     from loratui.runs.layout import Run
@@ -66,7 +66,7 @@ def save(state: WizardState, step: int, reached: int, waiting: Path | None = Non
 
 def save_aside(state: WizardState, step: int, reached: int) -> None:
     """Keep it where it comes back once the draft that counts is started or given up. Raises ``OSError``."""
-    aside.write(as_bytes(state), _place_bytes(state, step, reached))
+    set_aside.write(as_bytes(state), _place_bytes(state, step, reached))
 
 
 def save_as_new(state: WizardState, step: int, reached: int) -> None:
@@ -137,9 +137,9 @@ def discard(waiting: Path | None = None) -> None:
             each.unlink(missing_ok=True)
     if waiting is None:
         with contextlib.suppress(OSError):
-            aside.bring_back(path(), _place_path(None))
+            set_aside.bring_back(path(), _place_path(None))
 
 
 def lay_aside() -> bool:
     """Another recipe takes its place for a while. False where there is none. Raises ``OSError``."""
-    return aside.put(path(), _place_path(None))
+    return set_aside.put(path(), _place_path(None))

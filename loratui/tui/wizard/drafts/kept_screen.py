@@ -14,7 +14,7 @@ from loratui.tui.wizard.steps_screen import StepsScreen
 
 if TYPE_CHECKING:
     from loratui.runs.store import Run
-    from loratui.tui.wizard.drafts.elsewhere import Choice
+    from loratui.tui.wizard.drafts.conflict import Choice
 
 
 class KeptScreen(StepsScreen):
@@ -63,7 +63,7 @@ class KeptScreen(StepsScreen):
         """Two terminals have changed it."""
         if not self.is_current:
             return
-        from loratui.tui.wizard.drafts.elsewhere import ElsewhereScreen
+        from loratui.tui.wizard.drafts.conflict import ElsewhereScreen
 
         waiting = self._run_waiting
         other = there(waiting)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from loratui.dataset.checking import mends
+from loratui.dataset.checking import mending_commands
 from loratui.dataset.checking.checks import Report
 from loratui.dataset.checking.finding import Finding
 from loratui.tui.text import number, plain
@@ -37,7 +37,7 @@ class Doubt:
 def words(errors: list[Finding], folder: Path) -> str:
     """What is wrong first, and which keys mend it."""
     first = errors[0]
-    key = _SCREENS.get(mends.operation(first, folder))
+    key = _SCREENS.get(mending_commands.operation(first, folder))
     if key:
         there = f", then {_THERE[first.code]}" if first.code in _THERE else ""
         mend = f"ctrl+t, then {key}{there} mends it."

@@ -27,7 +27,7 @@ from loratui.tui.wizard.answers.settings import (
 )
 from loratui.tui.wizard.panes import review_words
 from loratui.tui.wizard.panes.pane import StepPane
-from loratui.tui.wizard.panes.taking import take
+from loratui.tui.wizard.panes.typed_value import take
 from loratui.tui.wizard.panes.unfetched import entry_to_fetch
 from loratui.tui.wizard.steps import REVIEW
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
 
-from loratui.trainer.nets import frugal
+from loratui.trainer.nets import memory_saving
 from loratui.trainer.nets.frozen import Conv2d
 
 
@@ -36,8 +36,8 @@ def own(layer: nn.Conv2d) -> Conv2d:
     [
         (PLACES, own(CONVOLUTION), CONVOLUTION),
         (PLACES, own(HALVING), HALVING),
-        (PLACES, lambda x: frugal.norm_silu(NORM, x), lambda x: functional.silu(NORM(x))),
-        (TOKENS, frugal.gated, gated_by_torch),
+        (PLACES, lambda x: memory_saving.norm_silu(NORM, x), lambda x: functional.silu(NORM(x))),
+        (TOKENS, memory_saving.gated, gated_by_torch),
     ],
 )
 def test_the_same_numbers_and_less_is_kept(
@@ -69,8 +69,8 @@ def test_a_norm_may_compute_in_more_than_its_weights_have(monkeypatch: pytest.Mo
     """As under CUDA's autocast."""
     norm = nn.GroupNorm(4, 8).to(torch.bfloat16).requires_grad_(False)
     x = torch.randn(2, 8, 5, 5, dtype=torch.bfloat16, requires_grad=True)
-    monkeypatch.setattr(frugal, "norm_precision", lambda x: torch.float32)
-    found = frugal.norm_silu(norm, x)
+    monkeypatch.setattr(memory_saving, "norm_precision", lambda x: torch.float32)
+    found = memory_saving.norm_silu(norm, x)
     wanted = functional.silu(functional.group_norm(x.float(), 4, norm.weight.float(), norm.bias.float()))
     assert found.dtype == torch.float32
     assert torch.equal(found, wanted)
@@ -81,11 +81,11 @@ def test_a_norm_may_compute_in_more_than_its_weights_have(monkeypatch: pytest.Mo
 
 def test_a_norm_that_is_trained_or_packed_goes_its_own_way() -> None:
     norm, x = nn.GroupNorm(4, 8), torch.randn(PLACES, requires_grad=True)
-    frugal.norm_silu(norm, x).sum().backward()  # type: ignore[no-untyped-call]
+    memory_saving.norm_silu(norm, x).sum().backward()  # type: ignore[no-untyped-call]
     assert norm.weight.grad is not None
     layer = Conv2d(8, 6, 3)
     layer(x).sum().backward()
     assert layer.weight.grad is not None
     frozen = nn.GroupNorm(4, 8).requires_grad_(False)
     frozen.forward = lambda x: x * 2  # type: ignore[method-assign,assignment]
-    assert torch.equal(frugal.norm_silu(frozen, x), functional.silu(x * 2))
+    assert torch.equal(memory_saving.norm_silu(frozen, x), functional.silu(x * 2))

@@ -12,7 +12,7 @@ from loratui.cli.door import cli
 from loratui.dataset import history
 from loratui.dataset.checking.checks import Wishes, check
 from loratui.dataset.checking.finding import CODES, Finding
-from loratui.dataset.checking.mends import command
+from loratui.dataset.checking.mending_commands import command
 from tests.conftest import Call
 
 NONE = {"few_images", "folder_empty", "upscaled"}
