@@ -26,11 +26,16 @@ def is_offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
-def cached_in(name: str) -> Path:
-    """Where huggingface_hub keeps a model (its constants.py: HF_HUB_CACHE, else below HF_HOME)."""
+def cache() -> Path:
+    """Where huggingface_hub keeps models (its constants.py: HF_HUB_CACHE, else below HF_HOME)."""
     home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
-    cache = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or Path(home) / "hub"
-    return expanded(cache) / f"models--{name.replace('/', '--')}"
+    named = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    return expanded(named or Path(home) / "hub")
+
+
+def cached_in(name: str) -> Path:
+    """Where it keeps one model."""
+    return cache() / f"models--{name.replace('/', '--')}"
 
 
 def cached_model(name: str) -> Path | None:

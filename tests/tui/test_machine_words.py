@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from loratui.runs import layout
+from loratui.runs.hardware import machine
 from loratui.runs.hardware.gpu import Gpu, GpuReading
 from loratui.runs.hardware.host import Host
 from loratui.tui.text import fitting
@@ -125,3 +127,19 @@ def test_a_model_that_is_to_be_fetched_counts_on_the_disk() -> None:
     assert seen.disk_is_short
     words = "disk 1 GB for 2 checkpoints and states, 7 GB for the model, more than the 5 GB free"
     assert disk_line(seen) == words
+    own = "disk 1 GB for 2 checkpoints and states, of 5 GB free; model 7 GB, "
+    for free, is_short, rest in ((8, False, "of 8 GB free"), (6, True, "more than the 6 GB free")):
+        elsewhere = dataclasses.replace(seen, hub_free_bytes=free * 10**9)
+        assert (elsewhere.disk_is_short, disk_line(elsewhere)) == (is_short, f"{own}{rest} on its disk")
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no second disk is at hand")
+def test_a_cache_of_the_hub_on_another_disk_is_measured_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LORATUI_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert machine.look().hub_free_bytes is None
+    monkeypatch.setenv("HF_HUB_CACHE", "/dev/shm/not/there/yet")
+    free = machine.look().hub_free_bytes
+    assert free == pytest.approx(machine.free_bytes(Path("/dev/shm")), rel=0.2)  # others use it too

@@ -12,6 +12,7 @@ from loratui.advice.facts import MachineFacts
 from loratui.advice.measured import FILE_NAME, Measurement, read_measurements
 from loratui.advice.pace import price_per_hour
 from loratui.atomic import new_file
+from loratui.formats import hub_id
 from loratui.problems import UserError
 from loratui.runs.hardware import gpu
 
@@ -30,6 +31,8 @@ class Machine:
     """On the disk that holds loratui's home."""
     price: float | None
     """An hour, in whatever money the person thinks."""
+    hub_free_bytes: int | None = None
+    """On the disk that models of the hub are fetched to; None where it is the same one."""
 
     @property
     def gpu_name(self) -> str:
@@ -51,19 +54,33 @@ def gpu_facts() -> tuple[MachineFacts | None, str]:
 def look() -> Machine:
     """This machine now."""
     facts, sentence = gpu_facts()
+    home = places.home()
+    measured = read_measurements(home / FILE_NAME)
     return Machine(
-        facts, sentence, read_measurements(places.home() / FILE_NAME), free_bytes(places.home()), price()
+        facts, sentence, measured, free_bytes(home), price(), _free_elsewhere(hub_id.cache(), home)
     )
 
 
 def free_bytes(folder: Path) -> int:
     """Free space where a folder is, or will be."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
     try:
-        return shutil.disk_usage(folder).free
+        return shutil.disk_usage(_there(folder)).free
     except OSError:
         return 0
+
+
+def _free_elsewhere(folder: Path, home: Path) -> int | None:
+    try:
+        same = _there(folder).stat().st_dev == _there(home).stat().st_dev
+    except OSError:
+        return None
+    return None if same else free_bytes(folder)
+
+
+def _there(folder: Path) -> Path:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
 
 
 def price() -> float | None:

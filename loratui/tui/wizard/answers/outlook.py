@@ -36,13 +36,20 @@ class Outlook:
     bytes_to_fetch: int = 0
     """Of a base model on the hub."""
     free_bytes: int | None = None
+    hub_free_bytes: int | None = None
+    """Where it is fetched to, if that is another disk."""
     is_tiny: bool = False
     """Whether it is the demo's model: no real model's numbers hold for it."""
 
     @property
     def disk_is_short(self) -> bool:
-        """Whether the run would fill the disk."""
-        return self.free_bytes is not None and (self.disk_bytes or 0) + self.bytes_to_fetch > self.free_bytes
+        """Whether the run would fill the disk, or its model the one it is fetched to."""
+        needed = self.disk_bytes or 0
+        if self.hub_free_bytes is None:
+            needed += self.bytes_to_fetch
+        elif self.bytes_to_fetch > self.hub_free_bytes:
+            return True
+        return self.free_bytes is not None and needed > self.free_bytes
 
 
 def outlook(state: WizardState) -> Outlook:
@@ -77,6 +84,7 @@ def outlook(state: WizardState) -> Outlook:
         disk,
         state.model.bytes_to_fetch if isinstance(state.model, ModelFile) else 0,
         free_bytes,
+        machine.hub_free_bytes if machine else None,
     )
 
 
@@ -141,8 +149,16 @@ def disk_line(seen: Outlook) -> str:
     if seen.disk_bytes is None or seen.free_bytes is None:
         return ""
     files = "1 file" if seen.checkpoints == 1 else f"{seen.checkpoints} checkpoints"
-    room = "more than the" if seen.disk_is_short else "of"
     words = f"disk {size(seen.disk_bytes)} for {files} and states"
-    if seen.bytes_to_fetch:
+    needed, elsewhere = seen.disk_bytes, ""
+    if seen.bytes_to_fetch and seen.hub_free_bytes is None:
+        needed += seen.bytes_to_fetch
         words += f", {size(seen.bytes_to_fetch)} for the model"
-    return f"{words}, {room} {size(seen.free_bytes)} free"
+    elif seen.bytes_to_fetch and seen.hub_free_bytes is not None:
+        own = _room(seen.bytes_to_fetch, seen.hub_free_bytes)
+        elsewhere = f"; model {size(seen.bytes_to_fetch)}, {own} on its disk"
+    return f"{words}, {_room(needed, seen.free_bytes)}{elsewhere}"
+
+
+def _room(needed: int, free: int) -> str:
+    return f"{'more than the' if needed > free else 'of'} {size(free)} free"
