@@ -89,6 +89,8 @@ def replay(recording: Recording) -> Replayed:
     remark = lora_file.load_into(network, recording.start_weights)
     if remark:
         raise refusal(recording.folder, f"its start weights do not fit: {remark}", "Copy it again.")
+    if config.full_bf16 or config.full_fp16:
+        network.cast(DTYPES[config.mixed_precision])
     start = {name: tensor.clone() for name, tensor in network.tensors().items()}
     AcceleratorState._reset_state()  # each recording has a precision of its own
     accelerator = Accelerator(mixed_precision=config.mixed_precision, cpu=True)
