@@ -54,7 +54,10 @@ class RunFollower:
         view = self._read()
         if view.state in ENDED:
             return view
-        if is_alive(self.run, read_status(self.run)):
+        status = read_status(self.run)
+        if status is not None and status.state == "queued":
+            return replace(view, state="queued")
+        if is_alive(self.run, status):
             return view
         view = self._read()  # its last word may have come between the two looks
         if view.state in ENDED:

@@ -33,19 +33,20 @@ def test_a_waiting_run_is_moved_and_held_by_keys(
 
     async def act(pilot: Pilot[None]) -> list[str]:
         seen = []
-        for key in ("down", "K", "H", "H", "J"):
+        for key in ("down", "K", "H", "H", "J", "enter"):
             await pilot.press(key)
             await pilot.pause()
             seen.append(str(screen_text(pilot.app)))
         return seen
 
-    start, sooner, held, released, later = drive(LoratuiApp(), act, size)
+    start, sooner, held, released, later, panel = drive(LoratuiApp(), act, size)
     assert "QUEUED" in start and "as number 2 of 2" in start
     assert "as number 1 of 2" in sooner
     assert "Held: it is passed over" in held
     assert "Held" not in released
     assert "as number 2 of 2" in later
     assert queue.read() == queue.Queue(order=(first.id, second.id))
+    assert "QUEUED  step 0" in panel and "as number 2 of 2" in panel and "its turn comes" in panel
 
 
 def wizard(pilot: Pilot[None]) -> WizardScreen:

@@ -27,6 +27,10 @@ def notice(view: RunView, folder: Path, note: str, trigger: str, resumable: bool
             kind = "File" if view.state == "failed" else "LoRA"
             parts.append((f"{kind}: {text.home_path(absolute(view.final_file, folder))}\n", ""))
         parts.append((way_on(view, trigger, resumable), ""))
+    elif view.state == "queued":
+        parts.append(
+            ("It starts by itself when its turn comes, also when this window is closed.", "$text-muted")
+        )
     elif view.state == "stopping":
         parts.append(("It stops after this step and saves first.", ""))
     else:

@@ -154,6 +154,8 @@ class TrainingScreen(Screen[None]):
         trigger = self._recipe.dataset.trigger if self._recipe else ""
         stop = machine_news.pending()
         note = f"{machine_news.words(stop)} Any key keeps it on." if stop else self._note
+        if view.state == "queued":
+            note = self._watch.turn()
         self.query_one("#notice", Line).show(
             ending.notice(view, self.run_shown.folder, note, trigger, self._watch.resumable)
         )

@@ -39,7 +39,8 @@ class RunWatch:
         """Whether it ended between the last two looks, and ran before our eyes."""
         self._follower = RunFollower(run)
         self._tail = LogTail(run.output)
-        self._looked = 0.0
+        self._looked = self._turn_read = 0.0
+        self._turn = ""
 
     @property
     def has_ended(self) -> bool:
@@ -62,6 +63,15 @@ class RunWatch:
         else:
             self.saw_it_run = True
         return [*self._tail.poll(), *words.news(before, self.view)]
+
+    def turn(self) -> str:
+        """Of a run that waits: where in the queue, and behind whom. Read again every few seconds."""
+        now = time.monotonic()
+        if not self._turn or now - self._turn_read >= POLL_SLOW:
+            from loratui.tui.runs.waiting import words as waiting
+
+            self._turn, self._turn_read = waiting(self.run.id), now
+        return f"{self._turn} esc: the list of runs, where its place is changed (K J H)."
 
     def _has_state(self) -> bool:
         from loratui.runs.launch import newest_state

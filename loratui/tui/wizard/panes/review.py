@@ -63,6 +63,9 @@ class ReviewPane(StepPane):
         ),
     ]
 
+    _editor: Field | None = None
+    """Where a value is being typed."""
+
     def compose(self) -> ComposeResult:
         self._all = self.state.parent is None
         self._shown: list[Setting] = []
@@ -161,7 +164,7 @@ class ReviewPane(StepPane):
 
     def keys(self) -> list[tuple[str, str]]:
         if self.editing:
-            finds = self.query_one(".editor", Field).key == FIND
+            finds = self._editor is not None and self._editor.key == FIND
             return [("enter", "go to it" if finds else "take it"), ("esc", "leave it as it was")]
         mend = [("f", "mend")] if mending.mendable(self.state) else []
         fetch = [("d", "download")] if entry_to_fetch(self.state) else []
@@ -186,13 +189,14 @@ class ReviewPane(StepPane):
             self.action_all_or_changed()
         elif one.choices and one.key != "optimizer.name":
             self.action_turn(1)
-        elif not self.query(".editor"):
+        elif not self.editing:
             self._open_editor(one)
 
     def _open_editor(self, one: Setting) -> None:
         text, hint = ("", "letters of its name") if one.key == FIND else (self._standing(one).text, "none")
         field = Field(one.key, one.label, text, placeholder=hint)
         field.add_class("editor")
+        self._editor = field
         self.mount(field, before="#outlook")
         self.query_one("#why", Line).display = False
         field.call_after_refresh(field.enter)
@@ -209,7 +213,7 @@ class ReviewPane(StepPane):
     @property
     def editing(self) -> bool:
         """Whether a value is being typed."""
-        return bool(self.query(".editor"))
+        return self._editor is not None
 
     def on_field_changed(self, event: Field.Changed) -> None:
         """Nothing is taken before Enter."""
@@ -241,6 +245,7 @@ class ReviewPane(StepPane):
 
     def close_editor(self) -> None:
         """Leave the value as it is."""
+        self._editor = None
         self.query(".editor").remove()
         self.query_one("#why", Line).display = True
         self.query_one(RowList).focus()
