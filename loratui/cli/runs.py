@@ -28,6 +28,7 @@ _POLL_SECONDS = 0.25
 @json_option
 def runs(in_one_line: bool, as_json: bool) -> None:
     """The runs on this machine, newest first."""
+    store.check_readable()
     after_all_lost(time.time())
     if in_one_line:
         data(_line())

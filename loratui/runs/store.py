@@ -178,11 +178,25 @@ def all_runs() -> list[Run]:
     return [run for run, _ in _listed()]
 
 
+def check_readable() -> None:
+    """Raises ``UserError`` where the runs are another user's: that is not the same as having none."""
+    folder = places.runs_folder()
+    try:
+        with os.scandir(folder):
+            return
+    except PermissionError as error:
+        fix = "Be the user it belongs to, or set LORATUI_HOME to a folder of your own."
+        raise UserError(str(folder), Problem("", f"it cannot be read: {error.strerror}.", fix)) from None
+    except OSError:
+        return  # there is none yet
+
+
 def find(text: str = "") -> Run:
     """The run meant: its id, the only one whose id starts so, the newest of that output name, or with no text
     the newest of all. Raises ``UserError`` naming runs that come near."""
     listed = _listed()
     if not listed:
+        check_readable()
         raise UserError("", Problem("", "there is no run yet.", "Start one with: loratui train FILE"))
     if not text:
         return listed[0][0]

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
+from loratui.cli.runs import runs
 from loratui.engines.engine import Engine
 from loratui.events import Step, decode_records
+from loratui.problems import UserError
 from loratui.recipe import Recipe
 from loratui.runs import launch, layout, liveness, lock, store
 from loratui.runs.follow import RunFollower
@@ -112,6 +115,21 @@ def test_a_run_whose_folder_is_deleted_leaves_the_gpu(begin: Callable[..., Run],
     shutil.rmtree(run.folder)
     until(lambda: not is_running(supervisor))
     assert group_members(trainer.pid) == []
+
+
+def test_runs_of_another_user_are_not_called_none(
+    home: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create(recipe, "builtin")
+
+    def denied(folder: Path) -> object:  # root reads what it likes
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(os, "scandir", denied)
+    with pytest.raises(UserError, match="cannot be read: Permission denied"):
+        store.find()
+    told = CliRunner().invoke(runs, ["--json"])
+    assert isinstance(told.exception, UserError)
 
 
 @pytest.fixture
