@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from loratui.dataset import history
+from loratui.dataset import dataset_config, history, mended_config
 from loratui.dataset.pictures import probing
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe, change
@@ -82,6 +82,48 @@ def test_a_file_of_datasets_is_checked_and_counted(
     shown, at, said = drive(LoratuiApp(demo_recipe), act, (80, 24))
     assert "pictures in 2 datasets" in shown and "Ready to train" in shown
     assert at > 2 and said == str(named)
+
+
+def test_folders_of_a_file_are_mended_one_by_one(
+    demo_recipe: Recipe, tmp_path: Path, drive: Any, screen_text: Any
+) -> None:
+    """The file stays; a copy of it, which names the mended folder, is trained on."""
+    folder = Path(demo_recipe.dataset.folder) / "10_ohwx"
+    min(folder.glob("*.png")).write_bytes(b"")
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    named = tmp_path / "sets.toml"
+    subsets = "".join(f'[[datasets.subsets]]\nimage_dir = "{one}"\n' for one in (other, folder))
+    named.write_text(f"[[datasets]]\nresolution = 64\n{subsets}")
+    before = named.read_bytes()
+
+    async def act(pilot: Pilot[None]) -> tuple[str, Any]:
+        await settle(pilot)
+        await pilot.press("enter")
+        await settle(pilot)
+        pilot.app.screen.query_one("#dataset-folder", Field).enter()
+        await overwrite(pilot, str(named))
+        await settle(pilot)
+        await pilot.press("ctrl+t")
+        await settle(pilot)
+        asked = screen_text(pilot.app)
+        await pilot.press("down", "enter")
+        await settle(pilot)
+        for key in ("f", "enter", "enter", "escape", "escape"):
+            await pilot.press(key)
+            await settle(pilot)
+        screen = pilot.app.screen
+        assert isinstance(screen, WizardScreen)
+        return asked, screen.state.recipe.kohya["dataset_config"]
+
+    asked, copy = drive(LoratuiApp(demo_recipe), act)
+    assert "Which folder shall be mended?" in asked
+    assert copy != str(named) and named.read_bytes() == before
+    mended = history.current(folder.parent)
+    assert mended != folder.parent
+    assert list(dataset_config.folders(Path(copy))) == [other, mended / folder.name]
+    assert mended_config.sources(Path(copy)) == [other, folder.parent]
+    assert mended_config.on_current_steps(Path(copy)) == Path(copy)
 
 
 def test_errors_stop_enter_until_they_are_mended_or_waved_through(

@@ -11,7 +11,7 @@ from textual.binding import Binding
 from textual.content import Content
 
 from loratui.places import expanded
-from loratui.problems import Problem
+from loratui.problems import Problem, UserError
 from loratui.runs.hardware.ssh import scp_in, this_machine
 from loratui.tui.glyphs import glyphs
 from loratui.tui.text import clip, number, plain, sentence
@@ -226,16 +226,45 @@ class DatasetPane(StepPane):
         """Open the screens that mend the set."""
         folder, found = self.state.recipe.dataset.folder, self.state.dataset
         if isinstance(found, DatasetFacts) and found.named is not None:
-            words = (
-                "Several folders: each is mended by itself. Name it here, mend it, and name the file again."
-            )
-            self.query_one("#dataset-folder", Field).show_note(words)
+            self._mend_one_of(found.named.path)
         elif isinstance(found, Problem) and folder and not expanded(folder).exists():
             self.show_problem(found)
         elif folder:
             from loratui.tui.dataset.menu import MendMenu
 
             self.app.push_screen(MendMenu(expanded(folder)), self._mended)
+
+    def _mend_one_of(self, path: Path) -> None:
+        """A dataset_config: its folders are mended one by one, and a copy of it names what came out."""
+        from loratui.dataset import mended_config
+        from loratui.tui.dataset.menu import MendMenu
+        from loratui.tui.dataset.which import WhichFolder
+
+        folders = [] if self.state.recipe.kohya.get("in_json") else mended_config.sources(path)
+        if not folders:
+            words = "Pictures that metadata name one by one are not mended here: mend their folder first."
+            self.query_one("#dataset-folder", Field).show_note(words)
+            return
+
+        def named_anew(changed: bool | None) -> None:
+            if not changed:
+                return
+            try:
+                copy = str(mended_config.on_current_steps(path))
+            except UserError as error:
+                self.query_one("#dataset-folder", Field).show_note(sentence(error.problems[0]), "wrong")
+                return
+            field = self.query_one("#dataset-folder", Field)
+            if copy != str(path):
+                field.put(copy)
+                self.take(field, copy)
+            self._mended(changed)
+
+        def chosen(folder: Path | None) -> None:
+            if folder is not None:
+                self.app.push_screen(MendMenu(folder), named_anew)
+
+        self.app.push_screen(WhichFolder(folders), chosen)
 
     def _mended(self, changed: bool | None) -> None:
         if changed:
