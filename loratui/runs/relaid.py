@@ -39,6 +39,12 @@ _LISTED = re.compile(
 )
 # A mail's line break behind the words that a layer's name follows
 _WRAPPED = re.compile(r"(size mismatch for)[ >]*\n[ >]*(?=\w)")
+# A path that a box's edge broke
+_BOXED_PATH = re.compile(
+    r"^([│┃] (?:/|[A-Za-z]:[\\/])[^│┃\n]*?) ?[│┃] *\n[│┃] ([^│┃\s]*\.py:\d+ in )", re.MULTILINE
+)
+# A text that breaks off in the statement that raised
+_RAISING = re.compile(r"^ {2,}raise (?:\w+\.)*([A-Z]\w*(?:Error|Exception|Timeout))\([^\"']*\Z", re.MULTILINE)
 _NUMBERED = re.compile(r"^\s*(\d{1,6})(?:[:|.]|\s)\s?")
 
 
@@ -46,6 +52,9 @@ def laid_out(text: str) -> str:
     """The text with one message a line, as far as that can be told."""
     if _ESCAPED.search(text):
         text = "\n".join(map(_unescaped, text.split("\n")))
+    if raising := _RAISING.search(text.rstrip()):
+        text = f"{text.rstrip()}\n{raising[1]}: ..."
+    text = _BOXED_PATH.sub(r"\1\2", text)
     text = _WRAPPED.sub(r"\1 ", _LISTED.sub(r"\n\1: ", text))
     lines = _without_numbers(text.split("\n"))
     return "\n".join(part for line in _dedented(lines) for part in _parts(line))

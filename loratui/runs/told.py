@@ -26,7 +26,7 @@ _CLAUSES_AT_MOST = 8
 # Where a message may begin within a line
 _CLAUSE = re.compile(
     r"""(?:[:;.!?)\]>|,=]|-{1,2}|\u2014|\b(?:with|that|saying|says|because|due to|error|by))\s+"""
-    r"""["'`(]{0,2}(?=[\w\[])"""
+    r"""["'`(]{0,2}(?=[\w\[])|\s["`](?=\w)|[^\x00-\x7f]\W{0,2}(?=[A-Za-z\[])"""
 )
 _USUAL = (
     "", "RuntimeError: ", "ValueError: ", "OSError: ", "ImportError: ", "ModuleNotFoundError: ",

@@ -69,6 +69,42 @@ def test_an_error_that_is_only_told_of(key: str, text: str) -> None:
     assert keys_of(text) == [key]
 
 
+HEAD = "Traceback (most recent call last):\n"
+MAIN = '  File "/opt/sd/train_network.py", line 9, in <module>\n    trainer.train(args)\n'
+BOX = """╭───────── Traceback (most recent call last) ─────────╮
+│ /opt/sd/train_network.py:442 in train               │
+│                                                     │
+│    441 │   # not at work: load_target_model()       │
+│ ❱  442 │   train_util.resume_from_local_or_hf_if_specified(a │
+│    443 │   self.cache_latents()                     │
+"""
+REPORT = """- **Exception Type:** {error}
+- **Exception Message:** {message}
+## Stack Trace
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("accelerate_missing", "setup says that it cannot find accelerate on this machine"),
+        ("accelerate_missing", "not found: something called accelerate, the docker image is broken"),
+        ("hf_offline", "Failed! We could not load the tokenizer of that CLIP model"),
+        ("at_cache", "caching latents...\nodd.OddError: strange it is\nsteps end here, oddly\n"),
+        ("at_resume", BOX),
+        ("spawn", REPORT.format(error="AttributeError", message="Can't pickle local object 'f'")),
+        ("encoding_read", REPORT.format(error="UnicodeDecodeError", message="'utf-8' codec can't decode x")),
+        ("hf_offline", f"{HEAD}{MAIN}    raise ProxyError(e, request"),
+        ("at_program", f"{HEAD}{MAIN}    odd(x)\n"),
+        ("wrong_arch", "size mismatch for\ndown_blocks.1.proj_in.weight: copying a param with shape x"),
+        ("net_dim_mismatch", "size mismatch for\nlora_unet_x.lora_up.weight: copying a param with shape x"),
+        ("protobuf", 'It says "This program was compiled against version 3.9 of the Protocol Buffer runtime'),
+    ],
+)
+def test_what_is_cut_or_said_in_other_words_is_named(key: str, text: str) -> None:
+    assert keys_of(text) == [key]
+
+
 @pytest.mark.parametrize(
     "text",
     [
