@@ -193,13 +193,15 @@ def check_readable() -> None:
 
 def find(text: str = "") -> Run:
     """The run meant: its id, the only one whose id starts so, the newest of that output name, or with no text
-    the newest of all. Raises ``UserError`` naming runs that come near."""
+    the newest that does not wait in the queue. Raises ``UserError`` naming runs that come near."""
     listed = _listed()
     if not listed:
         check_readable()
         raise UserError("", Problem("", "there is no run yet.", "Start one with: loratui train FILE"))
     if not text:
-        return listed[0][0]
+        seen = ((run, read_status(run)) for run, _ in listed)
+        begun = (run for run, status in seen if status is None or status.state != "queued")
+        return next(begun, listed[0][0])
     text = text.rstrip("/").rpartition("/")[2]
     starting = [run for run, _ in listed if run.id.startswith(text)]
     for run in starting:

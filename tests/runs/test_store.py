@@ -85,6 +85,8 @@ def test_finding_a_run(home: Path, recipe: Recipe) -> None:
         store.find(hero.id[:8])
     with pytest.raises(UserError, match=f"Did you mean {style.id}"):
         store.find("ink-stile")
+    waiting = store.create(recipe, "builtin", 9, state="queued")
+    assert store.find() == newer and store.find(waiting.id) == waiting
 
 
 def test_no_run_at_all(home: Path) -> None:
