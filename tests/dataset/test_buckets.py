@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, reject
 from hypothesis import strategies as st
@@ -7,6 +10,9 @@ from hypothesis import strategies as st
 from loratui.dataset.buckets import Bucketing, Placement, place, sizes
 
 sides = st.integers(1, 4000)
+
+
+FIELDS = {"bucket_reso_steps": "step", "min_bucket_reso": "smallest", "max_bucket_reso": "largest"}
 
 
 @st.composite
@@ -153,14 +159,17 @@ def test_nothing_is_enlarged(bucketing: Bucketing, width: int, height: int) -> N
         (Bucketing((512, 512), smallest=32), "min_bucket_reso"),
         (Bucketing((512, 512), step=0), "bucket_reso_steps"),
         (Bucketing((512, 512), step=32), "bucket_reso_steps"),
+        (Bucketing((512, 512), step=144), "bucket_reso_steps"),
         (Bucketing((512, 0), enabled=False), "resolution"),
         (Bucketing((1152, 896), largest=1024, no_upscale=True), "max_bucket_reso"),
     ],
 )
-def test_problems_name_the_key(bucketing: Bucketing, key: str) -> None:
+def test_problems_name_the_key_and_a_value_that_mends_them(bucketing: Bucketing, key: str) -> None:
     (problem,) = bucketing.problems(64)
     assert problem.key == key
-    assert problem.fix
+    if (number := re.search(r"\d+", problem.fix)) and (field := FIELDS.get(key)):
+        followed = replace(bucketing, **{field: int(number[0])})
+        assert followed.problems(64) == []
 
 
 @pytest.mark.parametrize(
@@ -174,3 +183,9 @@ def test_problems_name_the_key(bucketing: Bucketing, key: str) -> None:
 )
 def test_no_problem(bucketing: Bucketing) -> None:
     assert bucketing.problems(64) == []
+
+
+@pytest.mark.parametrize("size", [(0, 64), (64, 0), (-1, 64)])
+def test_what_is_no_size_has_no_bucket(size: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="has no bucket"):
+        place(Bucketing((512, 512)), *size)

@@ -47,6 +47,8 @@ def test_a_finished_run_whose_lora_does_nothing() -> None:
         (replace(GOOD, exit_code=-11), "SIGSEGV"),
         (replace(GOOD, exit_code=-15), "outside loratui"),
         (replace(GOOD, finite=False), "NaN"),
+        (replace(GOOD, finite=False), "learning rate ten times lower"),
+        (replace(GOOD, finite=False, hint="fp16 overflows."), "the LoRA is dead. fp16 overflows."),
         (replace(GOOD, final_file=""), "without writing a LoRA"),
         (replace(GOOD, file_problem="it is cut short."), "it is cut short."),
         (replace(GOOD, step=4), "step 4 of 10"),
@@ -74,3 +76,11 @@ def test_any_exit_code_gets_a_sentence(code: int, stop_asked: bool, finite: bool
     assert reason.endswith(".")
     assert (state == "finished") == (code == 0 and finite)
     assert ending_signal(code) >= 0
+
+
+@pytest.mark.parametrize(
+    ("code", "number"),
+    [(-1, 1), (-9, 9), (0, 0), (1, 0), (128, 0), (129, 1), (192, 64), (193, 0), (255, 0)],
+)
+def test_the_signal_that_ended_it_as_python_and_as_a_shell_tell_it(code: int, number: int) -> None:
+    assert ending_signal(code) == number
