@@ -79,6 +79,10 @@ def test_a_tie_goes_to_the_first_bucket() -> None:
         ((1920, 1080), Placement((640, 384), (683, 384))),
         # ratio 27/91: 256 x 832 by width and 256 x 896 by height both err by 1/91; height wins a tie.
         ((540, 1820), Placement((256, 896), (266, 896))),
+        # 434.70 x 603.04: by width 384 x (533 -> 512) errs by .03, by height (415 -> 384) x 576 by .05.
+        # This one and the next are what sd-scripts' own BucketManager gives too.
+        ((909, 1261), Placement((384, 512), (384, 533))),
+        ((678, 1763), Placement((256, 640), (256, 666))),
     ],
 )
 def test_placement_without_upscaling(picture: tuple[int, int], expected: Placement) -> None:
