@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loratui.advice.counting import Part, count_parts
 from loratui.advice.facts import DatasetFacts
 from loratui.advice.steps import BucketCount, StepCount, count, count_config
 from loratui.dataset.buckets import Bucketing, place
@@ -283,6 +284,25 @@ def test_processes_share_the_batches(processes: int, batches: int, steps: int) -
         steps=Steps(epochs=4, batch_size=2, accumulation=2), launch=Launch(num_processes=processes)
     )
     assert DatasetFacts.of(found).total_steps(recipe) == found.total_steps
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "bucketing", "key"),
+    [
+        (0, Bucketing((512, 512)), "train_batch_size"),
+        (2, Bucketing((512, 512), largest=256), "max_bucket_reso"),
+    ],
+)
+def test_one_dataset_of_two_that_cannot_be_counted_ends_the_count(
+    batch_size: int, bucketing: Bucketing, key: str
+) -> None:
+    scan = Scan(Path(), (Picture(Path("0.png"), 512, 512, 1, None, "", False),), (), ())
+    sound, wrong = Part(scan, Bucketing((512, 512)), 2), Part(scan, bucketing, batch_size)
+    assert count_parts([sound, sound], 1, 3, None).total_steps == 6
+    for parts in ([sound, wrong], [wrong, sound]):
+        found = count_parts(parts, 1, 3, None)
+        assert [problem.key for problem in found.problems] == [key]
+        assert (found.train_images, found.total_steps, found.buckets) == (2, 0, ())
 
 
 @st.composite

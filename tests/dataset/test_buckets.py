@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, reject
@@ -172,7 +173,8 @@ def test_problems_name_the_key_and_a_value_that_mends_them(bucketing: Bucketing,
     (problem,) = bucketing.problems(64)
     assert problem.key == key
     if (number := re.search(r"\d+", problem.fix)) and (field := FIELDS.get(key)):
-        followed = replace(bucketing, **{field: int(number[0])})
+        changed: dict[str, Any] = {field: int(number[0])}
+        followed = replace(bucketing, **changed)
         assert followed.problems(64) == []
 
 
