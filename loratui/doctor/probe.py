@@ -35,7 +35,7 @@ def packages(names: list[str]) -> None:
     for name in names:
         try:
             found[name] = metadata.version(name)
-        except Exception:
+        except Exception:  # damaged metadata says as little as none
             continue
     say("packages", versions=found, python=".".join(map(str, sys.version_info[:3])), folders=sys.path)
 
@@ -61,7 +61,7 @@ def torch_stage() -> bool:
             for index in range(torch.cuda.device_count()):
                 name = torch.cuda.get_device_name(index)
                 found["devices"].append([name, list(torch.cuda.get_device_capability(index))])
-        except Exception as error:
+        except Exception as error:  # the driver's, in whatever class torch has for it
             found["why"] = reason(error)
     say("torch", **found)
     return bool(found["available"])

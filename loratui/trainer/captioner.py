@@ -35,7 +35,7 @@ def main() -> int:
     for path in request["pictures"]:
         try:
             say(picture=path, text=describe(path))
-        except Exception as error:
+        except Exception as error:  # one picture that cannot be described leaves the others their turn
             say(picture=path, fault=str(error) or type(error).__name__)
     return 0
 

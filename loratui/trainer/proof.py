@@ -78,7 +78,7 @@ def _ask_diffusers(
         pipeline.to(device)
         pipeline.load_lora_weights(str(file.parent), weight_name=file.name)
         theirs = _answer(called_like_ours(pipeline, model), device)
-    except Exception as error:
+    except Exception as error:  # whatever diffusers raises is the answer
         first = (str(error).strip().splitlines() or [""])[0][:300]
         return ProofAnswer(0, None, change, (f"diffusers fails: {type(error).__name__}: {first}",))
     modules = _taken(pipeline)

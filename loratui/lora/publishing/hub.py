@@ -51,7 +51,7 @@ def upload(
             commit = api.create_commit(repo, operations, commit_message=message)
     except UserError:
         raise
-    except Exception as error:
+    except Exception as error:  # the hub's, its network library's, the disk's: there is no common class
         problem = explain(repo, error)
         if made and not update:
             problem = refusal(
@@ -72,7 +72,7 @@ def differing(repo: str, commit: str, files: Mapping[str, Path | bytes]) -> list
 
     try:
         there = HfApi(token=get_token()).get_paths_info(repo, list(files), revision=commit)
-    except Exception as error:
+    except Exception as error:  # as above
         raise explain(repo, error) from None
     found = {row.path: row for row in there if isinstance(row, RepoFile)}
     return [name for name, content in files.items() if not _is_same(content, found.get(name))]

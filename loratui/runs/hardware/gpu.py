@@ -55,7 +55,7 @@ def sample() -> GpuReading:
     """Read all GPUs now. NVML is loaded with the first call and kept; never raises."""
     try:
         return _sample()
-    except Exception as error:
+    except Exception as error:  # NVML's own, a broken driver's, a missing library's: training goes on
         return GpuReading((), _sentence(error))
 
 

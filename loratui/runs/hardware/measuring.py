@@ -37,7 +37,7 @@ def keep(run: Run, meter: Meter) -> Measurement | None:
             remember(places.home() / FILE_NAME, found)
     except (OSError, ValueError, UserError):
         return None
-    except Exception:
+    except Exception:  # a fault of ours: told in the log, and no more
         traceback.print_exc()
         return None
     return found

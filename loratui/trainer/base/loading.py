@@ -104,7 +104,7 @@ def _from_folder(
         )
     except UserError:
         raise
-    except Exception as error:
+    except Exception as error:  # what a damaged file raises depends on the library that reads it
         raise refusal(
             path, f"the model cannot be loaded: {_first_line(error)}", "Download it again."
         ) from error
@@ -165,7 +165,7 @@ def _from_file(
         )
     except UserError:
         raise
-    except Exception as error:
+    except Exception as error:  # as above
         raise refusal(
             path,
             f"it is not a {family} model of the usual shape: {_first_line(error)}",

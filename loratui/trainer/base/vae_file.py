@@ -40,7 +40,7 @@ def load_vae(path: Path, base: Path, family: str, *, decodes: bool = True) -> Au
         return part_of(AutoencoderKL, own, configs_for(base, family) / "vae", torch.float32, decodes=decodes)
     except UserError:
         raise
-    except Exception as error:
+    except Exception as error:  # what a damaged file raises depends on the library that reads it
         first = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         message = f"this VAE does not fit {family} models: {first}"
         raise refusal(path, message, "Choose another.", "wrong_arch") from error
