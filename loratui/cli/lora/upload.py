@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from loratui.lora.files.metadata import training_of
 from loratui.lora.info import LoraInfo, read_info
 from loratui.lora.publishing import hub
 from loratui.lora.publishing.card import Card, is_hub_id, write_card
-from loratui.lora.publishing.privacy import stripped
+from loratui.lora.publishing.privacy import Leak, stripped
 from loratui.problems import UserError, refusal
 from loratui.recipe import Recipe
 from loratui.runs import store, uploads
@@ -28,6 +30,27 @@ _TYPES = {"lora": "LoRA", "locon": "LoCon", "loha": "LoHa", "lokr": "LoKr", "dor
 _SHEET = "samples.png"
 _README = "README.md"
 _PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    """The command's argument and options."""
+
+    file: Path
+    repo: str
+    private: bool
+    sheet: Path | None
+    trigger: str | None
+    prompts: tuple[str, ...]
+    run_name: str | None
+    base_model: str | None
+    license_name: str | None
+    card_file: Path | None
+    keep_metadata: bool
+    update: bool
+    dry_run: bool
+    yes: bool
+    as_json: bool
 
 
 @click.command()
@@ -46,23 +69,7 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 @click.option("--dry-run", is_flag=True, help="Send nothing: write the card and list what would go.")
 @click.option("--yes", is_flag=True, help="Send it.")
 @json_option
-def upload(
-    file: Path,
-    repo: str,
-    private: bool,
-    sheet: Path | None,
-    trigger: str | None,
-    prompts: tuple[str, ...],
-    run_name: str | None,
-    base_model: str | None,
-    license_name: str | None,
-    card_file: Path | None,
-    keep_metadata: bool,
-    update: bool,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-) -> None:
+def upload(**given: Any) -> None:
     """Send a LORA to the Hugging Face hub with a model card, after a preview.
 
     \b
@@ -72,70 +79,99 @@ def upload(
     The copy that goes has no folder names, tags, file names or dates in its metadata. The token is that of
     HF_TOKEN or of the hub's own login (hf auth login). Without --yes nothing is sent, and the exit code is 2.
     """
-    if dry_run and yes:
+    wishes = _Wishes(**given)
+    _check_options(wishes)
+    found = _sound(wishes.file)
+    if wishes.sheet is not None:
+        _check_png(wishes.sheet)
+    recipe = config.load(store.find(wishes.run_name).recipe) if wishes.run_name is not None else None
+    text = _read(wishes.card_file) if wishes.card_file else write_card(_card(found, recipe, wishes))
+    with tempfile.TemporaryDirectory(prefix="loratui-") as folder:
+        files = _files(wishes, found, text, Path(folder))
+        values = _before(wishes, found, files)
+        if not wishes.as_json:
+            _preview(values, text, found, keep_metadata=wishes.keep_metadata, update=wishes.update)
+        if wishes.dry_run and wishes.card_file is None:
+            values["card"] = str(_keep(wishes.file, text))
+        if wishes.yes:
+            values |= _send(wishes, files)
+    if wishes.as_json:
+        print_json(values)
+    _last_words(wishes, values)
+
+
+def _check_options(wishes: _Wishes) -> None:
+    if wishes.dry_run and wishes.yes:
         raise click.UsageError("--dry-run sends nothing: leave out --yes, or leave out --dry-run.")
-    for option, value in (("--repo", repo), ("--base-model", base_model)):
+    for option, value in (("--repo", wishes.repo), ("--base-model", wishes.base_model)):
         if value is not None and not is_hub_id(value):
             raise click.UsageError(f"{option} {value!r}: write it as OWNER/NAME.")
+
+
+def _sound(file: Path) -> LoraInfo:
+    """What the file is. Raises ``UserError`` for one that is not to be sent."""
     found = read_info(file)
     wrong = verify.problems(file)
     if wrong:
         raise UserError(str(file), *wrong)
     if file.suffix.lower() != ".safetensors":
         raise refusal(file, "the hub's users expect a .safetensors file.", "Rename it.")
-    if sheet is not None:
-        _check_png(sheet)
-    recipe = config.load(store.find(run_name).recipe) if run_name is not None else None
-    text = (
-        _read(card_file)
-        if card_file is not None
-        else write_card(
-            _card(found, recipe, repo, base_model, trigger, prompts, license_name, sheet, keep_metadata)
-        )
+    return found
+
+
+def _files(wishes: _Wishes, found: LoraInfo, card: str, folder: Path) -> dict[str, Path | bytes]:
+    """What goes, by its name on the hub; a copy without private entries is made in ``folder``."""
+    copy = wishes.file
+    if _gone(wishes, found):
+        copy = folder / "copy.safetensors"
+        strip(wishes.file, copy)
+    files: dict[str, Path | bytes] = {wishes.file.name: copy, _README: card.encode()}
+    if wishes.sheet is not None:
+        files[_SHEET] = wishes.sheet
+    return files
+
+
+def _gone(wishes: _Wishes, found: LoraInfo) -> Sequence[Leak]:
+    return () if wishes.keep_metadata else found.leaks
+
+
+def _before(wishes: _Wishes, found: LoraInfo, files: Mapping[str, Path | bytes]) -> dict[str, Any]:
+    """The keys of ``--json`` before anything is sent."""
+    sizes = {
+        name: len(content) if isinstance(content, bytes) else content.stat().st_size
+        for name, content in files.items()
+    }
+    return {
+        "repo": wishes.repo,
+        "private": wishes.private,
+        "files": [{"path": name, "bytes": size} for name, size in sizes.items()],
+        "stripped": [leak.key for leak in _gone(wishes, found)],
+        "card": None,
+        "uploaded": False,
+        "url": None,
+        "commit": None,
+        "verified": None,
+    }
+
+
+def _send(wishes: _Wishes, files: dict[str, Path | bytes]) -> dict[str, Any]:
+    """Send them, and ask the hub whether it has them. Returns what changes in ``_before``'s keys."""
+    say(f"Sending to {wishes.repo} ...")
+    message = f"{wishes.file.stem}, with loratui"
+    url, commit = hub.upload(
+        wishes.repo, files, private=wishes.private, update=wishes.update, message=message
     )
-    gone = [] if keep_metadata else found.leaks
-    with tempfile.TemporaryDirectory(prefix="loratui-") as folder:
-        copy = file
-        if gone:
-            copy = Path(folder) / "copy.safetensors"
-            strip(file, copy)
-        files: dict[str, Path | bytes] = {file.name: copy, _README: text.encode()}
-        if sheet is not None:
-            files[_SHEET] = sheet
-        sizes = {
-            name: len(content) if isinstance(content, bytes) else content.stat().st_size
-            for name, content in files.items()
-        }
-        values: dict[str, Any] = {
-            "repo": repo,
-            "private": private,
-            "files": [{"path": name, "bytes": size} for name, size in sizes.items()],
-            "stripped": [leak.key for leak in gone],
-            "card": None,
-            "uploaded": False,
-            "url": None,
-            "commit": None,
-            "verified": None,
-        }
-        if not as_json:
-            _preview(values, text, found, keep_metadata=keep_metadata, update=update)
-        if dry_run and card_file is None:
-            values["card"] = str(_keep(file, text))
-        if yes:
-            say(f"Sending to {repo} ...")
-            values["url"], values["commit"] = hub.upload(
-                repo, files, private=private, update=update, message=f"{file.stem}, with loratui"
-            )
-            values["uploaded"] = True
-            values["verified"] = _confirm(repo, values["commit"], files)
-            if values["verified"]:
-                uploads.note(file, repo, values["commit"])
-    if as_json:
-        print_json(values)
+    verified = _confirm(wishes.repo, commit, files)
+    if verified:
+        uploads.note(wishes.file, wishes.repo, commit)
+    return {"url": url, "commit": commit, "uploaded": True, "verified": verified}
+
+
+def _last_words(wishes: _Wishes, values: Mapping[str, Any]) -> None:
     if values["uploaded"]:
-        if not as_json:
+        if not wishes.as_json:
             data(values["url"])
-    elif dry_run:
+    elif wishes.dry_run:
         say("Nothing was sent." + (f" The card is in {values['card']}." if values["card"] else ""))
         say("Change it as you like, and send it: the same command with --card FILE and --yes.")
     else:
@@ -179,23 +215,15 @@ def _keys(found: LoraInfo) -> str:
     return ", ".join(" ".join(leak.key[:60].split()) for leak in found.leaks)
 
 
-def _card(
-    found: LoraInfo,
-    recipe: Recipe | None,
-    repo: str,
-    base_model: str | None,
-    trigger: str | None,
-    prompts: tuple[str, ...],
-    license_name: str | None,
-    sheet: Path | None,
-    keep_metadata: bool,
-) -> Card:
-    public = training_of(found.metadata if keep_metadata else stripped(found.metadata)).settings
+def _card(found: LoraInfo, recipe: Recipe | None, wishes: _Wishes) -> Card:
+    public = training_of(found.metadata if wishes.keep_metadata else stripped(found.metadata)).settings
     named = Path(recipe.base.model).name if recipe else found.training.settings.get("base_model", "")
+    trigger = wishes.trigger
     if trigger is None:
         trigger = recipe.dataset.trigger if recipe else public.get("trigger", "")
+    of_run = recipe.samples.prompts if recipe else ()
     return Card(
-        repo=repo,
+        repo=wishes.repo,
         file=found.path.name,
         title=found.path.stem,
         kind=_TYPES.get(found.type, found.type),
@@ -203,11 +231,11 @@ def _card(
         rank=found.rank,
         alpha=found.alpha,
         settings={**_recipe_settings(recipe), **public},
-        base_model=base_model or Path(named).name,
+        base_model=wishes.base_model or Path(named).name,
         trigger=trigger,
-        prompts=prompts or (recipe.samples.prompts if recipe else ()) or ((trigger,) if trigger else ()),
-        license=license_name or "",
-        sheet=_SHEET if sheet else "",
+        prompts=wishes.prompts or of_run or ((trigger,) if trigger else ()),
+        license=wishes.license_name or "",
+        sheet=_SHEET if wishes.sheet else "",
     )
 
 
