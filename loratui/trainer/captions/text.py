@@ -75,7 +75,7 @@ def encode_to_draw(model: BaseModel, prompts: Sequence[str], clip_skip: int | No
     if bool((weights == 1).all()):
         return plain
     states = plain.states
-    weighed = states * weights.to(states.device, states.dtype).unsqueeze(2)
+    weighed = states * moved(weights, states.device).to(states.dtype).unsqueeze(2)
     before, after = (one.float().mean(dim=(1, 2), keepdim=True) for one in (states, weighed))
     return Condition(weighed * (before / after).to(states.dtype), plain.pooled)
 
@@ -95,7 +95,7 @@ def encode_tokens(model: BaseModel, tokens: Sequence[Tokens], clip_skip: int | N
     pooled: Tensor | None = None
     for number, (encoder, given) in enumerate(zip(model.text_encoders, tokens, strict=True)):
         batch, pieces, _ = given.ids.shape
-        ids = given.ids.flatten(0, 1).to(encoder.device)
+        ids = moved(given.ids.flatten(0, 1), encoder.device)
         output = encoder(ids)
         if model.family == "sdxl":
             own = output.hidden_states[-2]
@@ -108,7 +108,7 @@ def encode_tokens(model: BaseModel, tokens: Sequence[Tokens], clip_skip: int | N
         if pieces > 1:
             own = _joined(own.unflatten(0, (batch, pieces)))
         if given.weights is not None:
-            own = own * given.weights.to(own.device, own.dtype).unsqueeze(2)
+            own = own * moved(given.weights, own.device).to(own.dtype).unsqueeze(2)
         states.append(own)
     return Condition(torch.cat(states, dim=-1), pooled)
 
