@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from loratui.runs.hints import HintMatcher
+from loratui.runs.hints.matcher import HintMatcher
 
 WANTED = 20_000
 _CHUNK = 1 << 16

@@ -15,8 +15,8 @@ from loratui.cli.options import json_option
 from loratui.cli.output import data, print_json, say
 from loratui.problems import Problem, UserError
 from loratui.recipe import EngineName
-from loratui.runs.diagnose import Diagnosis, Finding
-from loratui.runs.diagnose import diagnose as read_logs
+from loratui.runs.hints.diagnose import Diagnosis, Finding
+from loratui.runs.hints.diagnose import diagnose as read_logs
 
 _CHUNK = 1 << 18
 

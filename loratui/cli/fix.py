@@ -9,9 +9,11 @@ from loratui.cli.output import data, print_json, say
 from loratui.cli.train import finish
 from loratui.engines.registry import engine
 from loratui.problems import Problem, UserError
-from loratui.runs import fixing, hint_states, store
-from loratui.runs.fixes import Fix
+from loratui.runs import store
 from loratui.runs.follow import RunFollower
+from loratui.runs.hints import fixing
+from loratui.runs.hints import states as hint_states
+from loratui.runs.hints.fixes import Fix
 from loratui.runs.store import Run
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from loratui.cli.output import say
 from loratui.events import ENDED, Hint
 from loratui.runs.follow import RunFollower
-from loratui.runs.hints import rule_for
+from loratui.runs.hints.matcher import rule_for
 from loratui.runs.store import Run
 from loratui.runs.view import RunView
 

@@ -12,8 +12,9 @@ from loratui.cli.options import agree, json_option, run_argument
 from loratui.cli.output import data, plain, print_json, say
 from loratui.events import ENDED
 from loratui.problems import UserError
-from loratui.runs import deleting, fixing, store
+from loratui.runs import deleting, store
 from loratui.runs.follow import RunFollower
+from loratui.runs.hints import fixing
 from loratui.runs.rental.machine_news import pending
 from loratui.runs.reporting import report as reports
 from loratui.runs.reporting.equal_steps import at_last_common_step, standing, what_it_means

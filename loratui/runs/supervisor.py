@@ -24,10 +24,11 @@ from loratui.engines import readers
 from loratui.engines.engine import Command, LogReader, Watcher
 from loratui.events import Hint
 from loratui.problems import UserError
-from loratui.runs import hint_rules, lock
+from loratui.runs import lock
 from loratui.runs.files import file_size, open_for_append
 from loratui.runs.hardware import gpu_locks
 from loratui.runs.hardware.meter import FEWEST_STEPS, Meter
+from loratui.runs.hints import rules as hint_rules
 from loratui.runs.launch_file import read_command
 from loratui.runs.layout import Run, Status, read_run_file, read_status, take_requests
 from loratui.runs.process import identify

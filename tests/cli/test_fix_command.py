@@ -12,7 +12,8 @@ from loratui.cli.fix import fix
 from loratui.events import AnyEvent, Hint, Record, StateChanged, encode
 from loratui.problems import UserError
 from loratui.recipe import Base, Dataset, Output, Recipe, Steps
-from loratui.runs import hint_states, layout, store
+from loratui.runs import layout, store
+from loratui.runs.hints import states as hint_states
 from loratui.runs.store import Run
 
 

@@ -24,7 +24,7 @@ from loratui.events import (
     StateSaved,
     Step,
 )
-from loratui.runs.diagnose import diagnose
+from loratui.runs.hints.diagnose import diagnose
 from tests.support import transcripts
 
 ALL = transcripts.names()

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loratui.events import PREFIX, Ended, Event, Planned, Step, encode
-from loratui.runs import hint_rules, hints
-from loratui.runs.diagnose import Diagnosis, diagnose
+from loratui.runs.hints import matcher as hints
+from loratui.runs.hints import rules as hint_rules
+from loratui.runs.hints.diagnose import Diagnosis, diagnose
 
 PLAN = "  total optimization steps / x: 40\n"
 OOM = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB\n"

@@ -11,8 +11,8 @@ import pytest
 from loratui.builtin import optimizers as builtin_optimizers
 from loratui.events import Hint
 from loratui.recipe import Recipe, change, check
-from loratui.runs.fixes import Fix, Situation, capacity_in, propose
-from loratui.runs.hints import rules
+from loratui.runs.hints.fixes import Fix, Situation, capacity_in, propose
+from loratui.runs.hints.matcher import rules
 
 KOHYA = {"launch.engine": "kohya", "base.family": "sdxl", "base.model": "/m.safetensors", "steps.epochs": 10}
 BUILTIN = KOHYA | {"launch.engine": "builtin", "base.family": "sd15"}

@@ -13,10 +13,12 @@ from loratui.engines.engine import Engine
 from loratui.events import Hint
 from loratui.problems import UserError
 from loratui.recipe import Recipe, change
-from loratui.runs import fixing, hint_states, launch, store
-from loratui.runs.fixes import Fix
+from loratui.runs import launch, store
 from loratui.runs.follow import RunFollower
-from loratui.runs.packages import Installation
+from loratui.runs.hints import fixing
+from loratui.runs.hints import states as hint_states
+from loratui.runs.hints.fixes import Fix
+from loratui.runs.hints.packages import Installation
 from loratui.runs.store import Run, Status
 
 Verdict = Callable[[Run], Status]

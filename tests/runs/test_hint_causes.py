@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from loratui.runs import hints
-from loratui.runs.diagnose import diagnose
+from loratui.runs.hints import matcher as hints
+from loratui.runs.hints.diagnose import diagnose
 
 BAR = "steps:  12%|█▎        | 12/1600 [02:10<15:56,  1.09s/it, avr_loss=0.12]"
 CAUSES: dict[str, str] = {

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from loratui.runs.diagnose import diagnose
+from loratui.runs.hints.diagnose import diagnose
 from tests.support.healthy_log import begun, finished
 
 DRAWN: list[tuple[str, str, str]] = [

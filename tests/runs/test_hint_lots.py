@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from loratui.runs import hints
-from loratui.runs.diagnose import diagnose
+from loratui.runs.hints import matcher as hints
+from loratui.runs.hints.diagnose import diagnose
 
 _FOLDER = Path(__file__).parent / "posted"
 REPORTS = [

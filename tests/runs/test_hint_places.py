@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loratui.runs import hints
-from loratui.runs.diagnose import diagnose
-from loratui.runs.hints import HintMatcher
-from loratui.runs.tracebacks import Frames
+from loratui.runs.hints import matcher as hints
+from loratui.runs.hints.diagnose import diagnose
+from loratui.runs.hints.matcher import HintMatcher
+from loratui.runs.hints.tracebacks import Frames
 from tests.support.healthy_log import begun, finished
 
 UNKNOWN = "KeyError: 'nobody has met this one'"

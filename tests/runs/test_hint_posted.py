@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from loratui.runs.diagnose import diagnose
+from loratui.runs.hints.diagnose import diagnose
 from tests.support.healthy_log import finished
 
 ECHO = r"""Traceback (most recent call last):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from loratui.runs.diagnose import diagnose
+from loratui.runs.hints.diagnose import diagnose
 from tests.support.reproduced import FOLDER, Failure, failures
 
 FAILURES = [failure for path in sorted(FOLDER.glob("sd_scripts_*.txt")) for failure in failures(path.stem)]

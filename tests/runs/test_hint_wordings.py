@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from loratui.runs.diagnose import diagnose
+from loratui.runs.hints.diagnose import diagnose
 
 TRACEBACK = "Traceback (most recent call last):\n"
 ECHO = """Traceback (most recent call last):

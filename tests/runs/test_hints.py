@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from loratui.events import Hint, Message
 from loratui.recipe import Network, Optimizer, Recipe, Steps, change, flatten
-from loratui.runs import hints
-from loratui.runs.hint_rules import without_effect
-from loratui.runs.hints import HintMatcher
+from loratui.runs.hints import matcher as hints
+from loratui.runs.hints.matcher import HintMatcher
+from loratui.runs.hints.rules import without_effect
 
 TRACEBACK = b"""Traceback (most recent call last):
   File "train_network.py", line 1913, in <module>

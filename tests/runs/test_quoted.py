@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loratui.runs.cleaning import LIMIT
-from loratui.runs.diagnose import diagnose
-from loratui.runs.quoted import Unquoted, unquoted
+from loratui.runs.hints.diagnose import diagnose
+from loratui.runs.hints.quoted import Unquoted, unquoted
 
 LOG = """prepare optimizer, data loader etc.
 Traceback (most recent call last):

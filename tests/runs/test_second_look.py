@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from loratui.runs.diagnose import diagnose
-from loratui.runs.relaid import laid_out
-from loratui.runs.told import lines_of, told
+from loratui.runs.hints.diagnose import diagnose
+from loratui.runs.hints.relaid import laid_out
+from loratui.runs.hints.told import lines_of, told
 from tests.support.healthy_log import begun
 
 TRACEBACK = """Traceback (most recent call last):

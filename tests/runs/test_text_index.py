@@ -7,9 +7,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loratui.runs import hints
-from loratui.runs.hint_patterns import finder, required
-from loratui.runs.text_index import TextIndex
+from loratui.runs.hints import matcher as hints
+from loratui.runs.hints.patterns import finder, required
+from loratui.runs.hints.text_index import TextIndex
 
 _TEXTS = st.text(alphabet="abc ", min_size=4, max_size=7)
 

@@ -12,7 +12,9 @@ from loratui import demo
 from loratui.events import Hint, StateChanged
 from loratui.problems import Problem
 from loratui.recipe import Recipe, change
-from loratui.runs import fixing, hint_states, store
+from loratui.runs import store
+from loratui.runs.hints import fixing
+from loratui.runs.hints import states as hint_states
 from loratui.tui.app import LoratuiApp
 from loratui.tui.training.fix import FixScreen
 from loratui.tui.training.install import InstallScreen

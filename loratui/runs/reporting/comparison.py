@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loratui.events import ENDED
-from loratui.runs import fixing, store
-from loratui.runs.fixes import Change
+from loratui.runs import store
 from loratui.runs.follow import RunFollower
+from loratui.runs.hints import fixing
+from loratui.runs.hints.fixes import Change
 from loratui.runs.reporting import report
 from loratui.runs.reporting.equal_steps import Standing, standing
 from loratui.runs.reporting.sample_grid import SampleGrid, grid

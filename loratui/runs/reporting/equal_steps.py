@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from loratui.runs.fixes import Change
+from loratui.runs.hints.fixes import Change
 from loratui.runs.losses import LossHistory, steps_of
 from loratui.runs.view import RunView
 

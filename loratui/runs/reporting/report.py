@@ -10,11 +10,12 @@ from pathlib import Path
 
 from loratui.atomic import new_file
 from loratui.problems import refusal
-from loratui.runs import fixing, hint_states
 from loratui.runs.cleaning import clean_line
-from loratui.runs.fixes import Change
 from loratui.runs.follow import RunFollower
-from loratui.runs.hints import rule_for
+from loratui.runs.hints import fixing
+from loratui.runs.hints import states as hint_states
+from loratui.runs.hints.fixes import Change
+from loratui.runs.hints.matcher import rule_for
 from loratui.runs.losses import LossHistory
 from loratui.runs.notes import read_notes
 from loratui.runs.reporting.curve_svg import svg

@@ -13,7 +13,8 @@ from loratui.engines.engine import Command
 from loratui.engines.kohya import launch as kohya_launch
 from loratui.events import Hint
 from loratui.problems import Problem, UserError
-from loratui.runs import hint_rules, hints
+from loratui.runs.hints import matcher as hints
+from loratui.runs.hints import rules as hint_rules
 from loratui.runs.supervision.effect import nothing_in
 from loratui.runs.supervision.progress import Progress
 from loratui.runs.supervision.stopping import Stop

@@ -24,9 +24,9 @@ from loratui.events import (
     StateSaved,
     Step,
 )
-from loratui.runs import hints
 from loratui.runs.files import file_size, read_range
 from loratui.runs.follow import RecordReader
+from loratui.runs.hints import matcher as hints
 from loratui.runs.layout import Run, Status, read_run_file, reserve_status, write_status
 from loratui.runs.supervision.eventlog import EventLog
 from loratui.runs.supervision.pulse import Pulse

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from loratui.events import Hint
-from loratui.runs import hint_rules
 from loratui.runs.hardware import gpu
 from loratui.runs.hardware.cgroup import out_of_memory_kills
+from loratui.runs.hints import rules as hint_rules
 from loratui.runs.supervision.pulse import Pulse
 
 LOOK_EVERY = 10.0

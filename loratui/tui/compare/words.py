@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.cells import cell_len
 from textual.content import Content
 
-from loratui.runs.fixing import word
+from loratui.runs.hints.fixing import word
 from loratui.runs.losses import steps_of
 from loratui.runs.reporting.comparison import Comparison
 from loratui.runs.reporting.equal_steps import at_last_common_step, what_it_means

@@ -8,7 +8,7 @@ from pathlib import Path
 from textual.content import Content
 
 from loratui.events import ENDED
-from loratui.runs.hint_rules import NO_EFFECT
+from loratui.runs.hints.rules import NO_EFFECT
 from loratui.runs.view import RunView
 from loratui.tui import text
 from loratui.tui.glyphs import glyphs

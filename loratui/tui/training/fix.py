@@ -12,10 +12,10 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 
-from loratui.runs import fixing
-from loratui.runs.fixes import MEMORY, Fix
-from loratui.runs.fixing import Plan
-from loratui.runs.hint_states import HintState
+from loratui.runs.hints import fixing
+from loratui.runs.hints.fixes import MEMORY, Fix
+from loratui.runs.hints.fixing import Plan
+from loratui.runs.hints.states import HintState
 from loratui.tui.glyphs import glyphs
 from loratui.tui.text import plain
 from loratui.tui.widgets.keybar import KeyBar

@@ -8,8 +8,8 @@ from textwrap import fill
 from textual.content import Content
 
 from loratui.events import Hint
-from loratui.runs.hint_states import Decision, state_of
-from loratui.runs.hints import HintRule, rule, rule_for
+from loratui.runs.hints.matcher import HintRule, rule, rule_for
+from loratui.runs.hints.states import Decision, state_of
 from loratui.runs.view import RunView
 from loratui.tui.glyphs import glyphs
 from loratui.tui.text import clip, plain

@@ -8,8 +8,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Log
 
 from loratui.problems import UserError
-from loratui.runs import fixing
-from loratui.runs.packages import Installation
+from loratui.runs.hints import fixing
+from loratui.runs.hints.packages import Installation
 from loratui.runs.store import Run
 from loratui.tui.text import plain
 from loratui.tui.widgets.keybar import KeyBar

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from loratui.events import ENDED
 from loratui.problems import Problem, UserError
-from loratui.runs import fixing, hint_states
-from loratui.runs.fixes import Fix
+from loratui.runs.hints import fixing
+from loratui.runs.hints import states as hint_states
+from loratui.runs.hints.fixes import Fix
 from loratui.runs.store import Run
 from loratui.runs.view import RunView
 from loratui.tui.own_app import own_app

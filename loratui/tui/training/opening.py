@@ -10,7 +10,7 @@ from loratui.runs.view import RunView
 
 def hints(app: App[None], run: Run, view: RunView, width: int) -> None:
     """Known troubles, in full sentences."""
-    from loratui.runs.hint_states import decisions
+    from loratui.runs.hints.states import decisions
     from loratui.tui.help import TextScreen
     from loratui.tui.training.hint_table import page
 

@@ -146,7 +146,7 @@ class TrainingScreen(Screen[None]):
         self.query_one("#ready", Line).show("\n".join(words.ready_rows(view)))
         self._show_end(view)
         if self.size.height >= breakpoints.TALL:  # the class for it comes after the first look
-            from loratui.runs.hint_states import decisions
+            from loratui.runs.hints.states import decisions
             from loratui.tui.training.hint_table import table
 
             decided = decisions(self.run_shown) if view.hints else {}

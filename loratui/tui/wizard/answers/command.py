@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from loratui.engines.registry import engine
 from loratui.models.named import located
 from loratui.recipe import Recipe
-from loratui.runs import fixing
+from loratui.runs.hints import fixing
 from loratui.tui.help import TextScreen
 from loratui.tui.wizard.drafts import draft
 

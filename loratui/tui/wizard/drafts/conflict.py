@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.screen import ModalScreen
 
-from loratui.runs import fixing
+from loratui.runs.hints import fixing
 from loratui.tui.text import clip, number, plain
 from loratui.tui.widgets.keybar import KeyBar
 from loratui.tui.widgets.line import Line

@@ -13,11 +13,12 @@ from loratui.engines.builtin_log import BuiltinReader
 from loratui.engines.kohya.log import KohyaReader
 from loratui.events import Ended, Event, Hint, Message, Planned, Step
 from loratui.recipe import EngineName
-from loratui.runs import hint_rules, hints
 from loratui.runs.cleaning import clean
-from loratui.runs.quoted import Unquoted
-from loratui.runs.recordings import Recording, is_recording
-from loratui.runs.second_look import LogEnd
+from loratui.runs.hints import matcher as hints
+from loratui.runs.hints import rules as hint_rules
+from loratui.runs.hints.quoted import Unquoted
+from loratui.runs.hints.recordings import Recording, is_recording
+from loratui.runs.hints.second_look import LogEnd
 
 Verdict = Literal["finished", "failed", "stopped", "incomplete"]
 

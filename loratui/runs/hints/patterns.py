@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
-from loratui.runs.text_index import SHORTEST
+from loratui.runs.hints.text_index import SHORTEST
 
 _ANY_EXCEPTION = "^E: "
 """How a pattern begins that counts for an exception of any name."""

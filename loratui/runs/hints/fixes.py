@@ -17,8 +17,8 @@ from loratui.engines import config
 from loratui.events import Hint
 from loratui.problems import UserError
 from loratui.recipe import Recipe, change, check
-from loratui.runs.hints import HintRule, recipe_changes, rule_for
-from loratui.runs.packages import Installation, installation
+from loratui.runs.hints.matcher import HintRule, recipe_changes, rule_for
+from loratui.runs.hints.packages import Installation, installation
 
 Change = tuple[str, Any, Any]
 """Dotted key, old value, new value."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from loratui import kohya_checkout
 from loratui.recipe import EngineName
-from loratui.runs.hints import HintRule
+from loratui.runs.hints.matcher import HintRule
 
 _MODULE = re.compile(r"No module named '?([A-Za-z_]\w*)")
 _DISTRIBUTIONS = {

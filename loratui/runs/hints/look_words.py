@@ -9,7 +9,7 @@ from functools import cache
 import msgspec
 
 from loratui import places
-from loratui.runs.hint_patterns import union
+from loratui.runs.hints.patterns import union
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

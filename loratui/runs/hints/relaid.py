@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from itertools import groupby, pairwise
 
-from loratui.runs import look_words
+from loratui.runs.hints import look_words
 
 EXCEPTION = r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Invalid|Died|NotFound)"
 _RAISED = rf"{EXCEPTION}: (?=\S)"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
-from loratui.runs.tracebacks import Frames, Raised
+from loratui.runs.hints.tracebacks import Frames, Raised
 
 _LOGICAL_LINE = 2_000
 _ECHO_LINES = 200

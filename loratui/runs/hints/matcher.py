@@ -16,10 +16,10 @@ from loratui import places
 from loratui.events import PREFIX, Hint, Message
 from loratui.recipe import Recipe, flatten
 from loratui.runs.cleaning import Segments
-from loratui.runs.hint_lines import Lines, apart
-from loratui.runs.hint_patterns import finder, one, required
-from loratui.runs.text_index import index_of
-from loratui.runs.tracebacks import Raised, place_of
+from loratui.runs.hints.lines import Lines, apart
+from loratui.runs.hints.patterns import finder, one, required
+from loratui.runs.hints.text_index import index_of
+from loratui.runs.hints.tracebacks import Raised, place_of
 
 Severity = Literal["fatal", "warning", "quality", "info"]
 

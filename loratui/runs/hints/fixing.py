@@ -15,13 +15,14 @@ from loratui.engines.engine import Engine
 from loratui.events import ENDED, Hint
 from loratui.problems import Problem, UserError
 from loratui.recipe import Recipe
-from loratui.runs import hint_states, launch, store
+from loratui.runs import launch, store
 from loratui.runs.cleaning import Lines
 from loratui.runs.files import open_for_append
-from loratui.runs.fixes import DEAD_WEIGHTS, Fix, Situation, propose
 from loratui.runs.follow import RunFollower
-from loratui.runs.hints import rule
-from loratui.runs.packages import Installation
+from loratui.runs.hints import states as hint_states
+from loratui.runs.hints.fixes import DEAD_WEIGHTS, Fix, Situation, propose
+from loratui.runs.hints.matcher import rule
+from loratui.runs.hints.packages import Installation
 from loratui.runs.queueing.queue import unique_name
 from loratui.runs.store import Run
 from loratui.runs.view import RunView

@@ -8,11 +8,12 @@ from functools import cache
 from typing import NamedTuple
 
 from loratui.events import Hint
-from loratui.runs import hints, look_words
-from loratui.runs.hint_lines import Lines
-from loratui.runs.hint_patterns import compiled, required
-from loratui.runs.relaid import EXCEPTION
-from loratui.runs.text_index import TextIndex
+from loratui.runs.hints import look_words
+from loratui.runs.hints import matcher as hints
+from loratui.runs.hints.lines import Lines
+from loratui.runs.hints.patterns import compiled, required
+from loratui.runs.hints.relaid import EXCEPTION
+from loratui.runs.hints.text_index import TextIndex
 
 _CLASS = re.compile(rf"{EXCEPTION}: (?=\S)")
 _FRAME = re.compile(r'\s*File "|\s{4,}\S')

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from functools import cache
 
 from loratui.events import Hint
-from loratui.runs import hints, look_words
 from loratui.runs.cleaning import clean
-from loratui.runs.hint_patterns import compiled
-from loratui.runs.relaid import EXCEPTION, laid_out
-from loratui.runs.told import by_words, ending, in_words, lines_of, telling, told
+from loratui.runs.hints import look_words
+from loratui.runs.hints import matcher as hints
+from loratui.runs.hints.patterns import compiled
+from loratui.runs.hints.relaid import EXCEPTION, laid_out
+from loratui.runs.hints.told import by_words, ending, in_words, lines_of, telling, told
 
 _KEPT = 1 << 18
 """Bytes of a log's end that are looked at."""

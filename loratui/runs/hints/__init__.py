@@ -1,0 +1,1 @@
+"""Known issues of a training: recognised in its log, told with their cause, and mended."""
