@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ def orphaned(begin: Callable[..., Run], until: Callable[..., object]) -> Run:
     assert status is not None and status.supervisor is not None and status.trainer is not None
     children = Path(f"/proc/{status.supervisor.pid}/task/{status.supervisor.pid}/children").read_text()
     for pid in (*map(int, children.split()), status.supervisor.pid):
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # a program that the supervisor asked is done
+            os.kill(pid, signal.SIGKILL)
     until(lambda: len(group_members(status.trainer.pid)) == 1)
     until(lambda: store.summary(run).state == "lost")
     return run

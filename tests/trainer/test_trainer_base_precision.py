@@ -111,7 +111,7 @@ def test_a_layer_in_4_bits() -> None:
     ("family", "more"),
     [
         ("sd15", {"fp8_base": True, "network_train_unet_only": None, "network_args": ["conv_dim=2"]}),
-        ("sdxl", {"fp8_base_unet": True, "gradient_checkpointing": True}),
+        ("sd15", {"fp8_base_unet": True, "gradient_checkpointing": True}),
         ("sd15", {"fp8_base_unet": True, "network_module": "lycoris.kohya"}),
     ],
 )
