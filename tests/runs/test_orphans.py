@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +32,10 @@ def orphaned(begin: Callable[..., Run], until: Callable[..., object]) -> Run:
     until(lambda: (now := store.read_status(run)) and now.step)
     status = store.read_status(run)
     assert status is not None and status.supervisor is not None and status.trainer is not None
+    os.kill(status.supervisor.pid, signal.SIGSTOP)  # it would end what is left of the trainer
     children = Path(f"/proc/{status.supervisor.pid}/task/{status.supervisor.pid}/children").read_text()
     for pid in (*map(int, children.split()), status.supervisor.pid):
-        with suppress(ProcessLookupError):  # a program that the supervisor asked is done
-            os.kill(pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
     until(lambda: len(group_members(status.trainer.pid)) == 1)
     until(lambda: store.summary(run).state == "lost")
     return run
