@@ -31,9 +31,8 @@ def conclude(
     status = progress.status
     code = status.exit_code or 0
     if progress.says_stopped and not stop.asked and not code:
-        code = -(
-            progress.stopped_by or signal.SIGTERM
-        )  # it saved and left in good order, but nobody here had asked for that
+        # It saved and left in good order, but nobody here had asked for that.
+        code = -(progress.stopped_by or signal.SIGTERM)
     final = (command.cwd / status.final_file) if status.final_file else None
     killed = out_of_memory is not None and not stop.asked and code != 0
     if killed or (ending_signal(code) == signal.SIGKILL and not stop.asked):
