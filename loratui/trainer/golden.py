@@ -86,9 +86,9 @@ def replay(recording: Recording) -> Replayed:
     order_equal = order_follows(recording, items)
     captions_equal = captions_follow(recording, items, model)
     network = network_on(config, model, _CPU)
-    remark = lora_file.load_into(network, recording.start_weights)
-    if remark:
-        raise refusal(recording.folder, f"its start weights do not fit: {remark}", "Copy it again.")
+    if remarks := lora_file.load_into(network, recording.start_weights):
+        message = f"its start weights do not fit: {' '.join(remarks)}"
+        raise refusal(recording.folder, message, "Copy it again.")
     if config.full_bf16 or config.full_fp16:
         network.cast(DTYPES[config.mixed_precision])
     start = {name: tensor.clone() for name, tensor in network.tensors().items()}

@@ -256,7 +256,7 @@ class Training:
         """Write the LoRA. Never writes weights that are no numbers."""
         self.telling.settle()
         self.report.phase("saving", f"{stem}.safetensors")
-        if not all(bool(torch.isfinite(weight).all()) for weight in self.stepper.network.parameters()):
+        if not self.stepper.network.is_finite():
             raise NotFiniteError
         path = checkpoints.lora_path(self.config, stem)
         if not self.together.leads:

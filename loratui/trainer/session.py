@@ -6,7 +6,6 @@ import dataclasses
 import datetime
 import math
 import os
-import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from loratui import events
 from loratui.atomic import ensure_writable
 from loratui.formats.sample_prompts import Prompt, read_prompts
 from loratui.models.inspect import inspect
-from loratui.problems import Problem, UserError, refusal
+from loratui.problems import Problem, UserError
 from loratui.trainer.allocator import keep_freed_blocks
 from loratui.trainer.assembly import network_on, stepper_for
 from loratui.trainer.base.base_files import BaseFiles
@@ -31,20 +30,20 @@ from loratui.trainer.caching import encode_captions, encode_dataset_pictures
 from loratui.trainer.distributed import Together
 from loratui.trainer.loop import Training
 from loratui.trainer.lora import lora_file, metadata
-from loratui.trainer.objective import AverageLoss
+from loratui.trainer.lora.network import Network
 from loratui.trainer.optimizing import optimizers
-from loratui.trainer.optimizing.scaling import go_on
 from loratui.trainer.pictures import data
 from loratui.trainer.pictures.batches import Buckets, batches_per_epoch
 from loratui.trainer.pictures.data import Item
 from loratui.trainer.randomness import seed_all
+from loratui.trainer.reporting.average_loss import AverageLoss
 from loratui.trainer.reporting.report import Reporter
 from loratui.trainer.reporting.step_events import Telling
+from loratui.trainer.resuming import first_step_of, restore, seed_of
 from loratui.trainer.samples.drawing import Drawer
 from loratui.trainer.saving import checkpoints, state
-from loratui.trainer.saving.state import Progress
 from loratui.trainer.schedule import Plan, plan
-from loratui.trainer.settings.config import ConfigRefusedError, TrainConfig
+from loratui.trainer.settings.config import TrainConfig
 from loratui.trainer.settings.options import Options, packs_unet
 from loratui.trainer.stopping import StopRequest
 from loratui.trainer.validating import validation_batches
@@ -77,8 +76,9 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
     started = time.time()
     chosen = optimizers.choose(config)
     accelerator = _accelerator(config)
+    device, together = accelerator.device, Together.of(accelerator)
     progress = state.read_progress(Path(config.resume).expanduser()) if config.resume else None
-    seed = _seed(config, progress)
+    seed = seed_of(config, progress)
     report.phase("dataset", config.pictures)
     ensure_writable(Path(config.output_dir).expanduser())
     prompts = _prompts(config)
@@ -88,75 +88,30 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
 
     items = data.load_items(config, damaged if options.skip_damaged else None, seed=seed)
     sizes = [dataset.batch_size for dataset in config.datasets()]
-    buckets, totals = _planned(config, items, sizes, accelerator.num_processes)
+    _, totals = _planned(config, items, sizes, together.world)
     items = data.for_steps(items, totals.total_steps)
-    if config.save_n_epoch_ratio:
-        # train_network.py:978
-        every = totals.epochs // config.save_n_epoch_ratio or 1
-        config = dataclasses.replace(config, save_every_n_epochs=every)
-    first_step = _first_step(config, progress, totals.total_steps, totals.batches_per_epoch, report)
+    config = _saved_by_ratio(config, totals.epochs)
+    first_step = first_step_of(config, progress, totals, report)
     report.phase("model", config.hub_id or Path(config.pretrained_model_name_or_path).name)
-    path = Path(config.pretrained_model_name_or_path).expanduser()
-    base_files = BaseFiles(path if accelerator.device.type == "cpu" else None)
-    model = load(
-        path,
-        config.family,
-        DTYPES[config.mixed_precision],
-        projection_as_stored=options.as_sd_scripts,
-        # What is merged into it is added in the precision that it is used in.
-        as_stored=["unet"] if config.base_weights else ["unet", "text_encoder"],
-        decodes=bool(prompts),
-    )
-    dtype = DTYPES[config.mixed_precision]
-    for remark in merge_base_weights(config, model, None if packs_unet(config, options) else dtype):
-        report.message("warning", remark)
-    if config.vae:
-        model.vae = load_vae(
-            Path(config.vae).expanduser(),
-            path,
-            config.family,
-            decodes=bool(prompts),
-        )
-    _warn_of_prediction(config, report)
-    _choose_threads(model, accelerator.device)
-    if accelerator.device.type == "cpu":
+    base_files = BaseFiles(_base_path(config) if device.type == "cpu" else None)
+    model = _base_model(config, options, report, decodes=bool(prompts))
+    if device.type == "cpu":
+        _choose_threads(model)
         keep_freed_blocks()
     latents = encode_dataset_pictures(
-        config,
-        model,
-        items,
-        seed,
-        accelerator.device,
-        report,
-        skip_damaged=options.skip_damaged,
-        together=Together.of(accelerator),
+        config, model, items, seed, device, report, skip_damaged=options.skip_damaged, together=together
     )
-    buckets, totals = _planned(config, items, sizes, accelerator.num_processes)  # without those left out
-    pack_text_encoders(config, options, model, accelerator.device)
-    conditions = encode_captions(
-        config, model, items, prompts, accelerator.device, report, Together.of(accelerator)
-    )
+    buckets, totals = _planned(config, items, sizes, together.world)  # without those left out
+    pack_text_encoders(config, options, model, device)
+    conditions = encode_captions(config, model, items, prompts, device, report, together)
     report.phase("network", f"rank {config.rank}, alpha {config.alpha:g}")
-    pack_unet(config, options, model.unet, accelerator.device)
-    if packs_unet(config, options):
-        size = weight_bytes(model.unet) / 2**20
-        kind = "4 bits" if options.base_4bit else "float8"
-        report.message("info", f"The U-Net's weights are kept in {kind}: {size:.1f} MiB.")
+    _pack_unet(config, options, model, device, report)
     seed_all(seed)
-    network = network_on(config, model, accelerator.device)
-    if config.network_weights:
-        # With dim_from_weights too: the sizes were taken from the file, and now the values are.
-        remark = lora_file.load_into(network, Path(config.network_weights).expanduser())
-        if remark:
-            report.message("warning", remark)
-    if config.full_bf16 or config.full_fp16:
-        network.cast(DTYPES[config.mixed_precision])
+    network = _network(config, model, device, report)
     scheduled = progress.schedule_step if progress else 0
     stepper = stepper_for(config, chosen, accelerator, model.unet, network, totals.total_steps, scheduled)
     if progress is not None:
-        state.load(Path(config.resume or "").expanduser(), network, stepper.optimizer)
-        if progress.scaling and accelerator.scaler:
-            go_on(accelerator.scaler, progress.scaling)
+        restore(config, progress, stepper)
     if config.gradient_checkpointing:
         _checkpoint_gradients(config, model)
     report.emit(
@@ -184,7 +139,7 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
         telling=Telling(
             report,
             stepper.groups,
-            accelerator.device,
+            device,
             AverageLoss(list(progress.losses) if progress and first_step else None),
             first_step,
             late=stepper.can_be_late,
@@ -198,6 +153,60 @@ def prepare(config: TrainConfig, report: Reporter, stop: StopRequest, options: O
     )
 
 
+def _base_path(config: TrainConfig) -> Path:
+    return Path(config.pretrained_model_name_or_path).expanduser()
+
+
+def _base_model(config: TrainConfig, options: Options, report: Reporter, *, decodes: bool) -> BaseModel:
+    """The base model with what is merged into it, and its VAE; ``decodes`` where samples are drawn."""
+    dtype = DTYPES[config.mixed_precision]
+    model = load(
+        _base_path(config),
+        config.family,
+        dtype,
+        projection_as_stored=options.as_sd_scripts,
+        # What is merged into it is added in the precision that it is used in.
+        as_stored=["unet"] if config.base_weights else ["unet", "text_encoder"],
+        decodes=decodes,
+    )
+    for remark in merge_base_weights(config, model, None if packs_unet(config, options) else dtype):
+        report.message("warning", remark)
+    if config.vae:
+        vae = Path(config.vae).expanduser()
+        model.vae = load_vae(vae, _base_path(config), config.family, decodes=decodes)
+    _warn_of_prediction(config, report)
+    return model
+
+
+def _pack_unet(
+    config: TrainConfig, options: Options, model: BaseModel, device: torch.device, report: Reporter
+) -> None:
+    pack_unet(config, options, model.unet, device)
+    if packs_unet(config, options):
+        size = weight_bytes(model.unet) / 2**20
+        kind = "4 bits" if options.base_4bit else "float8"
+        report.message("info", f"The U-Net's weights are kept in {kind}: {size:.1f} MiB.")
+
+
+def _network(config: TrainConfig, model: BaseModel, device: torch.device, report: Reporter) -> Network:
+    """The network as it stands before the first step, or before a state is loaded."""
+    network = network_on(config, model, device)
+    if config.network_weights:
+        # With dim_from_weights too: the sizes were taken from the file, and now the values are.
+        for remark in lora_file.load_into(network, Path(config.network_weights).expanduser()):
+            report.message("warning", remark)
+    if config.full_bf16 or config.full_fp16:
+        network.cast(DTYPES[config.mixed_precision])
+    return network
+
+
+def _saved_by_ratio(config: TrainConfig, epochs: int) -> TrainConfig:
+    """save_n_epoch_ratio as save_every_n_epochs (train_network.py:978)."""
+    if not config.save_n_epoch_ratio:
+        return config
+    return dataclasses.replace(config, save_every_n_epochs=epochs // config.save_n_epoch_ratio or 1)
+
+
 def _warn_of_prediction(config: TrainConfig, report: Reporter) -> None:
     """A model that says it predicts v, trained to predict noise, only forgets what it knew. And where nothing
     but noise is left there is nothing to predict (sd-scripts warns of it too: library/train_util.py,
@@ -208,7 +217,7 @@ def _warn_of_prediction(config: TrainConfig, report: Reporter) -> None:
             "zero_terminal_snr is made for models that predict v: at the last timestep nothing but noise is"
             " left, and this training learns nothing from it. Remove it, unless you meant that.",
         )
-    found = inspect(Path(config.pretrained_model_name_or_path).expanduser())
+    found = inspect(_base_path(config))
     if found.prediction == "v" and not config.v_parameterization:
         report.message(
             "warning",
@@ -246,18 +255,12 @@ def _accelerator(config: TrainConfig) -> Any:
     return accelerator
 
 
-def _choose_threads(model: BaseModel, device: torch.device) -> None:
-    """One thread for tiny models on a CPU, unless the environment says otherwise: on two cores the
+def _choose_threads(model: BaseModel) -> None:
+    """One thread for tiny models, unless the environment says otherwise: on two cores the
     demo's step takes 44 ms with one thread, and 62 ms with two."""
     size = sum(parameter.numel() for parameter in model.unet.parameters())
-    if device.type == "cpu" and size < _TINY and "OMP_NUM_THREADS" not in os.environ:
+    if size < _TINY and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(1)
-
-
-def _seed(config: TrainConfig, progress: Progress | None) -> int:
-    if config.seed is not None:
-        return config.seed
-    return progress.seed if progress else random.SystemRandom().randrange(2**32)
 
 
 def _prompts(config: TrainConfig) -> list[Prompt]:
@@ -265,50 +268,6 @@ def _prompts(config: TrainConfig) -> list[Prompt]:
     if not config.sample_prompts or not wanted:
         return []
     return read_prompts(Path(config.sample_prompts).expanduser(), config.size)
-
-
-def _lacks_its_file(config: TrainConfig) -> bool:
-    """Whether ``resume`` names a state of this very training, which broke off between its last step and its
-    file: the file is all that is left to do."""
-    folder = Path(config.output_dir).expanduser().absolute()
-    is_own = Path(config.resume or "").expanduser().absolute().parent == folder
-    return is_own and not checkpoints.lora_path(config, config.name).exists()
-
-
-def _first_step(
-    config: TrainConfig, progress: Progress | None, total: int, batches: int, report: Reporter
-) -> int:
-    """Where a training begins that goes on: at initial_step or initial_epoch, else where the state of
-    ``resume`` stands (train_network.py:1232-1250). Without skip_until_initial_step the count starts again, as
-    it does in sd-scripts (:1257-1276)."""
-    given = config.initial_step
-    if given is None and config.initial_epoch is not None:
-        given = (config.initial_epoch - 1) * math.ceil(batches / config.gradient_accumulation_steps)
-    if given and config.skip_until_initial_step:
-        if given >= total:
-            key = "initial_epoch" if config.initial_step is None else "initial_step"
-            message = f"training is to begin after step {given} of {total}: nothing is left to train."
-            fix = "Raise max_train_epochs or max_train_steps."
-            raise ConfigRefusedError(str(config.source), Problem(key, message, fix))
-        return given
-    if progress is None or not config.skip_until_initial_step:
-        return 0
-    if progress.current_step == total and _lacks_its_file(config):
-        return total
-    if progress.current_step >= total:
-        raise refusal(
-            config.resume,
-            f"this state is at step {progress.current_step} of {total}: nothing is left to train.",
-            "Raise max_train_epochs or max_train_steps.",
-            "resume_done",
-        )
-    if progress.batches_per_epoch != batches:
-        report.message(
-            "warning",
-            f"The dataset has changed: {batches} batches in an epoch, and {progress.batches_per_epoch}"
-            " when this state was saved. Training goes on at the same step.",
-        )
-    return progress.current_step
 
 
 def _checkpoint_gradients(config: TrainConfig, model: BaseModel) -> None:

@@ -23,10 +23,11 @@ from loratui.trainer import noise
 from loratui.trainer.base.single_file import open_clip_weights
 from loratui.trainer.captions.tokenizer import clip_tokenizer
 from loratui.trainer.lora.names import text_encoder_name, unet_name
-from loratui.trainer.objective import AverageLoss, loss_of_batch, loss_of_samples, target_of
+from loratui.trainer.objective import loss_of_batch, loss_of_samples, target_of
 from loratui.trainer.pictures.batches import Batch, Bucket, batches_per_epoch, epoch_batches
 from loratui.trainer.pictures.data import Item, shown, size_conditions
 from loratui.trainer.pictures.pixels import area_average, fit, resize
+from loratui.trainer.reporting.average_loss import AverageLoss
 from loratui.trainer.samples.sampling import ddim_timesteps, denoise
 from loratui.trainer.schedule import plan
 

@@ -140,11 +140,16 @@ def test_sizes_from_weights(
         write_config(network_weights=str(path), dim_from_weights=True, network_dim=64, network_alpha=1)
     )
     network = network_on(config, load(tiny_models["sd15"], "sd15", torch.float32), CPU)
-    assert lora_file.load_into(network, path) == ""
+    assert lora_file.load_into(network, path) == []
     found = network.tensors()
     assert found.keys() == few.keys() | {f"{without_alpha}.alpha"}
     assert float(found[f"{without_alpha}.alpha"]) == 3
     assert all(torch.equal(found[key], tensor) for key, tensor in few.items())
+    config = load_config(write_config(network_weights=str(path), network_dim=3, network_alpha=1))
+    network = network_on(config, load(tiny_models["sd15"], "sd15", torch.float32), CPU)
+    other_alpha, some_missing = lora_file.load_into(network, path)
+    assert "alpha 3; it is trained on with alpha 1" in other_alpha
+    assert "the rest starts fresh" in some_missing
 
 
 def test_loras_that_the_base_model_has_already(train: Any, tmp_path: Path) -> None:

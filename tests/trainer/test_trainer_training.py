@@ -40,7 +40,7 @@ def rebuilt(model: BaseModel, path: Path, convolution: tuple[int, float] | None)
         model.unet, sgm=model.family == "sdxl", convolutions=convolution is not None
     )
     network = attach(targets, Sizes(4, 2.0, convolution), torch.device("cpu"))
-    assert lora_file.load_into(network, path) == ""
+    assert lora_file.load_into(network, path) == []
     return network
 
 

@@ -65,8 +65,8 @@ def sizes_in(path: Path) -> dict[str, tuple[int, float]]:
     return found
 
 
-def load_into(network: Network, path: Path) -> str:
-    """Start from the weights in a file. Returns a remark for the person, or nothing.
+def load_into(network: Network, path: Path) -> list[str]:
+    """Start from the weights in a file. Returns remarks for the person.
 
     Raises ``UserError`` when the file is broken, is not in Kohya's format, has another rank, or nothing in it
     fits the network.
@@ -107,13 +107,15 @@ def load_into(network: Network, path: Path) -> str:
             "Choose a LoRA of the same family in Kohya's format.",
             "net_dim_mismatch",
         )
+    remarks = []
     if other_alphas:
         old, new = min(other_alphas)
-        return f"{path.name} was made with alpha {old:g}; it is trained on with alpha {new:g}."
-    if fitting < len(network.layers):
-        count = len(network.layers)
-        return f"{path.name} holds {fitting} of the network's {count} modules; the rest starts fresh."
-    return ""
+        remarks.append(f"{path.name} was made with alpha {old:g}; it is trained on with alpha {new:g}.")
+    if fitting < (count := len(network.layers)):
+        remarks.append(
+            f"{path.name} holds {fitting} of the network's {count} modules; the rest starts fresh."
+        )
+    return remarks
 
 
 def _header(path: Path) -> Mapping[str, TensorEntry]:

@@ -51,7 +51,6 @@ class Sizes:
     """Of kernels larger than 1x1 (LoCon), where they are trained."""
     modules: dict[str, tuple[int, float]] | None = None
     """dim_from_weights: those of a file, by Kohya name; nothing else is trained then."""
-
     blocks: Blocks | None = None
     """What is said for each block of the U-Net, in place of the first three."""
 
@@ -85,6 +84,11 @@ class Network:
         """The trained tensors of one group, or of all."""
         layers = self.layers if group is None else self.groups[group]
         return [weight for layer in layers.values() for weight in layer.weights if weight.requires_grad]
+
+    def is_finite(self) -> bool:
+        """Whether all trained tensors are numbers; their device is asked once."""
+        found = [weight.isfinite().all() for weight in self.parameters()]
+        return not found or bool(torch.stack(found).all())
 
     def hold(self, group: str) -> None:
         """Leave a group's weights as they are."""

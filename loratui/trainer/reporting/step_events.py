@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import torch
 
 from loratui import events
-from loratui.trainer.objective import AverageLoss
+from loratui.trainer.reporting.average_loss import AverageLoss
 from loratui.trainer.reporting.report import Reporter
 from loratui.trainer.reporting.speed import Speed
 from loratui.trainer.stepping import NotFiniteError, Pending
