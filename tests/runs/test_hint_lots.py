@@ -39,6 +39,16 @@ def test_a_message_alone_is_named(key: str, message: str) -> None:
     assert [hint.key for hint in diagnose([[message.encode()]]).hints] == [key]
 
 
+def test_what_options_and_packages_print_is_named() -> None:
+    """Messages of argparse, toml, tomllib, accelerate, optimizers, wandb, pip, conda and sd-scripts,
+    and warnings of theirs that tell of no failure."""
+    for line in (_FOLDER / "options.txt").read_text(encoding="utf-8").splitlines():
+        causes, _, message = line.partition(" | ")
+        found = diagnose([[message.replace("\\n", "\n").encode()]]).hints
+        first = [hint.key for hint in found if hint.severity == "fatal" or hint.key in causes.split()][:1]
+        assert first in ([[]] if causes == "-" else [[cause] for cause in causes.split()]), message
+
+
 def _each(change: Callable[[str], str]) -> Callable[[str], str]:
     return lambda text: "\n".join(map(change, text.split("\n")))
 
