@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loratui.runs.hints import matcher as hints
-from loratui.runs.hints.patterns import finder, required
+from loratui.runs.hints.pattern_analysis import is_anchored, required
+from loratui.runs.hints.patterns import Finder
 from loratui.runs.hints.text_index import TextIndex
 
 _TEXTS = st.text(alphabet="abc ", min_size=4, max_size=7)
@@ -27,7 +28,7 @@ def test_what_a_pattern_requires_stands_in_whatever_it_matches() -> None:
     matched = 0
     for row in hints.rules():
         for pattern in row.patterns:
-            find, texts = finder((pattern,)), required(pattern)
+            find, texts = Finder((pattern,)), required(pattern)
             for line in filter(find, lines):
                 matched += 1
                 assert not texts or any(text in line for text in texts), (row.key, pattern, line)
@@ -38,3 +39,8 @@ def test_alternatives_and_groups_are_seen_through() -> None:
     assert required("^(?:One|Two) things|^other$") == {" things", "other"}
     assert required(r"^(?:alpha|omega)\d") == {"alpha", "omega"}
     assert required("(?:maybe )?x") == required("(?:alpha|be)") == frozenset()
+
+
+def test_a_pattern_is_anchored_where_all_its_alternatives_are() -> None:
+    assert is_anchored("^one|^two (?:or|and) three")
+    assert not any(map(is_anchored, ("^one|two", "one", "", "(?:^one|^two)")))

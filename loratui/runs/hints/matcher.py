@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import chain
 from typing import Any, Literal, NamedTuple
@@ -17,7 +17,8 @@ from loratui.events import PREFIX, Hint, Message
 from loratui.recipe import Recipe, flatten
 from loratui.runs.cleaning import Segments
 from loratui.runs.hints.lines import Lines, apart
-from loratui.runs.hints.patterns import finder, one, required
+from loratui.runs.hints.pattern_analysis import required
+from loratui.runs.hints.patterns import Finder, one
 from loratui.runs.hints.text_index import index_of
 from loratui.runs.hints.tracebacks import Raised, place_of
 
@@ -160,7 +161,7 @@ def kept(line: str) -> str:
 
 class _Row(NamedTuple):
     rule: HintRule
-    find: Callable[[str], re.Match[str] | None]
+    find: Finder
     texts: tuple[str, ...]
     """One of these stands in every line that matches; none where that is not sure."""
     earlier: int
@@ -169,15 +170,13 @@ class _Row(NamedTuple):
 
 
 @cache
-def _found_by(
-    patterns: tuple[str, ...],
-) -> tuple[tuple[Callable[[str], re.Match[str] | None], tuple[str, ...]], ...]:
+def _found_by(patterns: tuple[str, ...]) -> tuple[tuple[Finder, tuple[str, ...]], ...]:
     """How to look for these patterns, and the texts of which one must be there: apart for those that are
     sure of any."""
     sure = tuple(part for part in patterns if required(part))
     others = tuple(part for part in patterns if not required(part))
     texts = tuple(sorted(frozenset().union(*map(required, sure))))
-    return tuple((finder(parts), needed) for parts, needed in ((sure, texts), (others, ())) if parts)
+    return tuple((Finder(parts), needed) for parts, needed in ((sure, texts), (others, ())) if parts)
 
 
 def _rows_of(rule: HintRule, patterns: tuple[str, ...], earlier: int, within: int) -> Iterator[_Row]:
@@ -187,14 +186,14 @@ def _rows_of(rule: HintRule, patterns: tuple[str, ...], earlier: int, within: in
 
 class _Where(NamedTuple):
     rule: HintRule
-    frame: re.Pattern[str]
-    errors: re.Pattern[str]
-    message: re.Pattern[str]
-    last: bool
+    place: Place
 
     def fits(self, frame: str, raised: Raised) -> bool:
+        place = self.place
         return bool(
-            self.frame.search(frame) and self.errors.match(raised.error) and self.message.search(raised.line)
+            one(place.frame).search(frame)
+            and one(place.errors).match(raised.error)
+            and one(place.message).search(raised.line)
         )
 
 
@@ -217,8 +216,7 @@ class HintMatcher:
         self._places: list[_Where] = []
         for row in rules() if table is None else table:
             for place in row.raised if alone else (place for place in row.raised if not place.alone):
-                frame, errors, message = one(place.frame), one(place.errors), one(place.message)
-                self._places.append(_Where(row, frame, errors, message, place.last))
+                self._places.append(_Where(row, place))
             for after in row.after:
                 self._rows += _rows_of(row, after.patterns, len(earlier), after.within)
                 earlier.append(after.line)
@@ -227,7 +225,7 @@ class HintMatcher:
             weak = (*(row.signs if alone else ()), *(row.suspects if failed else ()))
             if weak:
                 self._rows += _rows_of(row, weak, -1, 0)
-        self._earlier = [one(pattern) for pattern in earlier]
+        self._earlier = [Finder((pattern,)) for pattern in earlier]
         texts = (*(tuple(sorted(required(part))) for part in earlier), *(row.texts for row in self._rows))
         self._index = index_of(texts)
         self._of_frames = frozenset(number for number, part in enumerate(earlier) if not part.startswith("^"))
@@ -271,7 +269,7 @@ class HintMatcher:
         in_frame = line[:1] == " " or any(number >= count and number not in always for number in numbers)
         for number in numbers:
             if number < count:
-                if (in_frame or number not in self._of_frames) and self._earlier[number].search(line):
+                if (in_frame or number not in self._of_frames) and self._earlier[number](line):
                     self._met_at[number] = self._lines.number
                 continue
             row = self._rows[number - count]
@@ -292,11 +290,11 @@ class HintMatcher:
             return
         for last in (False, True) if raised.error or self._alone else (False,):
             for frame in reversed(raised.frames):
-                for place in self._places:
-                    if place.last == last and place.fits(frame, raised):
+                for known in self._places:
+                    if known.place.last == last and known.fits(frame, raised):
                         where = place_of(frame) if raised.error else ""
                         yield from self._give(
-                            place.rule, f"{raised.line} (in {where})" if where else raised.line
+                            known.rule, f"{raised.line} (in {where})" if where else raised.line
                         )
                         return
 

@@ -11,7 +11,8 @@ from loratui.events import Hint
 from loratui.runs.hints import look_words
 from loratui.runs.hints import matcher as hints
 from loratui.runs.hints.lines import Lines
-from loratui.runs.hints.patterns import compiled, required
+from loratui.runs.hints.pattern_analysis import required
+from loratui.runs.hints.patterns import compiled
 from loratui.runs.hints.relaid import EXCEPTION
 from loratui.runs.hints.text_index import TextIndex
 
